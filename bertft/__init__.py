@@ -1,0 +1,79 @@
+"""bertft: fine-tune BERT encoders on your own text.
+
+Python API (everything heavy is imported when it is first used):
+
+    import bertft
+    run = bertft.train("sentiment", train="reviews.csv")
+    folder, scores = bertft.evaluate(run.run, data="test.csv")
+    bertft.load(run.run).predict(["What a film."])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bertft.commands.predict import Predictor
+    from bertft.commands.train import TrainResult
+
+__version__ = "0.1.0"
+__all__ = ["evaluate", "load", "train"]
+
+
+def train(
+    recipe: str,
+    *,
+    train: str = "",
+    dev: str = "",
+    test: str = "",
+    model: str = "",
+    out: str = "",
+    seed: int | None = None,
+    settings: Sequence[str] = (),
+    offline: bool = False,
+) -> TrainResult:
+    """Fine-tune as ``bertft train`` does; ``settings`` are its ``--set`` overrides.
+
+    Raises:
+        BertftError: the recipe, the data, the model or the run directory is at fault.
+    """
+    from bertft.commands.train import TrainRequest
+    from bertft.commands.train import train as run_training
+
+    request = TrainRequest(
+        recipe=recipe,
+        overrides=tuple(settings),
+        train=train,
+        dev=dev,
+        test=test,
+        model=model,
+        out=out,
+        seed=seed,
+        offline=offline,
+    )
+    result = run_training(request)
+    assert result is not None
+    return result
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    data: str = "",
+    out: str = "",
+    device: str = "auto",
+    precision: str = "auto",
+) -> tuple[Path, dict[str, Any]]:
+    """Score a run as ``bertft eval`` does: (folder written, content of scores.json)."""
+    from bertft.commands.evaluate import evaluate as run_evaluation
+
+    return run_evaluation(str(run), data=data, out=out, device=device, precision=precision)
+
+
+def load(run: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:
+    """A trained model for prediction, from a run directory or its ``best`` folder."""
+    from bertft.commands.predict import load as load_predictor
+
+    return load_predictor(run, device=device, precision=precision)

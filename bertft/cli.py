@@ -1,0 +1,436 @@
+"""Every verb on one page: parse the arguments, call ``commands/``, hand the result to the console.
+
+Exit codes: 0 done; 2 the input is at fault (one line); 1 a fault of ours (traceback with --debug);
+130 / 143 after SIGINT / SIGTERM. torch and transformers are imported inside the verbs, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bertft.errors import BertftError, Interrupted
+
+if TYPE_CHECKING:
+    from bertft.console import Console
+
+
+app = typer.Typer(
+    name="bertft",
+    help="Fine-tune BERT encoders on your own text: train, eval, predict.",
+    epilog="Start here: bertft train sentiment, then bertft predict YOUR.txt",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipes_app = typer.Typer(no_args_is_help=True, help="Bundled recipes: list, show, copy.")
+models_app = typer.Typer(no_args_is_help=True, help="Encoders by name: list, show, convert.")
+runs_app = typer.Typer(no_args_is_help=True, help="Finished runs: list, show, compare.")
+app.add_typer(recipes_app, name="recipes")
+app.add_typer(models_app, name="models")
+app.add_typer(runs_app, name="runs")
+
+
+class OnBadRow(StrEnum):
+    """What happens to rows that cannot be used."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Precision(StrEnum):
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),
+]
+BadRowOption = Annotated[
+    OnBadRow | None,
+    typer.Option("--on-bad-row", help="Stop at a row that cannot be used, or skip and count it."),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="Number format; auto measures whether bf16 pays.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"bertft {version('bertft')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Fine-tune BERT encoders on your own text: train, eval, predict."""
+    _settings.debug = debug
+
+
+class _Settings:
+    debug = False
+
+
+_settings = _Settings()
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
+    ] = "",
+    train: Annotated[str, typer.Option("--train", metavar="FILE", help="Your training data.")] = "",
+    dev: Annotated[
+        str, typer.Option("--dev", metavar="FILE", help="Data that choose the best model.")
+    ] = "",
+    test: Annotated[
+        str, typer.Option("--test", metavar="FILE", help="Data for the final scores.")
+    ] = "",
+    model: Annotated[
+        str,
+        typer.Option("--model", help="An encoder: a name (bertft models list), Hub id or folder."),
+    ] = "",
+    out: Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")] = "",
+    set_: SetOption = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train K times and report mean and spread.")
+    ] = 1,
+    resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = "",
+    on_bad_row: BadRowOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything; train nothing.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+) -> None:
+    """Fine-tune an encoder: a recipe in, a run directory out."""
+    from bertft.errors import RecipeError
+
+    if bool(recipe) == bool(resume):
+        hint = "bertft train sentiment, or bertft train --resume runs/NAME"
+        raise RecipeError("train needs a recipe, or --resume with a run", hint=hint)
+    console = _console(offline=offline)
+    from bertft.commands.train import TrainRequest, train_seeds
+    from bertft.commands.train import train as run_training
+
+    request = TrainRequest(
+        recipe=recipe,
+        overrides=tuple(set_ or ()),
+        train=train,
+        dev=dev,
+        test=test,
+        model=model,
+        out=out,
+        seed=seed,
+        resume=resume,
+        offline=offline,
+        dry_run=dry_run,
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+    )
+    if seeds > 1 and not dry_run and not resume:
+        console.show_seeds(*train_seeds(request, count=seeds, watch=console))
+        return
+    result = run_training(request, watch=console)
+    if result is not None:
+        console.show_scores(result.scores)
+        console.say("")
+        console.say(f"saved   {result.run}/best (a plain Hugging Face model)")
+        console.say(f"next    bertft predict YOUR.txt --run {result.run}")
+        console.say(f"        bertft eval {result.run} --data YOUR.csv")
+
+
+@app.command("eval")
+def evaluate(
+    target: Annotated[
+        str, typer.Argument(metavar="RECIPE_OR_RUN", help="A run, or a recipe for its newest run.")
+    ] = "",
+    data: Annotated[str, typer.Option("--data", metavar="FILE", help="Score on this file.")] = "",
+    run: Annotated[str, typer.Option("--run", metavar="RUN", help="The run to score.")] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
+    ] = "",
+    set_: SetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.AUTO,
+    json: JsonOption = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+) -> None:
+    """Score a run on its test data, or on a file of yours."""
+    from bertft.errors import RunError
+
+    if not (run or target):
+        raise RunError(
+            "eval needs a run or a recipe", hint="bertft eval sentiment, or bertft eval runs/NAME"
+        )
+    console = _console(offline=offline)
+    from bertft.commands.evaluate import evaluate as run_evaluation
+
+    folder, scores = run_evaluation(
+        run or target,
+        data=data,
+        out=out,
+        overrides=tuple(set_ or ()),
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+        device=device.value,
+        precision=precision.value,
+        watch=console,
+    )
+    console.close()
+    if json:
+        from bertft.console import emit_json
+
+        emit_json(scores)
+    else:
+        console.show_scores(scores)
+    console.note(f"written: {folder}/scores.json, {folder}/predictions.jsonl")
+
+
+@app.command()
+def predict(
+    files: Annotated[
+        list[str], typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files; - for stdin.")
+    ],
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="The run; newest if left out.")
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
+    ] = "",
+    format: Annotated[str, typer.Option("--format", help="jsonl, csv, tsv or txt.")] = "",
+    input_format: Annotated[
+        str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
+    ] = "",
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Name the K most probable labels.")
+    ] = None,
+    whole_file: Annotated[bool, typer.Option("--whole-file", help="One text per file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing --out.")
+    ] = False,
+    set_: SetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.AUTO,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+) -> None:
+    """Answer the texts of files, one JSON object per line, in input order."""
+    console = _console(offline=offline)
+    from bertft.commands.predict_files import PredictRequest, predict_files
+
+    request = PredictRequest(
+        files=tuple(files),
+        run=run,
+        out=out,
+        format=format,
+        input_format=input_format,
+        top_k=top_k,
+        whole_file=whole_file,
+        overwrite=overwrite,
+        overrides=tuple(set_ or ()),
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+        device=device.value,
+        precision=precision.value,
+    )
+    done = predict_files(request, watch=console)
+    console.close()
+    console.note(f"{done:,} texts answered" + (f": {out}" if out else ""))
+
+
+@recipes_app.command("list")
+def recipes_list(json: JsonOption = False) -> None:
+    """Bundled recipes, one to a line."""
+    from bertft.commands.recipes import list_recipes
+
+    _show_rows(list_recipes(), json=json)
+
+
+@recipes_app.command("show")
+def recipes_show(
+    name: Annotated[str, typer.Argument(help="A bundled recipe or a TOML file.")],
+) -> None:
+    """A recipe's text on stdout."""
+    from bertft.commands.recipes import show_recipe
+    from bertft.console import emit
+
+    emit(show_recipe(name).rstrip())
+
+
+@recipes_app.command("copy")
+def recipes_copy(
+    name: Annotated[str, typer.Argument(help="A bundled recipe.")],
+    to: Annotated[str, typer.Argument(help="File or folder; default: NAME.toml here.")] = "",
+) -> None:
+    """Copy a recipe to a file of your own, to change it."""
+    from bertft.commands.recipes import copy_recipe
+
+    target = copy_recipe(name, to)
+    _console().say(f"{target} written; train with: bertft train {target}")
+
+
+@models_app.command("list")
+def models_list(
+    language: Annotated[
+        str, typer.Option(help="Only models for this language: en, ko, multi.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """The model zoo: names for --model with their sizes, languages and licences."""
+    from bertft.commands.models import list_models
+
+    rows = [
+        {
+            "name": one.name,
+            "layers": one.layers,
+            "hidden": one.hidden,
+            "parameters": f"{one.parameters / 1e6:.1f} M",
+            "language": "/".join(one.languages),
+            "licence": one.licence,
+            "hub": one.hub_id,
+        }
+        for one in list_models(language=language)
+    ]
+    _show_rows(rows, json=json)
+
+
+@models_app.command("show")
+def models_show(name: str, json: JsonOption = False) -> None:
+    """All facts of one model."""
+    from bertft.commands.models import show_model
+
+    _show_facts(show_model(name), json=json)
+
+
+@models_app.command("convert")
+def models_convert(
+    folder: Annotated[str, typer.Argument(help="A model folder with pytorch_model.bin.")],
+    to: Annotated[str, typer.Argument(help="Folder to create, with model.safetensors.")],
+) -> None:
+    """Make safetensors of old pickled weights; only tensors are read from them."""
+    from bertft.commands.models import convert_model
+
+    _console().say(f"{convert_model(folder, to)} written; train with --model {to}")
+
+
+@runs_app.command("list")
+def runs_list(json: JsonOption = False) -> None:
+    """Finished runs under runs/, oldest first."""
+    from bertft.commands.runs import list_runs
+
+    _show_rows(list_runs(), json=json)
+
+
+@runs_app.command("show")
+def runs_show(run: str, json: JsonOption = False) -> None:
+    """A run's environment and scores."""
+    from bertft.commands.runs import show_run
+
+    facts = show_run(run)
+    scores = facts.pop("scores") if not json else None
+    _show_facts(facts, json=json)
+    if scores:
+        _console().show_scores(scores)
+
+
+@runs_app.command("compare")
+def runs_compare(a: str, b: str, json: JsonOption = False) -> None:
+    """Score differences of two runs on the same examples, with a paired test."""
+    from bertft.commands.runs import compare_runs
+
+    result = compare_runs(a, b)
+    if json:
+        _show_facts(result, json=True)
+        return
+    rows = [
+        {"score": name}
+        | {key: f"{value:+.4f}" if key != "p" else f"{value:.3f}" for key, value in d.items()}
+        for name, d in result["metrics"].items()
+    ]
+    _show_rows(rows, json=False)
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """What this machine can do: versions, device, measured speed, models at hand."""
+    from bertft.commands.doctor import examine
+
+    _show_facts(examine(), json=json)
+
+
+def _console(*, offline: bool = False) -> Console:
+    from bertft.console import Console
+
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+    return Console()
+
+
+def _show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:
+    from bertft.console import emit_json, emit_table
+
+    if json:
+        emit_json(rows)
+    elif rows:
+        emit_table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        _console().say("none")
+
+
+def _show_facts(facts: dict[str, object], *, json: bool) -> None:
+    from bertft.console import emit_facts, emit_json
+
+    if json:
+        emit_json(facts)
+    else:
+        emit_facts(facts)
+
+
+def main() -> None:
+    """Run the command line; every error leaves as one line and an exit code."""
+    try:
+        app()
+    except (BertftError, Interrupted) as error:
+        _fail(error, code=error.exit_code)
+    except KeyboardInterrupt:
+        _fail(KeyboardInterrupt("interrupted"), code=130)
+    except BrokenPipeError:
+        # The reader of our answers has gone (head, for one): not an error of anybody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        hint = "a fault of bertft; run again as: bertft --debug ..."
+        _fail(BertftError(what, hint=hint), code=1, cause=error)
+
+
+def _fail(error: BaseException, *, code: int, cause: BaseException | None = None) -> None:
+    from bertft.console import Console
+
+    if _settings.debug:
+        raise cause or error
+    Console().error(str(error))
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""One module per verb: plain functions, callable from Python, that never print."""

@@ -1,0 +1,143 @@
+"""eval: a finished run and a data file in, scores with intervals and predictions.jsonl out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from bertft.commands.predict import Predictor, load
+from bertft.commands.reading import read_examples
+from bertft.commands.run_folder import find_run, write_json
+from bertft.commands.watch import Silent, Watch
+from bertft.contracts import Answer, Scores
+from bertft.errors import RunError
+from bertft.evaluation.intervals import bootstrap
+from bertft.recipe import DataSettings, load_recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Answers and scores of one split."""
+
+    split: str
+    path: str
+    metric: str
+    answers: list[Answer]
+    gold: list[dict[str, Any]]
+    scores: Scores
+    precision: str
+
+
+def evaluate(
+    run: str,
+    *,
+    data: str = "",
+    out: str = "",
+    overrides: Sequence[str] = (),
+    on_bad_row: str = "",
+    device: str = "auto",
+    precision: str = "auto",
+    watch: Watch | None = None,
+) -> tuple[Path, dict[str, Any]]:
+    """Score a run on its test data (else its dev data), or on the file ``data``.
+
+    Args:
+        run: a run directory, or a recipe name for its newest finished run.
+        out: folder for scores.json and predictions.jsonl; by default one under ``RUN/eval/``.
+        overrides: ``data.`` settings of the file, as for ``--set`` of train.
+
+    Returns:
+        The folder written, and the content of its scores.json.
+    """
+    watch = watch or Silent()
+    found = find_run(run)
+    watch.note(f"run: {found.path}")
+    recipe_path = found.path / "recipe.toml"
+    settings = (
+        load_recipe(str(recipe_path), overrides=overrides).data if recipe_path.exists() else None
+    )
+    settings = settings or DataSettings()
+    if on_bad_row:
+        settings = settings.model_copy(update={"on_bad_row": on_bad_row})
+    path = data or settings.test or settings.dev
+    if not path:
+        raise RunError(
+            f"{found.path} has no test or dev file of its own", hint="give one with --data"
+        )
+    split = "data" if data else "test" if settings.test else "dev"
+    predictor = load(found, device=device, precision=precision)
+    examples = read_examples(predictor.task, path, settings, watch=watch)
+    predictor.task.check(examples, path=path)
+    scored = score_split(predictor, examples, split=split, path=path, watch=watch)
+    folder = _new_folder(found.path, path, out=out)
+    return folder, write_scores(folder, scored)
+
+
+def score_split(
+    predictor: Predictor, examples: Sequence[Any], *, split: str, path: str, watch: Watch
+) -> Scored:
+    """Answers and scores for examples with gold; truncated texts are counted and said."""
+    answers: list[Answer] = []
+    for answer in predictor.stream(examples):
+        answers.append(answer)
+        if len(answers) % 256 == 0:
+            watch.advance(len(answers), len(answers) / len(examples))
+    cut = sum(bool(answer.get("truncated")) for answer in answers)
+    if cut:
+        limit = predictor.max_length
+        watch.note(
+            f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
+        )
+    task = predictor.task
+    gold = [task.gold(one, answer) for one, answer in zip(examples, answers, strict=True)]
+    scores = task.score(examples, answers)
+    metric = predictor.task.metric
+    return Scored(split, path, metric, answers, gold, scores, predictor.runtime.precision)
+
+
+def write_scores(folder: Path, scored: Scored) -> dict[str, Any]:
+    """Write scores.json and predictions.jsonl into ``folder``; the content of scores.json."""
+    intervals = bootstrap(scored.scores.statistic)
+    content = {
+        "split": scored.split,
+        "data": scored.path,
+        "n": len(scored.answers),
+        "metric": scored.metric,
+        "precision": scored.precision,
+        "metrics": {
+            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
+            if name in intervals
+            else {"value": value}
+            for name, value in scored.scores.values.items()
+        },
+        "baseline": scored.scores.baseline,
+        **scored.scores.tables,
+    }
+    with (folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
+        for answer, gold in zip(scored.answers, scored.gold, strict=True):
+            file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
+    write_json(folder / "scores.json", content)
+    return content
+
+
+def _new_folder(run: Path, data: str, *, out: str) -> Path:
+    """A folder of its own for each evaluation; nothing is overwritten."""
+    stem = PurePath(data.rsplit(":", 1)[-1]).name.split(".")[0] or "data"
+    folder = Path(out) if out else run / "eval" / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if out and folder.exists():
+        raise RunError(f"{folder} exists already", hint="choose another --out")
+    number, base = 1, folder
+    while folder.exists():
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be created ({error.strerror})", hint="choose --out"
+        ) from None
+    return folder

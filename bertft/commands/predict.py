@@ -1,0 +1,97 @@
+"""predict: a finished run and texts in, answers out, streamed in input order.
+
+The Predictor is also the Python API: ``bertft.load("runs/x").predict(["what a film"])``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bertft.commands.run_folder import CARD, Run, model_folder, open_run
+from bertft.contracts import Answer, Head, Task
+from bertft.encoder.batching import Padder
+from bertft.encoder.load import check_folder, load_tokenizer
+from bertft.errors import RunError
+from bertft.evaluation.inference import answers_of, compute_logits
+from bertft.tasks import make_task
+from bertft.training.runtime import Runtime, choose_runtime
+
+WINDOW = 2048
+
+
+class Predictor:
+    """A trained model, ready to answer: task, tokenizer, and the model on its device."""
+
+    def __init__(self, folder: Path, *, runtime: Runtime) -> None:
+        check_folder(folder)
+        self.card = read_card(folder)
+        self.task: Task[Any] = make_task(self.card["task"]).bind(self.card["labels"])
+        self.head: Head = self.task.head([])
+        self.tokenizer = load_tokenizer(folder)
+        self.runtime = runtime
+        self.max_length = int(self.card["max_length"])
+        self.model = self.head.build(folder).to(runtime.device)  # type: ignore[arg-type]
+
+    def predict(
+        self, texts: Sequence[str | Mapping[str, Any]], *, top_k: int | None = None
+    ) -> list[Answer]:
+        """Answers in the order of ``texts``; each is a text, or a mapping with the task's columns.
+
+        Args:
+            texts: texts, or mappings such as ``{"text": ..., "text_pair": ...}``.
+            top_k: how many labels ``scores`` names; all when None.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes a list of texts, not one text")
+        examples = (self.task.example(one, id=str(i)) for i, one in enumerate(texts, start=1))
+        return list(self.stream(examples, top_k=top_k))
+
+    def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Answer]:
+        """Answers one by one, in order; memory holds one window of examples at a time."""
+        remaining = iter(examples)
+        while window := list(islice(remaining, WINDOW)):
+            yield from self.answer(window, top_k=top_k)
+
+    def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
+        """Answers for examples that are all in memory."""
+        encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
+        logits = compute_logits(
+            self.model,
+            encoded,
+            head=self.head,
+            padder=Padder.of(self.tokenizer),
+            precision=self.runtime.precision,
+        )
+        return answers_of(self.task, examples, encoded, logits, top_k=top_k)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a saved model says of its task, labels and length."""
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return {
+            "task": card["task"],
+            "labels": card["labels"],
+            "max_length": card["max_length"],
+            **card,
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{folder / CARD}: not readable ({error})", hint="was it saved by bertft?"
+        ) from None
+
+
+def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto") -> Predictor:
+    """Load a run (its directory, or its ``best`` folder) for prediction.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+        precision: auto, fp32, bf16 or fp16; fp32 reproduces plain transformers to rounding.
+    """
+    found = run if isinstance(run, Run) else open_run(run)
+    runtime = choose_runtime(device=device, precision=precision)
+    return Predictor(model_folder(found), runtime=runtime)

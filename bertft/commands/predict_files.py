@@ -1,0 +1,131 @@
+"""predict on files: streams answers of files and stdin to a file or stdout, in input order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from bertft.commands.formats import FORMATS
+from bertft.commands.predict import Predictor, load
+from bertft.commands.reading import SkippedRows, bad_row_rule
+from bertft.commands.run_folder import find_run, newest_run
+from bertft.commands.watch import Watch
+from bertft.contracts import Source
+from bertft.errors import BertftError, DataError, did_you_mean
+from bertft.loaders.files import resolve
+from bertft.recipe import HUB, Recipe, parse_recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictRequest:
+    """What ``bertft predict`` is asked for."""
+
+    files: tuple[str, ...]
+    run: str = ""
+    out: str = ""
+    format: str = ""
+    input_format: str = ""
+    top_k: int | None = None
+    whole_file: bool = False
+    overwrite: bool = False
+    overrides: tuple[str, ...] = ()
+    on_bad_row: str = ""
+    device: str = "auto"
+    precision: str = "auto"
+
+
+def predict_files(request: PredictRequest, *, watch: Watch) -> int:
+    """Answer every text of the files, in order; returns how many. Memory does not grow."""
+    form = output_format(request)
+    settings = _settings(request)
+    for path in request.files:
+        if path != "-" and not path.startswith(HUB):
+            resolve(path)
+    run = find_run(request.run) if request.run else newest_run(None)
+    watch.note(f"run: {run.path}")
+    predictor = load(run, device=request.device, precision=request.precision)
+    predictor.task = _with_columns(predictor.task, settings)
+    rule = bad_row_rule(settings.data)
+    done = cut = 0
+    with _output(request) as file:
+        write = FORMATS[form](file)
+        for path in request.files:
+            source = Source(
+                path,
+                data=settings.data,
+                gold=False,
+                whole_file=request.whole_file,
+                format=request.input_format if path == "-" else "",
+                bad_row=rule,
+            )
+            for answer in _answers(predictor, source, request.top_k):
+                write({"file": path, **answer} if len(request.files) > 1 else answer)
+                done += 1
+                cut += bool(answer.get("truncated"))
+                if done % 512 == 0:
+                    watch.advance(done, source.meter.fraction())
+            if blank := source.meter.blank():
+                watch.note(f"{path}: {blank} blank lines have no answer (ids are line numbers)")
+    if isinstance(rule, SkippedRows):
+        rule.tell(watch)
+    if cut:
+        watch.note(
+            f"{cut} of {done} texts are longer than {predictor.max_length} tokens and were cut"
+        )
+    return done
+
+
+def _answers(predictor: Predictor, source: Source, top_k: int | None) -> Iterator[Any]:
+    return predictor.stream(predictor.task.read(source), top_k=top_k)
+
+
+def _settings(request: PredictRequest) -> Recipe:
+    """``data.`` and ``task.`` overrides of the input, checked like those of a recipe."""
+    recipe = parse_recipe({"task": {"name": "any"}}, overrides=request.overrides, where="--set")
+    if request.on_bad_row:
+        data = recipe.data.model_copy(update={"on_bad_row": request.on_bad_row})
+        recipe = recipe.model_copy(update={"data": data})
+    return recipe
+
+
+def _with_columns(task: Any, settings: Recipe) -> Any:
+    """The task with ``task.`` overrides (column names) of this call."""
+    changed = {key: value for key, value in settings.task.items() if key != "name"}
+    if not changed:
+        return task
+    options = {**task.options.model_dump(), **changed}
+    return type(task).from_options({"name": task.name, **options}).bind(task.labels)
+
+
+def output_format(request: PredictRequest) -> str:
+    """The format asked for, else that of the output file's suffix, else jsonl."""
+    form = request.format or Path(request.out).suffix.lower().removeprefix(".") or "jsonl"
+    if form not in FORMATS:
+        where = "--format" if request.format else f"--out {request.out}"
+        raise BertftError(f"{where}: no output format '{form}'", hint=did_you_mean(form, FORMATS))
+    return form
+
+
+@contextmanager
+def _output(request: PredictRequest) -> Iterator[TextIO]:
+    """stdout, or a file that appears whole: written beside its place, renamed at the end."""
+    if not request.out:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    target = Path(request.out)
+    if target.exists() and not request.overwrite:
+        raise BertftError(
+            f"{target} exists already", hint="choose another --out, or add --overwrite"
+        )
+    partial = target.with_name(target.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        partial.replace(target)
+    except OSError as error:
+        raise DataError(f"cannot be written ({error.strerror})", path=str(target)) from None

@@ -1,0 +1,54 @@
+"""Examples of a file for train and eval: read whole, bad rows refused or counted, never dropped."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from bertft.commands.watch import Watch
+from bertft.contracts import BadRow, Source, Task, refuse
+from bertft.errors import DataError
+from bertft.recipe import DataSettings
+
+
+class SkippedRows:
+    """A BadRow that leaves rows out, counts them and remembers the first fault."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+
+    def __call__(self, error: DataError) -> None:
+        self.count += 1
+        self.first = self.first or (error.message and str(error.args[0]))
+
+    def tell(self, watch: Watch) -> None:
+        if self.count:
+            watch.note(f"{self.count} unusable rows left out; the first: {self.first}")
+
+
+def bad_row_rule(data: DataSettings) -> BadRow:
+    """The BadRow that ``data.on_bad_row`` asks for."""
+    return SkippedRows() if data.on_bad_row == "skip" else refuse
+
+
+def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watch) -> list[Any]:
+    """All examples with gold. Raises DataError for an unusable or empty file."""
+    rule = bad_row_rule(data)
+    examples = list(task.read(Source(path, data=data, bad_row=rule)))
+    if isinstance(rule, SkippedRows):
+        rule.tell(watch)
+    if not examples:
+        raise DataError("no usable rows", path=path, hint="the file needs a header and rows")
+    return examples
+
+
+def hold_out(examples: list[Any], *, share: float, seed: int) -> tuple[list[Any], list[Any]]:
+    """(train, dev): a random ``share`` is held out, at least one row; file order is kept."""
+    count = max(1, round(len(examples) * share))
+    if count >= len(examples):
+        raise DataError("too few rows to hold out a dev set", hint="give one with --dev")
+    chosen = set(random.Random(seed).sample(range(len(examples)), count))
+    train = [one for index, one in enumerate(examples) if index not in chosen]
+    dev = [one for index, one in enumerate(examples) if index in chosen]
+    return train, dev

@@ -1,0 +1,127 @@
+"""The run directory: where runs are, what is in them, and which one is meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bertft.errors import RunError
+from bertft.recipe import Recipe, bundled_recipes
+
+RUNS = Path("runs")
+CARD = "bertft.json"
+PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run directory with what its scores.json says (empty while unfinished)."""
+
+    path: Path
+    scores: dict[str, Any]
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def recipe_name(self) -> str:
+        return str(read_json(self.path / "environment.json").get("recipe", ""))
+
+
+def new_run_folder(out: str, *, recipe: str) -> Path:
+    """Create the run directory. Raises RunError when it exists: a run is never overwritten."""
+    stem = Path(recipe).stem
+    path = Path(out) if out else RUNS / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 1
+    while not out and path.exists():
+        number += 1
+        path = path.with_name(f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}-{number}")
+    if path.exists():
+        hint = f"choose another --out, or go on with --resume {path}"
+        raise RunError(f"{path} exists already", hint=hint)
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"{path} cannot be created ({error.strerror})") from None
+    return path
+
+
+def open_run(path: str | Path) -> Run:
+    """A run by its directory, or by its ``best`` folder. Raises RunError when it has no model."""
+    folder = Path(path)
+    if (folder / CARD).is_file():
+        folder = folder.parent if folder.name == "best" else folder
+    if not folder.is_dir():
+        raise RunError(f"no run directory {folder}", hint="'bertft runs list' shows the runs here")
+    if not (folder / "best" / CARD).is_file() and not (folder / CARD).is_file():
+        raise RunError(
+            f"{folder} holds no trained model (no best/{CARD})", hint="is the run unfinished?"
+        )
+    return Run(folder, read_json(folder / "scores.json"))
+
+
+def model_folder(run: Run) -> Path:
+    """The plain Hugging Face folder of a run (or the folder itself, where only that was copied)."""
+    return run.best if run.best.is_dir() else run.path
+
+
+def finished_runs() -> list[Run]:
+    """Finished runs under ``runs/``, oldest first."""
+    found = [path.parent for path in RUNS.glob("**/scores.json") if (path.parent / "best").is_dir()]
+    runs = [Run(path, read_json(path / "scores.json")) for path in found]
+    return sorted(runs, key=lambda run: (run.path / "scores.json").stat().st_mtime_ns)
+
+
+def newest_run(recipe: str | None) -> Run:
+    """The newest finished run (of one recipe). Raises RunError, naming what makes one."""
+    runs = [run for run in finished_runs() if recipe is None or run.recipe_name == recipe]
+    if runs:
+        return runs[-1]
+    of = f" of '{recipe}'" if recipe else ""
+    raise RunError(
+        f"no finished run{of} under runs/", hint=f"make one: bertft train {recipe or 'sentiment'}"
+    )
+
+
+def find_run(name: str) -> Run:
+    """A run directory by path, or the newest finished run of a bundled recipe."""
+    if name in bundled_recipes() and not Path(name).is_dir():
+        return newest_run(name)
+    if name.endswith(".toml"):
+        return newest_run(Path(name).stem)
+    return open_run(name)
+
+
+def environment(recipe: Recipe, *, name: str, details: dict[str, Any]) -> dict[str, Any]:
+    """What the run depends on beside its recipe: versions, machine, data and model identity."""
+    return {
+        "recipe": Path(name).stem,
+        "recipe_hash": recipe.hash(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {"python": platform.python_version(), "bertft": version("bertft")}
+        | {package: version(package) for package in PACKAGES},
+        "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
+        **details,
+    }
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty where there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,64 @@
+"""What a command tells while it works. The console implements it; the Python API stays silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bertft.contracts import StepReport
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What is about to be trained, counted before the first step."""
+
+    task: str
+    model: str
+    parameters: int
+    trainable: int
+    labels: tuple[str, ...]
+    examples: dict[str, int]
+    windows: int
+    truncated: int
+    unknown_share: float
+    epochs: int
+    steps: int
+    batch: str
+    device: str
+    precision: str
+    reason: str
+    threads: int
+    run: str
+    files: dict[str, str] = field(default_factory=dict)
+
+
+class Watch(Protocol):
+    """Listener of a long job."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know: a changed plan, left-out rows, truncated texts."""
+
+    def plan(self, plan: TrainingPlan) -> None:
+        """Training is about to start (or, with --dry-run, would)."""
+
+    def step(self, report: StepReport) -> None:
+        """An optimizer step is done."""
+
+    def advance(self, done: int, fraction: float | None) -> None:
+        """So many examples are done; ``fraction`` of the input is read, where that is known."""
+
+
+class Silent:
+    """Watches nothing."""
+
+    def note(self, text: str) -> None:
+        pass
+
+    def plan(self, plan: TrainingPlan) -> None:
+        pass
+
+    def step(self, report: StepReport) -> None:
+        pass
+
+    def advance(self, done: int, fraction: float | None) -> None:
+        pass

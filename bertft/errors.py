@@ -1,0 +1,79 @@
+"""Every error that a user can cause, each shown by the command line as one line with a hint.
+
+BertftError                 exit 2: ``message`` says what and where, ``hint`` how to mend it
+├── RecipeError             a recipe file or an override: unknown key, wrong type, unknown recipe
+├── DataError               a data file: carries ``path`` and ``line`` (file:line in the message)
+├── ModelError              an encoder or tokenizer that is missing, incomplete or does not fit
+├── RunError                a run directory: exists already, is unfinished, does not exist
+├── DeviceError             a device or precision that this machine does not have
+└── TrainingError           training cannot go on: loss is NaN or infinite, memory is used up
+
+Interrupted                 exit 130 / 143: SIGINT / SIGTERM, after the checkpoint was saved
+
+Anything else that reaches the command line is a fault of ours: exit 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BertftError(Exception):
+    """The user's input is at fault. ``str()`` is one line: the message, then the hint."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = " ".join(message.split())
+        self.hint = " ".join(hint.split())
+        super().__init__(f"{self.message}; {self.hint}" if self.hint else self.message)
+
+
+class RecipeError(BertftError):
+    """A recipe file, a recipe name or a ``--set`` override is wrong."""
+
+
+class DataError(BertftError):
+    """A data file is missing, broken or does not fit the task."""
+
+    def __init__(self, message: str, *, path: str = "", line: int = 0, hint: str = "") -> None:
+        self.path = path
+        self.line = line
+        where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
+        super().__init__(where + message, hint=hint)
+
+
+class ModelError(BertftError):
+    """An encoder or its tokenizer is missing, incomplete or does not fit the text."""
+
+
+class RunError(BertftError):
+    """A run directory exists already, does not exist, or holds no finished model."""
+
+
+class DeviceError(BertftError):
+    """A device or precision was asked for that this machine does not have."""
+
+
+class TrainingError(BertftError):
+    """Training cannot go on."""
+
+
+class Interrupted(Exception):  # noqa: N818 - a stop that was asked for is no error
+    """Training stopped at a signal, after the step was finished and the checkpoint saved."""
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+        super().__init__(message)
+
+
+def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
+    """A hint that names the nearest valid choice, or all of them when none is near."""
+    choices = list(valid)
+    folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{folded[near[0]]}'?"
+    shown = ", ".join(choices[:20])
+    return f"choose one of: {shown}" + (", ..." if len(choices) > 20 else "")

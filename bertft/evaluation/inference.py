@@ -1,0 +1,63 @@
+"""Forward passes without gradients: Encoded go in, one array of float32 logits each comes out.
+
+Training's dev scores, ``eval`` and ``predict`` share this one function, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from bertft.contracts import Answer, Encoded, FloatArray, Head, Task
+from bertft.encoder.batching import Padder
+from bertft.training.plan import inference_batches
+
+MAX_TOKENS = 8192
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def compute_logits(
+    model: torch.nn.Module,
+    encoded: Sequence[Encoded],
+    *,
+    head: Head,
+    padder: Padder,
+    precision: str,
+) -> list[FloatArray]:
+    """Logits of every Encoded, in the order given; batches are formed by length inside.
+
+    ``precision`` is fp32, bf16 or fp16; weights stay float32 and products run in it.
+    """
+    device = next(model.parameters()).device
+    logits: list[FloatArray | None] = [None] * len(encoded)
+    model.eval()
+    cast = torch.autocast(
+        device.type, dtype=AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST
+    )
+    with torch.inference_mode(), cast:
+        for indices in inference_batches([len(one) for one in encoded], max_tokens=MAX_TOKENS):
+            batch = padder(encoded, indices, head=None)
+            inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+            for index, row in zip(indices, head.split(model(**inputs), batch), strict=True):
+                logits[index] = row
+    return [row for row in logits if row is not None]
+
+
+def answers_of(
+    task: Task[Any],
+    examples: Sequence[Any],
+    encoded: Sequence[Encoded],
+    logits: Sequence[FloatArray],
+    *,
+    top_k: int | None = None,
+) -> list[Answer]:
+    """One answer per example from the logits of all its windows, in the order of the examples."""
+    pieces: list[list[tuple[Encoded, FloatArray]]] = [[] for _ in examples]
+    for one, row in zip(encoded, logits, strict=True):
+        pieces[one.example].append((one, row))
+    return [
+        task.decode(example, parts, top_k=top_k)
+        for example, parts in zip(examples, pieces, strict=True)
+    ]

@@ -1,0 +1,53 @@
+"""Files in, rows of untouched text out; nothing here knows about tasks, labels or tokenizers.
+
+files.py    paths, stdin, gzip and encodings -> decoded lines
+tables.py   CSV and TSV -> rows; ``open_table`` finds the reader for every format with columns
+text.py     plain text, JSON lines and JSON arrays -> rows
+hub.py      data sets of the Hugging Face Hub and Parquet files -> rows
+
+Here are the two types that all of them share; ``tables`` hands them out too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: its fields by name, and the 1-based line (Parquet, Hub: row) it starts on."""
+
+    fields: dict[str, Any]
+    line: int
+
+
+class Table:
+    """Rows, read once, in constant memory.
+
+    ``columns`` are the names in the header, or those of the first rows of JSON; ``fraction()`` is
+    the share read so far, None where the size is not known; ``revision`` the commit of a Hub data
+    set, where it is known.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        columns: tuple[str, ...],
+        rows: Iterator[Row],
+        fraction: Callable[[], float | None],
+        revision: str = "",
+    ) -> None:
+        self.path = path
+        self.columns = columns
+        self.fraction = fraction
+        self.revision = revision
+        self._rows: Iterator[Row] | None = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        if self._rows is None:
+            raise RuntimeError(f"{self.path}: a Table is read once; open it again")
+        rows, self._rows = self._rows, None
+        return rows

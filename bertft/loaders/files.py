@@ -1,0 +1,299 @@
+"""Bytes in, decoded lines out.
+
+In: a path, ``bundled:NAME`` or ``-`` (stdin), plain or gzip-compressed, in any text encoding.
+Out: lines with their 1-based numbers. A line ends at LF or CRLF and nowhere else: U+2028, form
+feeds and lone CRs are text. Files whose lines all end in a lone CR (old Mac) are refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import os
+import sys
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import cast
+
+from bertft.contracts import BadRow, refuse
+from bertft.errors import DataError, did_you_mean
+from bertft.recipe import BUNDLED, bundled_root
+
+STDIN = "-"
+MAX_LINE = 64 * 2**20  # bytes
+MAX_FILE = 2**30  # bytes, unzipped, of a file that is read as one text
+BLOCK = 2**18
+HEAD = 2**16
+SKIP = 'leave such rows out with --set data.on_bad_row="skip"'
+
+
+def resolve(path: str) -> Path:
+    """The file behind a path or ``bundled:NAME``. Raises DataError when it cannot be read."""
+    file = Path(path)
+    try:
+        if path.startswith(BUNDLED):
+            root = (bundled_root() / "data").resolve()
+            file = (root / path.removeprefix(BUNDLED)).resolve()
+            if not file.is_relative_to(root):
+                raise DataError("a bundled path stays inside the data folder", path=path)
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError("no such file", path=path, hint=_near(file)) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({_reason(error)})", path=path) from None
+    if file.is_dir():
+        raise DataError("is a folder, not a file", path=path, hint="name a file inside it")
+    if not os.access(file, os.R_OK):
+        raise DataError("cannot be read (permission denied)", path=path)
+    return file
+
+
+def sha256(path: str) -> str:
+    """SHA-256 of the bytes of a file, as hex digits."""
+    with _open(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class TextFile:
+    """The lines of a file or stdin: ``for number, line in file``, once, in constant memory.
+
+    A line that is not text in ``encoding``, or that holds a NUL character, goes to ``bad_row``,
+    which raises, or returns to leave the line out. Everything else that is wrong raises DataError.
+    """
+
+    _file: io.BufferedReader | None = None
+
+    def __init__(self, path: str, *, encoding: str = "utf-8", bad_row: BadRow = refuse) -> None:
+        self.name = "stdin" if path == STDIN else path
+        self.encoding, self.bad_row = encoding, bad_row
+        self.faults: deque[DataError] = deque()  # unusable lines in blocks handed out
+        self._line = 1  # number of the first line that is not in a block yet
+        self._head, self._hint = b"", ""
+        self._codec, self._transcode = _codec(encoding, path=self.name)
+        self._file = None if path == STDIN else _open(path)
+        self._size = os.fstat(self._file.fileno()).st_size if self._file else 0
+        self._count = 0
+        self._chunks = self._stream()
+
+    def __enter__(self) -> TextFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; stdin stays open."""
+        if self._file:
+            self._file.close()
+
+    __del__ = close  # a table may be opened only for its column names
+
+    def fraction(self) -> float | None:
+        """Share of the file's (compressed) bytes read so far; None for stdin, pipes, no bytes."""
+        return min(self._count / self._size, 1.0) if self._size else None
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        number = 1
+        for text in self.blocks():
+            lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+            numbered = enumerate(lines, number)
+            yield from self._usable(numbered) if self.faults else numbered
+            number += len(lines)
+
+    def blocks(self) -> Iterator[str]:
+        """The text in pieces of whole lines, line ends included (for speed).
+
+        Unusable lines are in it, repaired, so that quotes around them still match; who reads
+        blocks must look into ``faults``.
+        """
+        pending: list[bytes] = []
+        held = 0
+        while chunk := self._read():
+            cut = chunk.rfind(b"\n") + 1
+            if held + (chunk.find(b"\n") if cut else len(chunk)) > MAX_LINE:
+                raise self._error(f"a line of more than {MAX_LINE >> 20} MiB", hint="split it")
+            if cut:
+                yield self._decode(b"".join((*pending, chunk[:cut])))
+                pending, held = [], 0
+            pending.append(chunk[cut:])
+            held += len(pending[-1])
+        last = b"".join(pending).removesuffix(b"\r")
+        if self._line == 1 and b"\r" in last:
+            raise self._error("lines end in CR only (old Mac)", hint="rewrite with tr '\\r' '\\n'")
+        if last not in (b"", codecs.BOM_UTF8):
+            yield self._decode(last)
+
+    def read(self) -> str:
+        """The whole text, line ends untouched; an unusable line raises DataError."""
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := self._read():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MAX_FILE:
+                raise self._error(f"more than {MAX_FILE >> 20} MiB in one text", hint="split it")
+        text = self._decode(b"".join(chunks))
+        if self.faults:
+            raise self.faults[0]
+        return text
+
+    def first(self) -> bytes:
+        """The first byte that is neither white space nor BOM; b"" for none. It stays unread."""
+        ahead = start = b""
+        while (not start or len(ahead) < 3) and len(ahead) < HEAD and (chunk := self._read()):
+            ahead += chunk
+            start = ahead.removeprefix(codecs.BOM_UTF8).lstrip()
+        self._chunks = chain((ahead,), self._chunks)
+        return start[:1]
+
+    def _stream(self) -> Iterator[bytes]:
+        """The file's bytes, unzipped, in an encoding where LF is the byte 10 and nothing else."""
+        chunks = self._raw()
+        start = next(chunks, b"")
+        chunks = chain((start,), chunks)
+        if start == b"\x1f\x8b":
+            chunks = _unzipped(chunks)
+        yield from _transcoded(chunks, self._transcode) if self._transcode else chunks
+
+    def _raw(self) -> Iterator[bytes]:
+        if not self._file and sys.stdin is None:
+            raise DataError("is closed", path=self.name)
+        raw = self._file or cast(io.BufferedReader, sys.stdin.buffer)
+        for chunk in chain((raw.read(2),), iter(lambda: raw.read1(BLOCK), b"")):
+            self._count += len(chunk)
+            yield chunk
+
+    def _read(self) -> bytes:
+        try:
+            return next(filter(None, self._chunks), b"")
+        except UnicodeError:
+            raise self._error(f"not {self.encoding} text", hint="check data.encoding") from None
+        except (EOFError, zlib.error):
+            raise self._error("gzip data damaged or cut off", hint="compress it again") from None
+        except OSError as error:
+            raise self._error(f"cannot be read ({_reason(error)})") from None
+
+    def _error(self, message: str, *, hint: str = "") -> DataError:
+        return DataError(message, path=self.name, line=self._line, hint=hint)
+
+    def _decode(self, data: bytes) -> str:
+        """Text of whole lines; their faults are noted, their number is counted."""
+        if self._line == 1:
+            if data.startswith(codecs.BOM_UTF8) and self._codec != "utf-8":
+                hint = 'try --set data.encoding="utf-8"'
+                raise self._error(f"UTF-8 text, not {self.encoding}", hint=hint)
+            data = data.removeprefix(codecs.BOM_UTF8)
+        self._head += data[: HEAD - len(self._head)]
+        try:
+            text = self._repair(data) if b"\0" in data else data.decode(self._codec)
+        except UnicodeDecodeError:
+            text = self._repair(data)
+        self._line += data.count(b"\n")
+        return text
+
+    def _repair(self, data: bytes) -> str:
+        texts = []
+        for number, line in enumerate(data.split(b"\n"), self._line):
+            reason = "holds a NUL character" if b"\0" in line else ""
+            try:
+                texts.append(line.decode(self._codec))
+            except UnicodeDecodeError as error:
+                reason = f"not {self.encoding} text (byte {error.start + 1} of the line)"
+                texts.append(line.decode(self._codec, "replace"))
+            if reason:
+                sample = line if self._head.isascii() else self._head
+                self._hint = self._hint or _encoding_hint(sample, codec=self._codec)
+                self.faults.append(DataError(reason, path=self.name, line=number, hint=self._hint))
+        return "\n".join(texts)
+
+    def _usable(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        for number, line in lines:
+            if self.faults and self.faults[0].line == number:
+                self.bad_row(self.faults.popleft())
+            else:
+                yield number, line
+
+
+def _open(path: str) -> io.BufferedReader:
+    try:
+        return resolve(path).open("rb")
+    except OSError as error:
+        raise DataError(f"cannot be read ({_reason(error)})", path=path) from None
+
+
+def _near(file: Path) -> str:
+    """The file of the same folder that was probably meant."""
+    try:
+        names = sorted(entry.name for entry in islice(file.parent.iterdir(), 1000))
+    except OSError:
+        return f"there is no folder {file.parent}"
+    return did_you_mean(file.name, names) if names else f"the folder {file.parent} is empty"
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+
+
+def _unzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Gzip members one after another, a bounded piece at a time. EOFError when cut off."""
+    unzip = zlib.decompressobj(wbits=31)
+    for chunk in chunks:
+        while chunk:
+            if unzip.eof:
+                unzip = zlib.decompressobj(wbits=31)
+            yield unzip.decompress(chunk, BLOCK)
+            chunk = unzip.unconsumed_tail or unzip.unused_data.lstrip(b"\0")
+    if not unzip.eof:
+        raise EOFError
+
+
+def _transcoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Text in another encoding as UTF-8; what precedes a fault is delivered first."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for chunk in chain(filter(None, chunks), (b"",)):
+        state = decoder.getstate()[1]
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            decoder.setstate((b"", state))
+            yield decoder.decode(error.object[: error.start]).encode()
+            raise
+        yield text.encode()
+
+
+def _codec(encoding: str, *, path: str) -> tuple[str, str]:
+    """The codec of single lines, and the one to transcode from where bytes do not show lines."""
+    text = bytes(range(128)).decode("ascii")
+    try:
+        name = codecs.lookup(encoding).name.removesuffix("-sig")
+        shows_lines = text.encode(name, "replace") == text.encode("ascii")
+    except (LookupError, ValueError):
+        hint = "use utf-8, cp949, euc-kr, utf-16, cp1252 or latin-1"
+        raise DataError(f"unknown encoding '{encoding}'", path=path, hint=hint) from None
+    return (name, "") if shows_lines else ("utf-8", name)
+
+
+def _encoding_hint(head: bytes, *, codec: str) -> str:
+    """What a file probably is whose lines are not all text in ``codec``."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return 'try --set data.encoding="utf-16"'
+    if head.startswith((b"PK\x03\x04", b"PAR1")):
+        return "it is a zip, Excel or Parquet file: give it its suffix, or save it as CSV"
+    if head.count(0) * 4 > len(head):
+        end = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
+        return f'try --set data.encoding="utf-16-{end}"'
+    foreign = [line for line in head.split(b"\n") if not line.isascii()]
+    in_utf8 = ["\ufffd" not in line.decode("utf-8", "replace") for line in foreign]
+    mostly_utf8 = sum(in_utf8) * 2 >= len(foreign) > 0
+    if b"\0" in head or (mostly_utf8 and codec == "utf-8"):
+        return f"mend the line, or {SKIP}"
+    if mostly_utf8:
+        return 'try --set data.encoding="utf-8"'
+    text = head.decode("cp949", "replace")
+    if "\ufffd" not in text[:-1] and any("가" <= character <= "힣" for character in text):
+        return 'try --set data.encoding="cp949"'
+    return 'try --set data.encoding="cp1252" (Western European) or "latin-1"'

@@ -1,0 +1,61 @@
+"""One door to every row source: tables, plain text and the Hub, by the source's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from bertft.contracts import Source
+from bertft.errors import DataError, did_you_mean
+from bertft.loaders import Table
+from bertft.loaders.tables import open_table
+from bertft.loaders.text import read_lines
+from bertft.recipe import HUB
+
+
+def read_rows(source: Source) -> Table:
+    """Rows in file order, with their columns; plain text has the one column ``text``."""
+    if _is_plain_text(source):
+        if source.gold:
+            hint = "train and eval need CSV, TSV, JSONL or Parquet with a label column"
+            raise DataError("plain text has no labels", path=source.path, hint=hint)
+        lines = read_lines(source)
+        source.meter.fraction = lines.fraction
+        source.meter.blank = lambda: lines.blank
+        return Table(path=lines.path, columns=("text",), rows=lines, fraction=lines.fraction)
+    table = open_table(source, format=source.format or None)
+    source.meter.fraction = table.fraction
+    return table
+
+
+def _is_plain_text(source: Source) -> bool:
+    if source.format:
+        return source.format == "txt"
+    if source.path.startswith(HUB):
+        return False
+    name = PurePath(source.path.removesuffix(".gz"))
+    return source.path == "-" or name.suffix.lower() in {"", ".txt", ".md", ".text"}
+
+
+def pick_column(
+    found: Sequence[str], wanted: str, usual: Sequence[str], *, what: str, path: str
+) -> str:
+    """The column ``wanted``, else the first of ``usual`` that is there (in any case).
+
+    Raises:
+        DataError: there is none; the message lists the columns that are there.
+    """
+    if wanted:
+        if wanted in found:
+            return wanted
+        hint = did_you_mean(wanted, found)
+        raise DataError(f"no column '{wanted}' for the {what}", path=path, line=1, hint=hint)
+    folded = {name.casefold(): name for name in reversed(found)}
+    for name in usual:
+        if name in folded:
+            return folded[name]
+    listed = ", ".join(found[:12]) or "none"
+    hint = f"name it with --set task.{what}_column=NAME; columns here: {listed}"
+    raise DataError(
+        f"no column for the {what} ({', '.join(usual[:4])}, ...)", path=path, line=1, hint=hint
+    )

@@ -1,0 +1,221 @@
+"""Rows out of files with columns; CSV and TSV are read here.
+
+In: a Source; the file's suffix says the format. Out: a Table of Rows, each with its fields by name
+and the line its record starts on. A row that cannot be used goes to ``source.bad_row``; what makes
+the rows after it doubtful (a broken quote over several lines) ends the reading.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import PurePath
+
+from bertft.contracts import Source
+from bertft.errors import DataError, did_you_mean
+from bertft.loaders import Row as Row
+from bertft.loaders import Table as Table
+from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.hub import read_hub, read_parquet
+from bertft.loaders.text import read_json
+from bertft.recipe import HUB
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+}
+MAX_RECORD = 16 * 2**20  # characters of one CSV record
+
+Record = tuple[int, list[str]]
+"""The line a record starts on, and its cells."""
+
+
+def format_of(path: str) -> str:
+    """csv, tsv, jsonl, json, parquet or hub, from the suffix. Any other raises DataError."""
+    if path.startswith(HUB):
+        return "hub"
+    if path == STDIN:
+        hint = "save it to a file with the suffix .csv, .tsv or .jsonl"
+        raise DataError(
+            "no file name that tells the format of its columns", path="stdin", hint=hint
+        )
+    name = path.lower()
+    suffix = PurePath(name.removesuffix(".gz")).suffix
+    kind = FORMATS.get(suffix, "")
+    if kind and not (kind == "parquet" and name.endswith(".gz")):
+        return kind
+    hint = "supported: " + ", ".join(FORMATS) + "; the text formats also with .gz"
+    if suffix in (".xlsx", ".xls", ".ods"):
+        hint = "save it as CSV (UTF-8)"
+    raise DataError("not a table in a supported format", path=path, hint=hint)
+
+
+def open_table(source: Source, *, format: str | None = None) -> Table:
+    """The rows of a source; ``format`` overrides the file's suffix and stdin needs it."""
+    kind = format or format_of(source.path)
+    if kind in ("csv", "tsv"):
+        return _read_delimited(source, kind=kind)
+    if kind in ("json", "jsonl"):
+        return read_json(source, array=kind == "json")
+    if kind == "parquet":
+        return read_parquet(source)
+    if kind == "hub":
+        return read_hub(source)
+    hint = did_you_mean(kind, dict.fromkeys(FORMATS.values()))
+    raise DataError(f"unknown format '{kind}'", path=source.path, hint=hint)
+
+
+def _read_delimited(source: Source, *, kind: str) -> Table:
+    settings = source.data
+    file = TextFile(source.path, encoding=settings.encoding)
+    delimiter = settings.delimiter or ("," if kind == "csv" else "\t")
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        hint = 'use one character, as in --set data.delimiter=";"'
+        raise DataError(f"{delimiter!r} cannot be a delimiter", path=file.name, hint=hint)
+    quoted = settings.quoting == "standard" or (settings.quoting == "auto" and kind == "csv")
+    records = iter(_Quoted(file, delimiter=delimiter)) if quoted else _split(file, delimiter)
+    columns = _columns(records, source=source, delimiter=delimiter, name=file.name)
+    file.bad_row = source.bad_row  # only now: a header that cannot be used is never skipped
+    rows = _rows(records, columns=columns, file=file, delimiter=delimiter)
+    return Table(path=file.name, columns=columns, rows=rows, fraction=file.fraction)
+
+
+def _columns(
+    records: Iterator[Record], *, source: Source, delimiter: str, name: str
+) -> tuple[str, ...]:
+    """Column names from the header, from ``data.columns``, or (both given) renamed."""
+    settings = source.data
+    given = tuple(settings.columns)
+    line = 0
+    names = given
+    if settings.header:
+        line, cells = next(records, (0, []))
+        names = tuple(cell.strip() for cell in cells)
+        if not names:
+            hint = "the first line holds the column names"
+            raise DataError("is empty", path=name, hint=hint)
+        if not settings.delimiter and (hint := _other_delimiter(cells, delimiter)):
+            raise DataError("one column only", path=name, line=line, hint=hint)
+        if given and len(given) != len(names):
+            reason = f"{len(names)} columns, but data.columns names {len(given)}"
+            raise DataError(reason, path=name, line=line, hint=f"found: {', '.join(names)}")
+        names = given or names
+    elif not given:
+        hint = """name them: --set 'data.columns=["text", "label"]'"""
+        raise DataError("a file without header needs data.columns", path=name, hint=hint)
+    if "" in names:
+        hint = "give each column a name (pandas: to_csv(index=False)), or --set data.columns"
+        raise DataError(
+            f"column {names.index('') + 1} has no name", path=name, line=line, hint=hint
+        )
+    twice = [column for column in names if names.count(column) > 1]
+    if twice:
+        hint = "rename one, or name all with --set data.columns"
+        raise DataError(f"two columns are named '{twice[0]}'", path=name, line=line, hint=hint)
+    return names
+
+
+def _other_delimiter(cells: list[str], delimiter: str) -> str:
+    """A hint when cells were not split although another delimiter is in them."""
+    found = {mark: cells[0].count(mark) for mark in ",;\t|" if mark != delimiter}
+    best = max(found, key=lambda mark: found[mark])
+    shown = best.replace("\t", "\\t")
+    return f'try --set data.delimiter="{shown}"' if len(cells) == 1 and found[best] else ""
+
+
+def _rows(
+    records: Iterator[Record], *, columns: tuple[str, ...], file: TextFile, delimiter: str
+) -> Iterator[Row]:
+    width = len(columns)
+    with file:
+        for line, cells in records:
+            if len(cells) == width:
+                yield Row(dict(zip(columns, cells, strict=False)), line)
+                continue
+            hint = _other_delimiter(cells, delimiter) if line == 1 else ""  # there is no header
+            if not hint and len(cells) > width and delimiter != "\t":
+                hint = f"put a text that holds '{delimiter}' in double quotes"
+            names = ", ".join(columns)
+            reason = f"{width} fields expected ({names}), {len(cells)} found"
+            file.bad_row(DataError(reason, path=file.name, line=line, hint=hint))
+
+
+def _split(file: TextFile, delimiter: str) -> Iterator[Record]:
+    """Records of lines in which quotes are plain text."""
+    for number, line in file:
+        if line:
+            yield number, line.split(delimiter)
+
+
+class _Quoted:
+    """Records with RFC 4180 quotes, which may run over several lines."""
+
+    def __init__(self, file: TextFile, *, delimiter: str) -> None:
+        self._file = file
+        self._start = 1  # line where the record that is being read starts
+        if csv.field_size_limit() < MAX_RECORD:  # one setting for the whole process: only raised
+            csv.field_size_limit(MAX_RECORD)
+        lines = chain.from_iterable(self._lines())
+        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+
+    def __iter__(self) -> Iterator[Record]:
+        reader, faults = self._reader, self._file.faults
+        while True:
+            try:
+                for cells in reader:
+                    line, self._start = self._start, reader.line_num + 1
+                    if faults and self._is_faulty(reader.line_num):
+                        continue
+                    if cells:
+                        yield line, cells
+                return
+            except csv.Error as fault:
+                line, last = self._start, reader.line_num
+                error = self._error(str(fault), line=line, last=last)
+            self._start = last + 1
+            if last > line:  # the rows that it swallowed cannot be told apart
+                raise error
+            if not (faults and self._is_faulty(last)):
+                self._file.bad_row(error)
+
+    def _lines(self) -> Iterator[io.StringIO]:
+        """Lines with their ends, block by block; a record that swallows too many is stopped."""
+        start, size = 0, 0
+        for text in self._file.blocks():
+            size = len(text) + (size if start == self._start else 0)
+            start = self._start
+            if size > MAX_RECORD:
+                raise self._error("field limit", line=start, last=start)
+            yield io.StringIO(text, newline="\n")
+
+    def _is_faulty(self, last: int) -> bool:
+        """True when the record that ends on line ``last`` holds an unusable line."""
+        faults = self._file.faults
+        if faults[0].line > last:
+            return False
+        fault = faults.popleft()
+        while faults and faults[0].line <= last:
+            faults.popleft()
+        self._file.bad_row(fault)
+        return True
+
+    def _error(self, fault: str, *, line: int, last: int) -> DataError:
+        """What the csv module rejects in the record of lines ``line`` to ``last``."""
+        hint = 'write quotes inside quotes as "", or --set data.quoting="none" if they are text'
+        if "unexpected end" in fault:
+            reason = "a quote that opens in this record is never closed"
+        elif "field limit" in fault:
+            reason = f"a record of more than {MAX_RECORD >> 20} MiB; is a quote never closed?"
+        elif "new-line" in fault:
+            reason, hint = "a lone CR outside quotes", "put the text in double quotes"
+        else:
+            reason = "a closing quote is followed by more text"
+            reason += f" (on line {last})" if last > line else ""
+        return DataError(reason, path=self._file.name, line=line, hint=hint)

@@ -1,0 +1,240 @@
+"""The typed recipe: TOML file + ``--set`` overrides in, one frozen validated Recipe out.
+
+Unknown keys are refused with the nearest valid one. Every setting that changes a result is a field
+here, with its default and its unit; the task's own options stay raw in ``task`` until the task
+validates them with ``parse_options``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bertft.errors import RecipeError, did_you_mean
+
+BUNDLED = "bundled:"
+HUB = "hub:"
+
+
+class Section(BaseModel):
+    """Base of every recipe section: frozen, unknown keys refused, no silent type changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSettings(Section):
+    """Which encoder is fine-tuned."""
+
+    name: str = "minilm"
+    """A zoo alias, a Hub id or a folder."""
+    revision: str = ""
+    """Commit, tag or branch of a Hub model; empty for its main branch (the commit is recorded)."""
+    max_length: int = Field(default=128, ge=8)
+    """Longest input in tokens, [CLS] and [SEP] included."""
+    decomposed_hangul: bool = False
+    """Allow Korean text with a tokenizer that splits Hangul syllables into jamo."""
+
+
+class DataSettings(Section):
+    """Where the examples are and how their files are written."""
+
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+    dev_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the training rows held out as dev set when ``dev`` is empty."""
+    header: bool = True
+    """False for CSV/TSV files whose first line is data; ``columns`` then names the columns."""
+    columns: list[str] = []
+    delimiter: str = ""
+    """Field separator; empty for comma in .csv and tab in .tsv."""
+    quoting: Literal["auto", "standard", "none"] = "auto"
+    """``standard``: RFC 4180; ``none``: quotes are text; ``auto``: standard for .csv, else none."""
+    encoding: str = "utf-8"
+    on_bad_row: Literal["stop", "skip"] = "stop"
+    """``skip`` leaves out rows that cannot be used, and counts them."""
+
+
+class TrainingSettings(Section):
+    """How the weights are learned."""
+
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    """Sequences in one forward pass on one process."""
+    gradient_accumulation: int = Field(default=1, ge=1)
+    """Batches per optimizer step; the loss is averaged over all of them together."""
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """Peak learning rate, reached after the warm-up."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate rises linearly from 0."""
+    schedule: Literal["linear", "constant"] = "linear"
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Applied to weight matrices only, never to biases and LayerNorm."""
+    adam_betas: tuple[float, float] = Field(default=(0.9, 0.999), strict=False)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    max_gradient_norm: float = Field(default=1.0, ge=0)
+    """Gradients are scaled down to this norm; 0 switches clipping off."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Learning rate of each layer as a share of the one above it; 1 is the same everywhere."""
+    freeze: Literal["none", "encoder"] = "none"
+    """``encoder`` trains only the head (and the pooler, which belongs to it)."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, more time."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    evaluate_every: int = Field(default=0, ge=0)
+    """Optimizer steps between evaluations on dev; 0 evaluates after each epoch."""
+    early_stopping: int = Field(default=0, ge=0)
+    """Stop after this many evaluations without a better score; 0 never stops early."""
+    metric: str = ""
+    """Dev score that selects the best checkpoint; empty for the task's own."""
+    seed: int = Field(default=13, ge=0, lt=2**32)
+
+
+class Recipe(Section):
+    """A whole experiment. ``task`` holds the task's name and its raw options."""
+
+    description: str = ""
+    model: ModelSettings = ModelSettings()
+    task: dict[str, Any]
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting written out, defaults included."""
+        return self.model_dump(mode="json")
+
+    def hash(self) -> str:
+        """SHA-256 over the resolved settings: equal hashes mean the same experiment."""
+        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.resolved())
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def bundled_root() -> Path:
+    """The folder of ``recipes/`` and ``data/``: inside the wheel, or the checkout's root."""
+    package = Path(__file__).resolve().parent
+    inside = package / "_bundled"
+    return inside if inside.is_dir() else package.parent
+
+
+def bundled_recipes() -> dict[str, Path]:
+    """Name -> file of every recipe that comes with bertft."""
+    return {path.stem: path for path in sorted((bundled_root() / "recipes").glob("*.toml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a bundled recipe or of a path. Raises RecipeError when there is none."""
+    recipes = bundled_recipes()
+    if name in recipes:
+        return recipes[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or "/" in name:
+        raise RecipeError(
+            f"no recipe file {name}", hint="'bertft recipes list' names the bundled ones"
+        )
+    raise RecipeError(f"no recipe '{name}'", hint=did_you_mean(name, recipes))
+
+
+def load_recipe(name: str, *, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by name or path and apply ``section.key=value`` overrides in order."""
+    path = find_recipe(name)
+    return parse_recipe(_read_toml(path), overrides=overrides, where=str(path))
+
+
+def parse_recipe(
+    settings: Mapping[str, Any], *, overrides: Iterable[str] = (), where: str
+) -> Recipe:
+    """Validate settings as a Recipe; ``where`` names their origin in error messages."""
+    merged = json.loads(json.dumps(settings, default=str))
+    for override in overrides:
+        _apply(merged, override)
+    recipe = validate(Recipe, merged, where=where)
+    if not isinstance(recipe.task.get("name"), str):
+        raise RecipeError(f"{where}: [task] has no name", hint='write: name = "classification"')
+    return recipe
+
+
+def parse_options(options: type[S], task: Mapping[str, Any]) -> S:
+    """A task's own options from the raw ``[task]`` table."""
+    raw = {key: value for key, value in task.items() if key != "name"}
+    return validate(options, raw, where="[task]")
+
+
+def validate(model: type[S], settings: Mapping[str, Any], *, where: str) -> S:
+    """Settings as ``model``; the first fault becomes a one-line RecipeError."""
+    try:
+        return model.model_validate(settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+    keys = [str(part) for part in fault["loc"]]
+    name = ".".join(keys)
+    if fault["type"] == "extra_forbidden":
+        valid = _fields_at(model, keys[:-1])
+        raise RecipeError(f"{where}: unknown key '{name}'", hint=did_you_mean(keys[-1], valid))
+    reason = fault["msg"][0].lower() + fault["msg"][1:]
+    given = "" if fault["type"] == "missing" else f", not {_short(fault['input'])}"
+    raise RecipeError(f"{where}: {name}: {reason}{given}")
+
+
+def _short(value: object) -> str:
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _fields_at(model: type[BaseModel], keys: list[str]) -> list[str]:
+    """Valid keys of the section that ``keys`` lead to."""
+    for key in keys:
+        inner = model.model_fields[key].annotation if key in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at line (\d+)", str(error))
+        where = f"{path}:{found.group(1)}" if found else str(path)
+        reason = re.sub(r" \(at .*\)$", "", str(error))
+        raise RecipeError(f"{where}: not valid TOML: {reason}", hint="texts need quotes") from None
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    """Set ``section.key=value``; the value is TOML, or plain text where it is not TOML."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        hint = "write it as training.epochs=2"
+        raise RecipeError(f"--set {override}: not of the form section.key=value", hint=hint)
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = parts
+    for name in sections:
+        inner = settings.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {override}: '{name}' is not a section")
+        settings = inner
+    settings[last] = value

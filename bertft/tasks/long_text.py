@@ -1,0 +1,137 @@
+"""Texts to Encoded: what happens to texts longer than ``max_length`` tokens is decided here.
+
+truncate    the first max_length tokens (pairs: the longer text is cut first)
+head_tail   a quarter of the room from the start, the rest from the end (Sun et al. 2019 keep 128 of
+            510 tokens from the head and 382 from the tail)
+windows     several overlapping windows; the task pools their logits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from bertft.contracts import Encoded
+from bertft.errors import RecipeError
+
+CHUNK = 2048
+HEAD_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class LongText:
+    """The rule for long texts: its name, and the overlap of windows in tokens."""
+
+    how: str
+    overlap: int = 0
+
+
+def encode_texts(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    rule: LongText,
+) -> list[Encoded]:
+    """Encoded windows of all texts in order; ``dropped`` counts the tokens that were cut off."""
+    encoded: list[Encoded] = []
+    for start in range(0, len(texts), CHUNK):
+        part = texts[start : start + CHUNK]
+        second = None if pairs is None else pairs[start : start + CHUNK]
+        encoded.extend(_encode_chunk(part, second, tokenizer, max_length, rule, start))
+    return encoded
+
+
+def _encode_chunk(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    rule: LongText,
+    start: int,
+) -> Iterator[Encoded]:
+    full = _tokenize(tokenizer, texts, pairs)
+    types = full.get("token_type_ids") or [[]] * len(texts)
+    specials = full["special_tokens_mask"]
+    for index, (ids, kinds) in enumerate(zip(full["input_ids"], types, strict=True)):
+        number = start + index
+        if len(ids) <= max_length:
+            yield Encoded(ids, kinds, number)
+        elif pairs is not None:
+            yield _truncate_pair(
+                tokenizer, texts[index], pairs[index], max_length, number, len(ids)
+            )
+        else:
+            yield from _cut(ids, kinds, specials[index], max_length, rule, number)
+
+
+def _tokenize(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None
+) -> Any:
+    second = None if pairs is None else list(pairs)
+    return tokenizer(
+        list(texts),
+        second,
+        truncation=False,
+        return_attention_mask=False,
+        return_special_tokens_mask=True,
+        verbose=False,
+    )
+
+
+def _truncate_pair(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    pair: str,
+    max_length: int,
+    number: int,
+    full_length: int,
+) -> Encoded:
+    cut: Any = tokenizer(text, pair, truncation="longest_first", max_length=max_length)
+    ids = cut["input_ids"]
+    return Encoded(ids, cut.get("token_type_ids", []), number, dropped=full_length - len(ids))
+
+
+def _cut(
+    ids: list[int],
+    types: list[int],
+    special: list[int],
+    max_length: int,
+    rule: LongText,
+    number: int,
+) -> Iterator[Encoded]:
+    """Windows of one long text; special tokens at both ends are kept in each."""
+    before = special.index(0)
+    after = special[::-1].index(0)
+    room = max_length - before - after
+    words = range(before, len(ids) - after)
+    for keep in _kept(words, room, rule):
+        positions = [*range(before), *keep, *range(len(ids) - after, len(ids))]
+        chosen = [ids[i] for i in positions]
+        kinds = [types[i] for i in positions] if types else []
+        dropped = 0 if rule.how == "windows" else len(words) - len(keep)
+        yield Encoded(chosen, kinds, number, dropped=dropped)
+
+
+def _kept(words: range, room: int, rule: LongText) -> Iterator[Sequence[int]]:
+    """Positions that each window keeps."""
+    if rule.how == "truncate":
+        yield words[:room]
+    elif rule.how == "head_tail":
+        head = max(1, int(room * HEAD_SHARE))
+        yield [*words[:head], *words[len(words) - (room - head) :]]
+    else:
+        if rule.overlap >= room:
+            hint = f"--set task.window_overlap={room // 4}"
+            raise RecipeError(
+                f"task.window_overlap {rule.overlap} leaves no room in a window", hint=hint
+            )
+        starts = range(0, len(words) - rule.overlap, room - rule.overlap)
+        for start in starts:
+            # The last window is moved back so that it is full: more context, same count.
+            first = min(start, len(words) - room)
+            yield words[first : first + room]

@@ -1,0 +1,1 @@
+"""Training: the order of the data, the optimizer, the one loop, and what a run writes down."""

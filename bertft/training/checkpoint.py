@@ -1,0 +1,128 @@
+"""Checkpoints: folders that appear whole or not at all, written without a single pickle.
+
+``replace_folder`` writes into a temporary sibling, flushes it to the disk with a manifest of
+SHA-256 and renames it; the previous folder stays until then. ``last/`` holds what training needs
+to go on (weights, optimizer moments, random states, progress), ``best/`` a plain Hugging Face
+model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from bertft.contracts import Progress
+from bertft.errors import RunError
+
+MANIFEST = "manifest.json"
+
+
+def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Fill a new folder with ``write`` and put it in the place of ``target``."""
+    partial = target.with_name(f".{target.name}.partial")
+    previous = target.with_name(f".{target.name}.previous")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write(partial)
+    _seal(partial)
+    if target.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        target.rename(previous)
+    partial.rename(target)
+    _flush(target.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def verify_folder(folder: Path) -> None:
+    """Raise RunError unless every file of the manifest is there, unchanged."""
+    try:
+        digests = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        broken = [name for name, sha in digests.items() if _digest(folder / name) != sha]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder}: not a complete checkpoint ({error})") from error
+    if broken:
+        raise RunError(f"{folder}: damaged checkpoint, {', '.join(broken)} changed after saving")
+
+
+def _seal(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {str(path.relative_to(folder)): _digest(path) for path in files}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps(digests, indent=1), encoding="utf-8")
+    for path in [*files, manifest, folder]:
+        _flush(path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """fsync a file or folder, so that a rename never outlives the data it points to."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save_state(
+    folder: Path, model: torch.nn.Module, optimizer: Any, *, progress: Progress, recipe_hash: str
+) -> None:
+    """Write all that the next step depends on: tensors as safetensors, the rest as JSON."""
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    # Tied weights share memory, which safetensors refuses: store each of them once.
+    unique = {tensor.data_ptr(): name for name, tensor in reversed(weights.items())}
+    kept = {name: weights[name] for name in weights if unique[weights[name].data_ptr()] == name}
+    save_file(kept, folder / "model.safetensors")
+    moments = {
+        f"{index}.{key}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+    save_file(moments, folder / "optimizer.safetensors")
+    save_file(_random_states(), folder / "random.safetensors")
+    state = {"recipe_hash": recipe_hash, "progress": progress.state_dict()}
+    (folder / "progress.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+
+def load_state(folder: Path, model: torch.nn.Module, optimizer: Any) -> tuple[Progress, str]:
+    """Put a saved state back into model, optimizer and random generators.
+
+    Returns:
+        The progress to go on from, and the hash of the recipe it belongs to.
+    """
+    verify_folder(folder)
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in load_file(folder / "optimizer.safetensors").items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    _set_random_states(load_file(folder / "random.safetensors"))
+    saved = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    return Progress.from_state_dict(saved["progress"]), saved["recipe_hash"]
+
+
+def _random_states() -> dict[str, torch.Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def _set_random_states(states: dict[str, torch.Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    devices = [states[name] for name in sorted(states) if name.startswith("cuda")]
+    if devices and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(devices)

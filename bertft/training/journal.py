@@ -1,0 +1,61 @@
+"""The journal of a run: one JSON object per line, each number of the run written once.
+
+Lines: {"event": "start" | "step" | "scores" | "note" | "finish", "seconds": since the start, ...}.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bertft.contracts import StepReport
+
+
+class Journal:
+    """Appends to ``journal.jsonl``; every line is flushed, so a killed run keeps its lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._start = time.perf_counter()
+
+    def write(self, event: str, fields: dict[str, Any]) -> None:
+        seconds = round(time.perf_counter() - self._start, 3)
+        line = json.dumps({"event": event, "seconds": seconds, **fields}, ensure_ascii=False)
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def step(self, report: StepReport) -> None:
+        self.write(
+            "step",
+            {
+                "epoch": report.epoch,
+                "step": report.step,
+                "loss": report.loss,
+                "learning_rate": report.learning_rate,
+                "gradient_norm": report.gradient_norm,
+                "examples": report.examples,
+                "tokens": report.tokens,
+                "step_seconds": round(report.seconds, 4),
+            },
+        )
+        if report.scores is not None:
+            fields = {"step": report.step, "split": "dev", "is_best": report.is_best}
+            self.write("scores", {**fields, "scores": report.scores})
+        if report.stop_reason:
+            self.write("note", {"step": report.step, "text": f"stopped: {report.stop_reason}"})
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """Events of a journal; a last line that was cut off is left out."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                return

@@ -1,0 +1,157 @@
+"""The one training loop: a generator that takes optimizer steps and yields a StepReport after each.
+
+It neither prints nor saves; its readers (journal, checkpoints, console) do. The loss of a step is
+the summed loss of its batches divided by their summed count, so that accumulating gradients over
+several batches, or several processes, gives the gradient of one large batch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from bertft.contracts import Batch, Encoded, Head, Progress, StepReport
+from bertft.encoder.batching import Padder
+from bertft.errors import TrainingError
+from bertft.recipe import TrainingSettings
+from bertft.training.optimizer import rate_share, set_learning_rate
+from bertft.training.plan import Plan
+
+Evaluate = Callable[[], dict[str, float]]
+
+
+@dataclass(slots=True)
+class Trainer:
+    """Everything the loop works on. ``ids`` name the example of each Encoded in error messages."""
+
+    model: torch.nn.Module
+    head: Head
+    encoded: Sequence[Encoded]
+    ids: Sequence[str]
+    padder: Padder
+    plan: Plan
+    settings: TrainingSettings
+    optimizer: Any
+    accelerator: Accelerator
+    metric: str
+
+
+def run(trainer: Trainer, *, progress: Progress, evaluate: Evaluate | None) -> Iterator[StepReport]:
+    """Take all steps that are left; ``progress`` is up to date whenever a report is yielded.
+
+    Raises:
+        TrainingError: the loss is NaN or infinite; nothing of that step reaches the weights.
+    """
+    plan, settings = trainer.plan, trainer.settings
+    for epoch in range(progress.epoch, plan.epochs):
+        for step in range(progress.next_step, plan.steps_per_epoch):
+            started = time.perf_counter()
+            figures = _optimizer_step(trainer, epoch=epoch, step=step, number=progress.step)
+            seconds = time.perf_counter() - started
+            ends_epoch = step + 1 == plan.steps_per_epoch
+            progress.step += 1
+            progress.epoch, progress.next_step = (epoch + 1, 0) if ends_epoch else (epoch, step + 1)
+            every = settings.evaluate_every
+            due = ends_epoch if every == 0 else progress.step % every == 0
+            ends = progress.step == plan.total_steps
+            scores = evaluate() if evaluate is not None and (due or ends) else None
+            is_best = _note_scores(progress, scores, trainer.metric)
+            stop = _stop_reason(progress, settings)
+            yield StepReport(
+                epoch=epoch,
+                step=progress.step,
+                total_steps=plan.total_steps,
+                seconds=seconds,
+                scores=scores,
+                is_best=is_best,
+                is_last=ends or bool(stop),
+                stop_reason=stop,
+                **figures,
+            )
+            if stop:
+                return
+
+
+def _note_scores(progress: Progress, scores: dict[str, float] | None, metric: str) -> bool:
+    """Keep the best score; True when this is the best so far."""
+    if scores is None:
+        return False
+    if progress.best_score is None or scores[metric] > progress.best_score:
+        progress.best_score, progress.best_step = scores[metric], progress.step
+        progress.evaluations_without_gain = 0
+        return True
+    progress.evaluations_without_gain += 1
+    return False
+
+
+def _stop_reason(progress: Progress, settings: TrainingSettings) -> str:
+    patience = settings.early_stopping
+    if patience and progress.evaluations_without_gain >= patience:
+        return f"no better score in {patience} evaluations"
+    return ""
+
+
+def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> dict[str, Any]:
+    """One step over all its batches; the figures that a StepReport needs."""
+    t, settings, accelerator = trainer, trainer.settings, trainer.accelerator
+    index = accelerator.process_index
+    chosen = t.plan.batches(epoch=epoch, step=step, process=index)
+    batches = [t.padder(t.encoded, one, head=t.head) for one in chosen if one]
+    count = _over_processes(accelerator, sum(t.head.count(_gold(batch)) for batch in batches))
+    share = rate_share(
+        number, total=t.plan.total_steps, warmup=settings.warmup, schedule=settings.schedule
+    )
+    rate = set_learning_rate(t.optimizer, share)
+    t.model.train()
+    total = 0.0
+    for position, batch in enumerate(batches):
+        last = position + 1 == len(batches)
+        with nullcontext() if last else accelerator.no_sync(t.model):
+            total += _backward(trainer, batch, count=count, step=number + 1)
+    norm = accelerator.clip_grad_norm_(t.model.parameters(), settings.max_gradient_norm or math.inf)
+    t.optimizer.step()
+    t.optimizer.zero_grad()
+    return {
+        "loss": _over_processes(accelerator, total),
+        "learning_rate": rate,
+        "gradient_norm": float(norm) if norm is not None else 0.0,
+        "examples": len(t.plan.sample(epoch=epoch, step=step)),
+        "tokens": int(_over_processes(accelerator, sum(batch.tokens for batch in batches))),
+    }
+
+
+def _backward(trainer: Trainer, batch: Batch, *, count: float, step: int) -> float:
+    """Forward and backward of one batch; its share of the step's loss."""
+    accelerator = trainer.accelerator
+    inputs = {name: tensor.to(accelerator.device) for name, tensor in batch.inputs.items()}
+    with accelerator.autocast():
+        output = trainer.model(**inputs)
+    loss = trainer.head.loss(output, _gold(batch).to(accelerator.device)) / count
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        some = ", ".join(trainer.ids[i] for i in batch.encoded[:8])
+        hint = "lower training.learning_rate, or --set training.precision=fp32"
+        raise TrainingError(f"the loss is {value} at step {step} (examples {some})", hint=hint)
+    # Data-parallel training averages gradients over the processes; ours are shares of one sum.
+    accelerator.backward(loss * accelerator.num_processes)
+    return value
+
+
+def _gold(batch: Batch) -> torch.Tensor:
+    assert batch.targets is not None, "training needs gold"
+    return batch.targets
+
+
+def _over_processes(accelerator: Accelerator, value: float) -> float:
+    """The sum of a figure over all processes."""
+    if accelerator.num_processes == 1:
+        return value
+    tensor = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
+    return float(accelerator.reduce(tensor, reduction="sum"))

@@ -1,0 +1,75 @@
+"""The order of training: which Encoded form which optimizer step, as a pure function of the seed.
+
+Because step ``s`` of epoch ``e`` depends on nothing else, a run can stop anywhere and go on with
+exactly the samples that are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``lengths`` are those of all Encoded; ``batch_size`` counts sequences of one forward pass."""
+
+    lengths: tuple[int, ...]
+    batch_size: int
+    accumulation: int
+    epochs: int
+    seed: int
+    processes: int = 1
+
+    @property
+    def sequences_per_step(self) -> int:
+        return self.batch_size * self.accumulation * self.processes
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.lengths) // self.sequences_per_step)
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps_per_epoch * self.epochs
+
+    def sample(self, *, epoch: int, step: int) -> list[int]:
+        """Indices of all Encoded that one optimizer step learns from, in random order."""
+        order = _permutation(len(self.lengths), self.seed, epoch)
+        first = step * self.sequences_per_step
+        return [int(i) for i in order[first : first + self.sequences_per_step]]
+
+    def batches(self, *, epoch: int, step: int, process: int = 0) -> list[list[int]]:
+        """The step's sample for one process, cut into forward passes of similar lengths.
+
+        Sorting happens inside the step only, so each step learns from the same random sample as it
+        would without. Every process gets the same number of passes; one may be empty at the end of
+        an epoch.
+        """
+        sample = sorted(self.sample(epoch=epoch, step=step), key=lambda i: (self.lengths[i], i))
+        size = self.batch_size * self.processes
+        groups = [sample[first : first + size] for first in range(0, len(sample), size)]
+        return [group[process :: self.processes] for group in groups]
+
+
+@lru_cache(maxsize=2)
+def _permutation(size: int, seed: int, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+def inference_batches(
+    lengths: Sequence[int], *, max_tokens: int, max_sequences: int = 512
+) -> list[list[int]]:
+    """Indices sorted by length and cut so that no padded batch exceeds ``max_tokens``."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    batches: list[list[int]] = []
+    for index in order:
+        size = len(batches[-1]) + 1 if batches else 0
+        # Sorted by length: the newest is the longest, so it sets the padded width.
+        if not batches or size * lengths[index] > max_tokens or size > max_sequences:
+            batches.append([])
+        batches[-1].append(index)
+    return batches
