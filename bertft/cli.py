@@ -133,6 +133,8 @@ def train(
     if bool(recipe) == bool(resume):
         hint = "bertft train sentiment, or bertft train --resume runs/NAME"
         raise RecipeError("train needs a recipe, or --resume with a run", hint=hint)
+    if resume and seeds > 1:
+        raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
     console = _console(offline=offline)
     from bertft.commands.train import TrainRequest, train_seeds
     from bertft.commands.train import train as run_training

@@ -57,6 +57,8 @@ class Console:
             )
         self._rich.print(f"  steps     {plan.steps:,} of {plan.batch} ({plan.epochs} epochs)")
         threads = f", {plan.threads} threads" if plan.device == "cpu" else ""
+        if not plan.packed:
+            self.note("this encoder cannot take packed batches: batches are padded instead")
         self._rich.print(f"  machine   {plan.device}, {plan.precision}{threads} ({plan.reason})")
 
     def step(self, report: StepReport) -> None:

@@ -21,6 +21,7 @@ from bertft.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -91,14 +92,19 @@ class Encoded:
 class Batch:
     """What the model is called with, and what the head needs for the loss.
 
-    ``inputs`` are the keyword arguments of the model's forward; ``lengths`` the real length of each
-    sequence; ``targets`` is None when there is no gold; ``encoded`` says which Encoded each row is.
+    ``inputs`` are the keyword arguments of the model's forward: padded [B, L], or packed [1, T]
+    with ``packing`` beside them. ``lengths`` are the real lengths of the sequences, ``encoded``
+    says which Encoded each is; ``targets`` is None when there is no gold.
     """
 
-    inputs: dict[str, Tensor]
+    inputs: dict[str, Any]
     targets: Tensor | None
     lengths: list[int]
     encoded: list[int]
+
+    def on(self, device: torch.device) -> dict[str, Any]:
+        """``inputs`` on a device."""
+        return {name: value.to(device) for name, value in self.inputs.items()}
 
     @property
     def tokens(self) -> int:
@@ -106,15 +112,29 @@ class Batch:
         return sum(self.lengths)
 
 
+class Batcher(Protocol):
+    """Makes one Batch of several Encoded; ``head`` adds the targets, None when there is no gold."""
+
+    def __call__(
+        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+    ) -> Batch: ...
+
+
 class Head(Protocol):
     """The task-specific end of a model: its class, its targets and its loss."""
+
+    pools: ClassVar[bool]
+    """Whether the model answers per sequence, from its first token, rather than per token."""
 
     def build(self, folder: Path) -> PreTrainedModel:
         """A plain Hugging Face model for this head with the encoder's weights from ``folder``."""
         ...
 
-    def targets(self, encoded: Sequence[Encoded], *, length: int) -> Tensor:
-        """Targets of a batch as one tensor, padded to ``length`` where they are per token."""
+    def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> Tensor:
+        """Targets of a batch as one tensor.
+
+        Where they are per token they are padded to ``length``, or joined when it is None.
+        """
         ...
 
     def loss(self, output: Any, targets: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,11 +23,13 @@ from bertft.errors import RecipeError, did_you_mean
 BUNDLED = "bundled:"
 HUB = "hub:"
 
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+
 
 class Section(BaseModel):
     """Base of every recipe section: frozen, unknown keys refused, no silent type changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ModelSettings(Section):
@@ -78,7 +80,7 @@ class TrainingSettings(Section):
     schedule: Literal["linear", "constant"] = "linear"
     weight_decay: float = Field(default=0.01, ge=0)
     """Applied to weight matrices only, never to biases and LayerNorm."""
-    adam_betas: tuple[float, float] = Field(default=(0.9, 0.999), strict=False)
+    adam_betas: tuple[DecayRate, DecayRate] = Field(default=(0.9, 0.999), strict=False)
     adam_epsilon: float = Field(default=1e-8, gt=0)
     max_gradient_norm: float = Field(default=1.0, ge=0)
     """Gradients are scaled down to this norm; 0 switches clipping off."""
@@ -132,7 +134,8 @@ def bundled_root() -> Path:
 
 def bundled_recipes() -> dict[str, Path]:
     """Name -> file of every recipe that comes with bertft."""
-    return {path.stem: path for path in sorted((bundled_root() / "recipes").glob("*.toml"))}
+    files = (bundled_root() / "recipes").glob("*.toml")
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
 
 
 def find_recipe(name: str) -> Path:
@@ -161,9 +164,10 @@ def parse_recipe(
 ) -> Recipe:
     """Validate settings as a Recipe; ``where`` names their origin in error messages."""
     merged = json.loads(json.dumps(settings, default=str))
+    origins = {}
     for override in overrides:
-        _apply(merged, override)
-    recipe = validate(Recipe, merged, where=where)
+        origins[_apply(merged, override)] = f"--set {override}"
+    recipe = validate(Recipe, merged, where=where, origins=origins)
     if not isinstance(recipe.task.get("name"), str):
         raise RecipeError(f"{where}: [task] has no name", hint='write: name = "classification"')
     return recipe
@@ -175,14 +179,26 @@ def parse_options(options: type[S], task: Mapping[str, Any]) -> S:
     return validate(options, raw, where="[task]")
 
 
-def validate(model: type[S], settings: Mapping[str, Any], *, where: str) -> S:
-    """Settings as ``model``; the first fault becomes a one-line RecipeError."""
+def validate(
+    model: type[S],
+    settings: Mapping[str, Any],
+    *,
+    where: str,
+    origins: Mapping[str, str] | None = None,
+) -> S:
+    """Settings as ``model``; the first fault becomes a one-line RecipeError.
+
+    ``where`` names the origin of the settings, ``origins`` that of single keys.
+    """
     try:
         return model.model_validate(settings)
     except ValidationError as error:
         fault = error.errors()[0]
     keys = [str(part) for part in fault["loc"]]
     name = ".".join(keys)
+    for key, origin in (origins or {}).items():
+        if f"{name}.".startswith(f"{key}.") or key.startswith(f"{name}."):
+            where = origin
     if fault["type"] == "extra_forbidden":
         valid = _fields_at(model, keys[:-1])
         raise RecipeError(f"{where}: unknown key '{name}'", hint=did_you_mean(keys[-1], valid))
@@ -220,8 +236,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{where}: not valid TOML: {reason}", hint="texts need quotes") from None
 
 
-def _apply(settings: dict[str, Any], override: str) -> None:
-    """Set ``section.key=value``; the value is TOML, or plain text where it is not TOML."""
+def _apply(settings: dict[str, Any], override: str) -> str:
+    """Set ``section.key=value``, where the value is TOML, else plain text; returns the key."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) < 2 or not all(parts):
@@ -229,7 +245,8 @@ def _apply(settings: dict[str, Any], override: str) -> None:
         raise RecipeError(f"--set {override}: not of the form section.key=value", hint=hint)
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        json.dumps(value)
+    except (tomllib.TOMLDecodeError, TypeError):  # not TOML, or a date, which no setting is
         value = text.strip()
     *sections, last = parts
     for name in sections:
@@ -238,3 +255,4 @@ def _apply(settings: dict[str, Any], override: str) -> None:
             raise RecipeError(f"--set {override}: '{name}' is not a section")
         settings = inner
     settings[last] = value
+    return ".".join(parts)

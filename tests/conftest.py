@@ -1,19 +1,23 @@
 """Shared fixtures: a tiny random BERT with an English + Korean vocabulary, and no network."""
 
+# ruff: noqa: SIM905 - word lists read best as one text
+
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from samples import FAST, Command, write_reviews
 
 # Set before anything imports huggingface_hub: no test may reach for a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Set before anything imports torch: in a model this small, threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 WORDS = (
     "the a an is was it this that film movie food good bad great awful not never and but very "
@@ -104,13 +108,10 @@ def shared() -> Path:
     return folder
 
 
-Command = Callable[..., tuple[int, str, str]]
-
-
 @pytest.fixture
 def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Command]:
+) -> Command:
     """Runs the command line in this process, in an empty folder: (exit code, stdout, stderr)."""
     from bertft import cli
 
@@ -128,24 +129,26 @@ def command(
         out, err = capsys.readouterr()
         return code, out, err
 
-    yield call
-
-
-def write_csv(path: Path, rows: Sequence[tuple[str, str]], *, header: str = "text,label") -> Path:
-    """A small CSV; texts must not hold commas or quotes."""
-    path.write_text("\n".join([header, *(f"{a},{b}" for a, b in rows)]) + "\n", encoding="utf-8")
-    return path
-
-
-GOOD = ["a good film", "i love it", "great fun", "very good food", "happy and fun", "never dull"]
-BAD = ["a bad film", "i hate it", "awful and dull", "very bad food", "sad and slow", "not good"]
+    return call
 
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> dict[str, Path]:
     """Small train, dev and test files with the labels good and bad."""
-    rows = [(text, "good") for text in GOOD] + [(text, "bad") for text in BAD]
-    return {
-        name: write_csv(tmp_path / f"{name}.csv", rows * times)
-        for name, times in (("train", 4), ("dev", 1), ("test", 2))
-    }
+    return write_reviews(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny model; beside it the train.csv, dev.csv and test.csv it used."""
+    from bertft.commands.train import TrainRequest, train
+
+    folder = tmp_path_factory.mktemp("trained")
+    files = {name: str(path) for name, path in write_reviews(folder).items()}
+    run = folder / "run"
+    settings = (*FAST, "training.epochs=8", "training.batch_size=4")
+    request = TrainRequest(
+        recipe="sentiment", overrides=settings, model=str(tiny), out=str(run), **files
+    )
+    assert train(request) is not None
+    return run

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.commands.predict import Predictor, load
+from bertft.commands.predict import Predictor, load, read_card
 from bertft.commands.reading import read_examples
-from bertft.commands.run_folder import find_run, write_json
+from bertft.commands.run_folder import Run, find_run, model_folder, write_json
 from bertft.commands.watch import Silent, Watch
 from bertft.contracts import Answer, Scores
 from bertft.errors import RunError
 from bertft.evaluation.intervals import bootstrap
-from bertft.recipe import DataSettings, load_recipe
+from bertft.recipe import Recipe, load_recipe, parse_recipe
+from bertft.tasks import make_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def evaluate(
     Args:
         run: a run directory, or a recipe name for its newest finished run.
         out: folder for scores.json and predictions.jsonl; by default one under ``RUN/eval/``.
-        overrides: ``data.`` settings of the file, as for ``--set`` of train.
+        overrides: ``data.`` and ``task.`` settings of the file, as for ``--set`` of train.
 
     Returns:
         The folder written, and the content of its scores.json.
@@ -56,11 +57,8 @@ def evaluate(
     watch = watch or Silent()
     found = find_run(run)
     watch.note(f"run: {found.path}")
-    recipe_path = found.path / "recipe.toml"
-    settings = (
-        load_recipe(str(recipe_path), overrides=overrides).data if recipe_path.exists() else None
-    )
-    settings = settings or DataSettings()
+    recipe = _recipe_of(found, overrides)
+    settings = recipe.data
     if on_bad_row:
         settings = settings.model_copy(update={"on_bad_row": on_bad_row})
     path = data or settings.test or settings.dev
@@ -70,17 +68,38 @@ def evaluate(
         )
     split = "data" if data else "test" if settings.test else "dev"
     predictor = load(found, device=device, precision=precision)
+    predictor.task = make_task(recipe.task).bind(predictor.task.labels)
     examples = read_examples(predictor.task, path, settings, watch=watch)
     predictor.task.check(examples, path=path)
-    scored = score_split(predictor, examples, split=split, path=path, watch=watch)
+    metric = recipe.training.metric
+    scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
     folder = _new_folder(found.path, path, out=out)
     return folder, write_scores(folder, scored)
 
 
+def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
+    """The run's recipe with ``overrides``; of a lone model folder, what its card says."""
+    path = run.path / "recipe.toml"
+    if path.exists():
+        return load_recipe(str(path), overrides=overrides)
+    folder = model_folder(run)
+    settings = {"task": read_card(folder)["task"]}
+    return parse_recipe(settings, overrides=overrides, where=str(folder))
+
+
 def score_split(
-    predictor: Predictor, examples: Sequence[Any], *, split: str, path: str, watch: Watch
+    predictor: Predictor,
+    examples: Sequence[Any],
+    *,
+    split: str,
+    path: str,
+    metric: str,
+    watch: Watch,
 ) -> Scored:
-    """Answers and scores for examples with gold; truncated texts are counted and said."""
+    """Answers and scores for examples with gold; truncated texts are counted and said.
+
+    ``metric`` is the recipe's main score; empty for the task's own.
+    """
     answers: list[Answer] = []
     for answer in predictor.stream(examples):
         answers.append(answer)
@@ -95,8 +114,9 @@ def score_split(
     task = predictor.task
     gold = [task.gold(one, answer) for one, answer in zip(examples, answers, strict=True)]
     scores = task.score(examples, answers)
-    metric = predictor.task.metric
-    return Scored(split, path, metric, answers, gold, scores, predictor.runtime.precision)
+    return Scored(
+        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
+    )
 
 
 def write_scores(folder: Path, scored: Scored) -> dict[str, Any]:

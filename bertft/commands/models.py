@@ -14,10 +14,10 @@ from bertft.errors import ModelError
 def list_models(*, language: str = "") -> list[ZooModel]:
     """Entries of the zoo, optionally of one language; multilingual models serve every language."""
     models = select(language=language or None)
-    if language and language != "multi":
-        models += [one for one in select(language="multi") if one not in models]
     if not models:
         raise ModelError(f"no model for language '{language}'", hint="languages: en, ko, multi")
+    if language and language != "multi":
+        models += [one for one in select(language="multi") if one not in models]
     return models
 
 
@@ -60,7 +60,12 @@ def convert_model(folder: str, to: str) -> Path:
         raise ModelError(
             f"{weights}: refused, not plain tensors ({type(error).__name__})"
         ) from error
-    target.mkdir(parents=True)
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+        raise ModelError(f"{weights}: not a table of named tensors", hint="save model.state_dict()")
+    try:
+        target.mkdir(parents=True)
+    except OSError as error:
+        raise ModelError(f"{target} cannot be created ({error.strerror})") from None
     for path in source.iterdir():
         if path.is_file() and path.suffix in {".json", ".txt", ".model"}:
             shutil.copy(path, target / path.name)

@@ -13,8 +13,8 @@ from typing import Any
 
 from bertft.commands.run_folder import CARD, Run, model_folder, open_run
 from bertft.contracts import Answer, Head, Task
-from bertft.encoder.batching import Padder
 from bertft.encoder.load import check_folder, load_tokenizer
+from bertft.encoder.packing import choose_batcher
 from bertft.errors import RunError
 from bertft.evaluation.inference import answers_of, compute_logits
 from bertft.tasks import make_task
@@ -35,6 +35,7 @@ class Predictor:
         self.runtime = runtime
         self.max_length = int(self.card["max_length"])
         self.model = self.head.build(folder).to(runtime.device)  # type: ignore[arg-type]
+        self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
 
     def predict(
         self, texts: Sequence[str | Mapping[str, Any]], *, top_k: int | None = None
@@ -63,7 +64,7 @@ class Predictor:
             self.model,
             encoded,
             head=self.head,
-            padder=Padder.of(self.tokenizer),
+            batcher=self.batcher,
             precision=self.runtime.precision,
         )
         return answers_of(self.task, examples, encoded, logits, top_k=top_k)

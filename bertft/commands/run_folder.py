@@ -35,8 +35,8 @@ class Run:
         return str(read_json(self.path / "environment.json").get("recipe", ""))
 
 
-def new_run_folder(out: str, *, recipe: str) -> Path:
-    """Create the run directory. Raises RunError when it exists: a run is never overwritten."""
+def free_run_folder(out: str, *, recipe: str) -> Path:
+    """The run directory to create. Raises RunError when ``out`` exists: no run is overwritten."""
     stem = Path(recipe).stem
     path = Path(out) if out else RUNS / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     number = 1
@@ -46,6 +46,12 @@ def new_run_folder(out: str, *, recipe: str) -> Path:
     if path.exists():
         hint = f"choose another --out, or go on with --resume {path}"
         raise RunError(f"{path} exists already", hint=hint)
+    return path
+
+
+def new_run_folder(out: str, *, recipe: str) -> Path:
+    """Create the run directory."""
+    path = free_run_folder(out, recipe=recipe)
     try:
         path.mkdir(parents=True)
     except OSError as error:
@@ -75,7 +81,7 @@ def model_folder(run: Run) -> Path:
 def finished_runs() -> list[Run]:
     """Finished runs under ``runs/``, oldest first."""
     found = [path.parent for path in RUNS.glob("**/scores.json") if (path.parent / "best").is_dir()]
-    runs = [Run(path, read_json(path / "scores.json")) for path in found]
+    runs = [Run(path, scores) for path in found if (scores := read_json(path / "scores.json"))]
     return sorted(runs, key=lambda run: (run.path / "scores.json").stat().st_mtime_ns)
 
 

@@ -44,9 +44,7 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     ids = [[one["id"] for one in rows] for rows in examples]
     gold = [[one["gold"] for one in rows] for rows in examples]
     if ids[0] != ids[1] or gold[0] != gold[1]:
-        hint = (
-            "score both on one file: bertft eval RUN --data FILE --out DIR, then compare the DIRs"
-        )
+        hint = "score both on one file (bertft eval RUN --data FILE), then compare those folders"
         raise RunError(f"{first} and {second} were scored on different examples", hint=hint)
     statistics = [
         _statistic(path, rows) for path, rows in zip((first, second), examples, strict=True)

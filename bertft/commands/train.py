@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import statistics
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,15 +27,15 @@ from bertft.commands.predict import load
 from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import Silent, TrainingPlan, Watch
 from bertft.contracts import Encoded, Head, Progress, StepReport, Task
-from bertft.encoder.batching import Padder
 from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable_length
+from bertft.encoder.packing import Packer, choose_batcher
 from bertft.errors import Interrupted, ModelError, RecipeError, RunError, did_you_mean
 from bertft.evaluation.inference import answers_of, compute_logits
 from bertft.loaders.files import sha256
 from bertft.recipe import HUB, DataSettings, Recipe, load_recipe
 from bertft.tasks import make_task
 from bertft.training import loop
-from bertft.training.checkpoint import load_state, replace_folder, save_state
+from bertft.training.checkpoint import load_state, recover_folder, replace_folder, save_state
 from bertft.training.journal import Journal
 from bertft.training.optimizer import freeze_encoder, make_optimizer
 from bertft.training.plan import Plan
@@ -95,9 +96,11 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
     """
     watch = watch or Silent()
     recipe = read_recipe(request)
+    run_folder.free_run_folder(request.out, recipe=request.recipe)
     job = prepare(recipe, request, watch=watch)
     model, head = build_model(job)
     trainer = make_trainer(job, model, head)
+    dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
     watch.plan(training_plan(job, trainer, model, out=request.resume or request.out))
     if request.dry_run:
         return None
@@ -121,7 +124,7 @@ def train_seeds(
     ``collapsed`` counts runs whose dev score is no better than always answering the majority class.
     """
     first = read_recipe(request).training.seed
-    folder = run_folder.new_run_folder(request.out, recipe=request.recipe)
+    folder = run_folder.free_run_folder(request.out, recipe=request.recipe)
     results = []
     for seed in range(first, first + count):
         one = replace(request, seed=seed, out=str(folder / f"seed-{seed}"))
@@ -141,11 +144,11 @@ def train_seeds(
 def read_recipe(request: TrainRequest) -> Recipe:
     """The recipe with the request's flags laid over it; of a resumed run, its own recipe."""
     if request.resume:
-        if request.overrides or request.train or request.model or request.seed is not None:
+        if any((request.overrides, *_flags(request))) or request.seed is not None:
             raise RecipeError(
                 "--resume goes on with the run's own recipe", hint="leave out other flags"
             )
-        return load_recipe(str(Path(request.resume) / "recipe.toml"))
+        return unfinished_recipe(Path(request.resume))
     recipe = load_recipe(request.recipe, overrides=request.overrides)
     data = _own_files(recipe.data, request)
     model, training = recipe.model, recipe.training
@@ -154,6 +157,32 @@ def read_recipe(request: TrainRequest) -> Recipe:
     if request.seed is not None:
         training = training.model_copy(update={"seed": request.seed})
     return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def unfinished_recipe(run: Path) -> Recipe:
+    """The recipe of a run to go on with. Raises RunError when it is no run, or finished."""
+    path = run / "recipe.toml"
+    if not path.is_file():
+        raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
+    if (run / "scores.json").exists():
+        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
+    for name in ("last", "best"):
+        recover_folder(run / name)
+    if not (run / "last").is_dir():
+        raise RunError(f"{run} has no checkpoint (no last/)", hint="train anew")
+    return load_recipe(str(path))
+
+
+def _flags(request: TrainRequest) -> tuple[str, ...]:
+    """What the request changes of a recipe, seed and overrides aside."""
+    return (
+        request.train,
+        request.dev,
+        request.test,
+        request.model,
+        request.out,
+        request.on_bad_row,
+    )
 
 
 def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
@@ -171,10 +200,10 @@ def prepare(recipe: Recipe, request: TrainRequest, *, watch: Watch) -> Job:
     """Read and check all data, choose device and precision, load the encoder, encode."""
     task = make_task(recipe.task)
     splits, files = read_splits(task, recipe, watch=watch)
-    task = task.learn_labels(splits["train"], path=recipe.data.train)
+    own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
+    task = task.learn_labels(own, path=recipe.data.train)
     for split, examples in splits.items():
         task.check(examples, path=files.get(split, recipe.data.train))
-    task.head(splits["train"])
     settings = recipe.training
     runtime = choose_runtime(device=settings.device, precision=settings.precision)
     accelerator = make_accelerator(runtime)
@@ -210,7 +239,8 @@ def read_splits(
 def refuse_decomposed_hangul(job: Job) -> None:
     """Raise ModelError for Korean text with a tokenizer that splits its syllables into jamo."""
     examples = job.splits["train"]
-    korean = sum(any("가" <= c <= "힣" for c in getattr(one, "text", "")) for one in examples)
+    texts = (unicodedata.normalize("NFC", getattr(one, "text", "")) for one in examples)
+    korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
     if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(job.encoder.tokenizer):
         what = f"{korean} of {len(examples)} texts are Korean, and {job.encoder.name} splits Hangul"
         hint = "choose a Korean model ('bertft models list --language ko')"
@@ -226,7 +256,10 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     if settings.freeze == "encoder":
         freeze_encoder(model)
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+        # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
+        new: Any = getattr(model, "activation_checkpointing_enable", None)
+        enable = new or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     return model, head
 
 
@@ -246,11 +279,11 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     fused = job.runtime.device in ("cpu", "cuda")
     model = model.to(accelerator.device)
     optimizer = make_optimizer(model, settings, fused=fused)
+    batcher = choose_batcher(model, job.encoder.tokenizer, head=head)
     prepared, optimizer = accelerator.prepare(model, optimizer)
     ids = [job.splits["train"][one.example].id for one in encoded]
-    padder = Padder.of(job.encoder.tokenizer)
     return loop.Trainer(
-        prepared, head, encoded, ids, padder, plan, settings, optimizer, accelerator, metric
+        prepared, head, encoded, ids, batcher, plan, settings, optimizer, accelerator, metric
     )
 
 
@@ -283,6 +316,7 @@ def training_plan(
         precision=job.runtime.precision,
         reason=job.runtime.reason,
         threads=job.runtime.threads,
+        packed=isinstance(trainer.batcher, Packer),
         run=out,
         files=job.files,
     )
@@ -310,21 +344,14 @@ def start_run(job: Job, trainer: loop.Trainer, request: TrainRequest) -> tuple[P
 
 
 def reopen_run(job: Job, trainer: loop.Trainer, run: Path, digests: dict[str, str]) -> Progress:
-    """Load ``last/`` of a run. Raises RunError when it is finished or its data changed."""
-    if (run / "scores.json").exists():
-        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
-    if not (run / "last").is_dir():
-        raise RunError(f"{run} has no checkpoint (no last/)", hint="train anew")
+    """Load ``last/`` of a run. Raises RunError when its data or its recipe changed."""
     known = run_folder.read_json(run / "environment.json")
     for name, sha in digests.items():
         if known.get("data", {}).get(name, {}).get("sha256") != sha:
             raise RunError(f"{job.files[name]} changed since {run} was started", hint="train anew")
     job.name = str(known.get("recipe", job.name))
     model = trainer.accelerator.unwrap_model(trainer.model)
-    progress, recipe_hash = load_state(run / "last", model, trainer.optimizer)
-    if recipe_hash != job.recipe.hash():
-        raise RunError(f"{run}/recipe.toml changed since the run was started", hint="train anew")
-    return progress
+    return load_state(run / "last", model, trainer.optimizer, recipe_hash=job.recipe.hash())
 
 
 def _is_file(path: str) -> bool:
@@ -343,10 +370,11 @@ def fit(
             journal.step(report)
             if report.is_best:
                 save_best(job, trainer, run, report=report)
-            if report.scores is not None or received:
+            if report.scores is not None:
                 save()
             yield report
             if received and not report.is_last:
+                save()
                 name = signal.Signals(received[0]).name
                 journal.write("note", {"step": report.step, "text": f"stopped by {name}"})
                 message = f"stopped by {name} after step {report.step}"
@@ -354,16 +382,23 @@ def fit(
                 raise Interrupted(f"{message}; {hint}", signal_number=received[0])
 
 
-def dev_scorer(job: Job, trainer: loop.Trainer) -> Callable[[], dict[str, float]]:
-    """A function that scores the dev set with the weights as they are."""
-    examples, encoded = job.splits["dev"], job.encoded["dev"]
+def dev_scorer(
+    job: Job, trainer: loop.Trainer, *, first: int | None = None
+) -> Callable[[], dict[str, float]]:
+    """A function that scores the dev set, or its ``first`` examples, with the weights as they are.
+
+    Raises:
+        RecipeError: the recipe's metric is none of the task's scores.
+    """
+    examples = job.splits["dev"][:first]
+    encoded = [one for one in job.encoded["dev"] if one.example < len(examples)]
 
     def evaluate() -> dict[str, float]:
         logits = compute_logits(
             trainer.model,
             encoded,
             head=trainer.head,
-            padder=trainer.padder,
+            batcher=trainer.batcher,
             precision=job.runtime.precision,
         )
         values = job.task.score(examples, answers_of(job.task, examples, encoded, logits)).values
@@ -429,7 +464,10 @@ def finish(
     split = "test" if "test" in job.splits else "dev"
     predictor = load(run / "best", device=job.runtime.device, precision=job.runtime.precision)
     path = job.files.get(split, job.recipe.data.train)
-    scored = score_split(predictor, job.splits[split], split=split, path=path, watch=watch)
+    metric = job.recipe.training.metric
+    scored = score_split(
+        predictor, job.splits[split], split=split, path=path, metric=metric, watch=watch
+    )
     if split == "dev":
         watch.note("no test set: the scores are those of dev, which chose the checkpoint")
     content = write_scores(run, scored)

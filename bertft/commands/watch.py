@@ -28,6 +28,7 @@ class TrainingPlan:
     precision: str
     reason: str
     threads: int
+    packed: bool
     run: str
     files: dict[str, str] = field(default_factory=dict)
 

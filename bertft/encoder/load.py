@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -68,8 +69,8 @@ def check_folder(folder: Path) -> None:
     """Raise ModelError unless the folder holds a config, safetensors weights and a tokenizer."""
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: no config.json", hint="give a Hugging Face model folder")
-    if not any(folder.glob("*.safetensors")):
-        pickled = any(folder.glob("*.bin"))
+    if not list(folder.glob("*.safetensors")):
+        pickled = list(folder.glob("*.bin"))
         hint = "only safetensors are loaded, never pickles: " if pickled else ""
         hint += "save it once with model.save_pretrained(folder, safe_serialization=True)"
         raise ModelError(f"{folder}: no *.safetensors weights", hint=hint)
@@ -98,7 +99,7 @@ def load_model(auto_class: Any, folder: Path, *, settings: dict[str, Any]) -> Pr
     """A model of ``auto_class`` with float32 master weights; ``settings`` go into its config.
 
     Raises:
-        ModelError: the weights do not fit the architecture, or encoder weights are missing.
+        ModelError: the file is damaged, or encoder weights are missing or of another shape.
     """
     import torch
 
@@ -112,12 +113,17 @@ def load_model(auto_class: Any, folder: Path, *, settings: dict[str, Any]) -> Pr
             output_loading_info=True,
             **settings,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
     prefix = model.base_model_prefix + "."
     lost = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
     if lost:
         raise ModelError(f"{folder}: the weights lack {len(lost)} encoder tensors, e.g. {lost[0]}")
+    # Only a head may be of another shape: that of another task, made anew for this one.
+    unfit = [key for key, *_ in info["mismatched_keys"] if key.startswith(prefix)]
+    if unfit:
+        hint = "config.json belongs to another model"
+        raise ModelError(f"{folder}: the shape of {unfit[0]} is not config.json's", hint=hint)
     assert isinstance(model, PreTrainedModel)
     return model
 
@@ -131,7 +137,7 @@ def usable_length(encoder_folder: Path, *, asked: int) -> int:
     if positions is None:
         return asked
     # RoBERTa counts positions from pad_token_id + 1, so that many of them are never used.
-    offset_families = {"roberta", "xlm-roberta", "camembert"}
+    offset_families = {"roberta", "xlm-roberta", "camembert", "mpnet"}
     if config.model_type in offset_families:
         positions -= config.pad_token_id + 1
     if asked > positions:

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from bertft.contracts import Answer, Encoded, FloatArray, Head, Task
-from bertft.encoder.batching import Padder
+from bertft.contracts import Answer, Batcher, Encoded, FloatArray, Head, Task
 from bertft.training.plan import inference_batches
 
 MAX_TOKENS = 8192
@@ -23,7 +22,7 @@ def compute_logits(
     encoded: Sequence[Encoded],
     *,
     head: Head,
-    padder: Padder,
+    batcher: Batcher,
     precision: str,
 ) -> list[FloatArray]:
     """Logits of every Encoded, in the order given; batches are formed by length inside.
@@ -38,9 +37,9 @@ def compute_logits(
     )
     with torch.inference_mode(), cast:
         for indices in inference_batches([len(one) for one in encoded], max_tokens=MAX_TOKENS):
-            batch = padder(encoded, indices, head=None)
-            inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
-            for index, row in zip(indices, head.split(model(**inputs), batch), strict=True):
+            batch = batcher(encoded, indices, head=None)
+            rows = head.split(model(**batch.on(device)), batch)
+            for index, row in zip(batch.encoded, rows, strict=True):
                 logits[index] = row
     return [row for row in logits if row is not None]
 

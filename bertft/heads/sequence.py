@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional
@@ -27,6 +27,7 @@ class SequenceHead:
     (Szegedy et al. 2016).
     """
 
+    pools: ClassVar[bool] = True
     labels: tuple[str, ...]
     multi_label: bool = False
     weights: tuple[float, ...] | None = None
@@ -42,7 +43,7 @@ class SequenceHead:
         }
         return load_model(AutoModelForSequenceClassification, folder, settings=settings)
 
-    def targets(self, encoded: Sequence[Encoded], *, length: int) -> torch.Tensor:
+    def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         kind = torch.float32 if self.multi_label else torch.int64
         return torch.tensor([one.target for one in encoded], dtype=kind)  # [B, C] or [B]
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from bertft.contracts import Source
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Table
+from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.tables import open_table
 from bertft.loaders.text import read_lines
 from bertft.recipe import HUB
@@ -16,6 +17,8 @@ from bertft.recipe import HUB
 def read_rows(source: Source) -> Table:
     """Rows in file order, with their columns; plain text has the one column ``text``."""
     if _is_plain_text(source):
+        if source.path != STDIN:
+            resolve(source.path)
         if source.gold:
             hint = "train and eval need CSV, TSV, JSONL or Parquet with a label column"
             raise DataError("plain text has no labels", path=source.path, hint=hint)
@@ -34,23 +37,32 @@ def _is_plain_text(source: Source) -> bool:
     if source.path.startswith(HUB):
         return False
     name = PurePath(source.path.removesuffix(".gz"))
-    return source.path == "-" or name.suffix.lower() in {"", ".txt", ".md", ".text"}
+    return source.path == STDIN or name.suffix.lower() in {"", ".txt", ".md", ".text"}
 
 
 def pick_column(
-    found: Sequence[str], wanted: str, usual: Sequence[str], *, what: str, path: str
+    found: Sequence[str],
+    wanted: str,
+    usual: Sequence[str],
+    *,
+    what: str,
+    path: str,
+    taken: Sequence[str | None] = (),
 ) -> str:
     """The column ``wanted``, else the first of ``usual`` that is there (in any case).
+
+    Columns that are ``taken`` for something else do not count.
 
     Raises:
         DataError: there is none; the message lists the columns that are there.
     """
+    free = [name for name in found if name not in taken]
     if wanted:
-        if wanted in found:
+        if wanted in free:
             return wanted
-        hint = did_you_mean(wanted, found)
+        hint = did_you_mean(wanted, free) if free else "there is no other column"
         raise DataError(f"no column '{wanted}' for the {what}", path=path, line=1, hint=hint)
-    folded = {name.casefold(): name for name in reversed(found)}
+    folded = {name.casefold(): name for name in reversed(free)}
     for name in usual:
         if name in folded:
             return folded[name]

@@ -88,8 +88,13 @@ class Classification:
     @classmethod
     def from_options(cls, settings: Mapping[str, Any]) -> Classification:
         options = parse_options(ClassificationOptions, settings)
-        if options.pair_column and not options.pairs:
-            options = options.model_copy(update={"pairs": True})
+        names = [_normal(name) for name in options.label_names]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise RecipeError(f"[task]: label_names has '{twice[0]}' twice", hint="leave one out")
+        aliases = {_normal(key): _normal(name) for key, name in options.label_aliases.items()}
+        pairs = options.pairs or bool(options.pair_column)
+        changes = {"label_names": names, "label_aliases": aliases, "pairs": pairs}
+        options = options.model_copy(update=changes)
         if options.pairs and options.long_text != "truncate":
             hint = "pairs are truncated from the longer text"
             raise RecipeError(
@@ -119,11 +124,14 @@ class Classification:
         text = pick_column(found, o.text_column, TEXT_COLUMNS, what="text", path=path)
         pair = label = None
         if o.pairs:
-            rest = [name for name in found if name != text]
-            pair = pick_column(rest, o.pair_column, PAIR_COLUMNS, what="pair", path=path)
+            pair = pick_column(
+                found, o.pair_column, PAIR_COLUMNS, what="pair", path=path, taken=(text,)
+            )
         if source.gold:
-            rest = [name for name in found if name not in (text, pair)]
-            label = pick_column(rest, o.label_column, LABEL_COLUMNS, what="label", path=path)
+            taken = (text, pair)
+            label = pick_column(
+                found, o.label_column, LABEL_COLUMNS, what="label", path=path, taken=taken
+            )
         return text, pair, label
 
     def _example(
@@ -133,7 +141,9 @@ class Classification:
         *,
         line: int,
         source: Source,
+        id: str = "",
     ) -> TextExample:
+        """One row; ``id`` serves where it has none of its own, else the line number."""
         text_column, pair_column, label_column = columns
         try:
             text = _text(fields, text_column, required=source.gold)
@@ -142,7 +152,8 @@ class Classification:
         except ValueError as error:
             raise DataError(str(error), path=source.path, line=line, hint=SKIP_HINT) from None
         identity = fields.get("id", fields.get("idx"))
-        return TextExample(str(line) if identity is None else str(identity), line, text, pair, gold)
+        name = (id or str(line)) if identity is None else str(identity)
+        return TextExample(name, line, text, pair, gold)
 
     def _gold(self, value: Any) -> tuple[str, ...]:
         """Label names of one cell, in the file's spelling. Raises ValueError when there is none."""
@@ -168,7 +179,8 @@ class Classification:
                 )
             return TextExample(id, 0, record)
         source = Source("<input>", data=_NO_DATA, gold=False)
-        return self._example(record, self._columns(tuple(record), source), line=0, source=source)
+        columns = self._columns(tuple(record), source)
+        return self._example(record, columns, line=0, source=source, id=id)
 
     # --- labels -------------------------------------------------------------------------------
 
@@ -176,14 +188,24 @@ class Classification:
         return replace(self, labels=tuple(labels))
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
-        """Label names from the recipe, or from the data: sorted, numbers by value."""
-        if self.options.label_names:
-            return self.bind(self.options.label_names)
+        """Label names from the recipe, or from the data: sorted, numbers by value.
+
+        Raises:
+            DataError: the labels leave nothing to learn.
+        """
         found = {name for example in examples for name in example.gold or ()}
         aliases = self.options.label_aliases
+        names = found
         if aliases and found <= set(aliases) | set(aliases.values()):
-            found = {aliases.get(name, name) for name in found}
-        return self.bind(sorted(found, key=_natural))
+            names = {aliases.get(name, name) for name in found}
+        bound = self.bind(self.options.label_names or sorted(names, key=_natural))
+        used = {bound._ids().get(name) for name in found}
+        if not used:
+            raise DataError("no row has a label", path=path, hint="add labelled rows")
+        if len(used) < 2 and None not in used and not self.options.multi_label:
+            what = f"all rows have the same label ({min(found)})"
+            raise DataError(what, path=path, hint="add rows with another label")
+        return bound
 
     def check(self, examples: Sequence[TextExample], *, path: str) -> None:
         ids = self._ids()
@@ -191,14 +213,10 @@ class Classification:
             for name in example.gold or ():
                 if name not in ids:
                     hint = did_you_mean(name, self.labels)
-                    hint += (
-                        " Labels: "
-                        + ", ".join(self.labels[:12])
-                        + ("..." * (len(self.labels) > 12))
-                    )
-                    what = (
-                        f"label '{name}' is not one of the {len(self.labels)} labels of the model"
-                    )
+                    if hint.startswith("did"):
+                        hint += " Labels: " + ", ".join(self.labels[:12])
+                        hint += ", ..." * (len(self.labels) > 12)
+                    what = f"label '{name}' is none of the model's {len(self.labels)} labels"
                     raise DataError(what, path=path, line=example.line, hint=hint)
 
     def _ids(self) -> dict[str, int]:
@@ -220,13 +238,8 @@ class Classification:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[TextExample]) -> Head:
-        """The head; raises DataError when the training labels leave nothing to learn."""
+        """The head, with the class weights of the training examples."""
         counts = Counter(index for ids in self.gold_ids(examples) for index in ids)
-        if len(self.labels) < 2 and not self.options.multi_label:
-            only = ", ".join(self.labels) or "none"
-            raise DataError(
-                f"the training data have one class only ({only})", hint="add rows of another"
-            )
         weights = None
         if self.options.class_weights == "balanced":
             weights = tuple(self._weight(counts[i], len(examples)) for i in range(len(self.labels)))
@@ -328,6 +341,8 @@ SKIP_HINT = "mend the row, or leave such rows out with --on-bad-row skip"
 
 def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
     value = fields.get(column)
+    if isinstance(value, (list, dict)):
+        raise ValueError(f"the text (column '{column}') is a {type(value).__name__}, not text")
     if value is None or isinstance(value, float):
         value = "" if value is None or math.isnan(value) else str(value)
     text = value if isinstance(value, str) else str(value)
@@ -345,12 +360,17 @@ def _label(value: Any) -> str:
     name = str(value).strip()
     if not name:
         raise ValueError("the label is missing")
+    return _normal(name)
+
+
+def _normal(name: str) -> str:
+    """One spelling for what looks the same: composed characters (NFC)."""
     return unicodedata.normalize("NFC", name)
 
 
 def _natural(name: str) -> tuple[Any, ...]:
     """Sort key: whole numbers by value and before names, names by code point."""
-    return (0, int(name), name) if re.fullmatch(r"-?[0-9]+", name) else (1, 0, name)
+    return (0, int(name), name) if re.fullmatch(r"-?[0-9]{1,18}", name) else (1, 0, name)
 
 
 def _softmax(logits: FloatArray) -> FloatArray:

@@ -91,9 +91,11 @@ def _truncate_pair(
     number: int,
     full_length: int,
 ) -> Encoded:
-    cut: Any = tokenizer(text, pair, truncation="longest_first", max_length=max_length)
-    ids = cut["input_ids"]
-    return Encoded(ids, cut.get("token_type_ids", []), number, dropped=full_length - len(ids))
+    # As lists: transformers 5.23 takes one empty second text for none.
+    cut: Any = tokenizer([text], [pair], truncation="longest_first", max_length=max_length)
+    (ids,) = cut["input_ids"]
+    (types,) = cut.get("token_type_ids", [[]])
+    return Encoded(ids, types, number, dropped=full_length - len(ids))
 
 
 def _cut(

@@ -41,12 +41,19 @@ def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
+def recover_folder(target: Path) -> None:
+    """Put the previous folder back where a kill came between the two renames of a save."""
+    previous = target.with_name(f".{target.name}.previous")
+    if previous.is_dir() and not target.exists():
+        previous.rename(target)
+
+
 def verify_folder(folder: Path) -> None:
     """Raise RunError unless every file of the manifest is there, unchanged."""
     try:
         digests = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         broken = [name for name, sha in digests.items() if _digest(folder / name) != sha]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise RunError(f"{folder}: not a complete checkpoint ({error})") from error
     if broken:
         raise RunError(f"{folder}: damaged checkpoint, {', '.join(broken)} changed after saving")
@@ -95,13 +102,21 @@ def save_state(
     (folder / "progress.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
 
 
-def load_state(folder: Path, model: torch.nn.Module, optimizer: Any) -> tuple[Progress, str]:
+def load_state(
+    folder: Path, model: torch.nn.Module, optimizer: Any, *, recipe_hash: str
+) -> Progress:
     """Put a saved state back into model, optimizer and random generators.
 
     Returns:
-        The progress to go on from, and the hash of the recipe it belongs to.
+        The progress to go on from.
+
+    Raises:
+        RunError: the folder is damaged, or was saved by another recipe.
     """
     verify_folder(folder)
+    saved = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    if saved["recipe_hash"] != recipe_hash:
+        raise RunError(f"{folder} was saved by another recipe", hint="train anew")
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in load_file(folder / "optimizer.safetensors").items():
@@ -110,8 +125,7 @@ def load_state(folder: Path, model: torch.nn.Module, optimizer: Any) -> tuple[Pr
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     _set_random_states(load_file(folder / "random.safetensors"))
-    saved = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-    return Progress.from_state_dict(saved["progress"]), saved["recipe_hash"]
+    return Progress.from_state_dict(saved["progress"])
 
 
 def _random_states() -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ class Journal:
     """Appends to ``journal.jsonl``; every line is flushed, so a killed run keeps its lines."""
 
     def __init__(self, path: Path) -> None:
+        _drop_cut_line(path)
         self._file = path.open("a", encoding="utf-8")
         self._start = time.perf_counter()
 
@@ -53,9 +54,16 @@ class Journal:
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """Events of a journal; a last line that was cut off is left out."""
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 yield json.loads(line)
             except json.JSONDecodeError:
                 return
+
+
+def _drop_cut_line(path: Path) -> None:
+    """A line without its end was being written when a run was killed: it is not kept."""
+    if path.exists():
+        content = path.read_bytes()
+        path.write_bytes(content[: content.rfind(b"\n") + 1])

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from bertft.contracts import Batch, Encoded, Head, Progress, StepReport
-from bertft.encoder.batching import Padder
+from bertft.contracts import Batch, Batcher, Encoded, Head, Progress, StepReport
 from bertft.errors import TrainingError
 from bertft.recipe import TrainingSettings
 from bertft.training.optimizer import rate_share, set_learning_rate
@@ -35,7 +34,7 @@ class Trainer:
     head: Head
     encoded: Sequence[Encoded]
     ids: Sequence[str]
-    padder: Padder
+    batcher: Batcher
     plan: Plan
     settings: TrainingSettings
     optimizer: Any
@@ -50,6 +49,8 @@ def run(trainer: Trainer, *, progress: Progress, evaluate: Evaluate | None) -> I
         TrainingError: the loss is NaN or infinite; nothing of that step reaches the weights.
     """
     plan, settings = trainer.plan, trainer.settings
+    if _stop_reason(progress, settings):
+        return
     for epoch in range(progress.epoch, plan.epochs):
         for step in range(progress.next_step, plan.steps_per_epoch):
             started = time.perf_counter()
@@ -103,7 +104,7 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     t, settings, accelerator = trainer, trainer.settings, trainer.accelerator
     index = accelerator.process_index
     chosen = t.plan.batches(epoch=epoch, step=step, process=index)
-    batches = [t.padder(t.encoded, one, head=t.head) for one in chosen if one]
+    batches = [t.batcher(t.encoded, one, head=t.head) for one in chosen if one]
     count = _over_processes(accelerator, sum(t.head.count(_gold(batch)) for batch in batches))
     share = rate_share(
         number, total=t.plan.total_steps, warmup=settings.warmup, schedule=settings.schedule
@@ -116,12 +117,16 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
         with nullcontext() if last else accelerator.no_sync(t.model):
             total += _backward(trainer, batch, count=count, step=number + 1)
     norm = accelerator.clip_grad_norm_(t.model.parameters(), settings.max_gradient_norm or math.inf)
+    gradient_norm = float(norm) if norm is not None else 0.0
+    # With fp16 an overflow is expected now and then: the gradient scaler skips that step.
+    if not math.isfinite(gradient_norm) and accelerator.scaler is None:
+        raise _not_finite("gradient", gradient_norm, t, batches[-1], step=number + 1)
     t.optimizer.step()
     t.optimizer.zero_grad()
     return {
         "loss": _over_processes(accelerator, total),
         "learning_rate": rate,
-        "gradient_norm": float(norm) if norm is not None else 0.0,
+        "gradient_norm": gradient_norm,
         "examples": len(t.plan.sample(epoch=epoch, step=step)),
         "tokens": int(_over_processes(accelerator, sum(batch.tokens for batch in batches))),
     }
@@ -130,18 +135,23 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
 def _backward(trainer: Trainer, batch: Batch, *, count: float, step: int) -> float:
     """Forward and backward of one batch; its share of the step's loss."""
     accelerator = trainer.accelerator
-    inputs = {name: tensor.to(accelerator.device) for name, tensor in batch.inputs.items()}
     with accelerator.autocast():
-        output = trainer.model(**inputs)
+        output = trainer.model(**batch.on(accelerator.device))
     loss = trainer.head.loss(output, _gold(batch).to(accelerator.device)) / count
     value = float(loss.detach())
     if not math.isfinite(value):
-        some = ", ".join(trainer.ids[i] for i in batch.encoded[:8])
-        hint = "lower training.learning_rate, or --set training.precision=fp32"
-        raise TrainingError(f"the loss is {value} at step {step} (examples {some})", hint=hint)
+        raise _not_finite("loss", value, trainer, batch, step=step)
     # Data-parallel training averages gradients over the processes; ours are shares of one sum.
     accelerator.backward(loss * accelerator.num_processes)
     return value
+
+
+def _not_finite(
+    what: str, value: float, trainer: Trainer, batch: Batch, *, step: int
+) -> TrainingError:
+    some = ", ".join(trainer.ids[i] for i in batch.encoded[:8])
+    hint = "lower training.learning_rate, or --set training.precision=fp32"
+    return TrainingError(f"the {what} is {value} at step {step} (examples {some})", hint=hint)
 
 
 def _gold(batch: Batch) -> torch.Tensor:

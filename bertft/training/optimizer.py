@@ -63,11 +63,11 @@ def depth_of(model: PreTrainedModel) -> int:
 
 
 def _height(name: str, prefix: str, depth: int) -> int:
-    """0 for embeddings, 1..depth for the layers, depth + 1 for pooler and head."""
-    if not name.startswith(prefix + ".") or ".pooler." in name:
-        return depth + 1
+    """0 for embeddings, 1..depth for the layers, depth + 1 for what is above (pooler, head)."""
     found = LAYER.search(name)
-    return int(found[1]) + 1 if found else 0
+    if name.startswith(prefix + ".") and found:
+        return int(found[1]) + 1
+    return 0 if name.startswith(f"{prefix}.embeddings") else depth + 1
 
 
 def rate_share(step: int, *, total: int, warmup: float, schedule: str) -> float:

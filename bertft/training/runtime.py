@@ -13,8 +13,9 @@ from functools import cache
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
-from bertft.errors import DeviceError
+from bertft.errors import DeviceError, did_you_mean
 
 PROBE_SECONDS = 0.15
 WORTHWHILE = 1.3
@@ -33,6 +34,9 @@ class Runtime:
 
 def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
     """Device and precision for this machine. Raises DeviceError for what it does not have."""
+    if precision not in ("auto", *PRECISIONS):
+        hint = did_you_mean(precision, ("auto", *PRECISIONS))
+        raise DeviceError(f"no precision '{precision}'", hint=hint)
     device = _device(device)
     chosen, reason = precision, "as set"
     if precision == "auto":
@@ -43,8 +47,20 @@ def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
 
 
 def make_accelerator(runtime: Runtime) -> Accelerator:
-    """The Accelerator of this run; it honours `accelerate launch` and `torchrun`."""
-    return Accelerator(cpu=runtime.device == "cpu", mixed_precision=PRECISIONS[runtime.precision])
+    """The Accelerator of this run.
+
+    Raises:
+        DeviceError: started in several processes, which training does not support yet.
+    """
+    # Accelerate 1.15 keeps device and precision for the whole process and refuses others.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(
+        cpu=runtime.device == "cpu", mixed_precision=PRECISIONS[runtime.precision]
+    )
+    if accelerator.num_processes > 1:
+        hint = "start bertft directly, not with accelerate launch or torchrun"
+        raise DeviceError("training runs in one process", hint=hint)
+    return accelerator
 
 
 def use_all_cores() -> None:
@@ -58,6 +74,8 @@ def _device(asked: str) -> str:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
+    if asked not in ("auto", *there):
+        raise DeviceError(f"no device '{asked}'", hint=did_you_mean(asked, ("auto", *there)))
     if asked == "auto":
         return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
     if not there[asked]:

@@ -1,0 +1,144 @@
+"""Attention over packed sequences: many texts in one row of tokens, none of which sees another.
+
+Linear layers, LayerNorm and GELU run on the real tokens only; attention runs per group of sequences
+of similar length, padded inside the group. Registered with transformers under NAME; the groups
+reach ``packed_attention`` as the extra model argument ``packing``.
+
+Shape legend: T tokens of the row, h heads, d width of a head; of a group b sequences, L longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface
+
+NAME = "bertft_packed"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring sequences of similar length: tokens ``start`` to ``end`` of the row.
+
+    ``gather`` [b * L] takes the group's tokens to padded places, ``real`` [tokens] takes them back,
+    ``mask`` [b, 1, 1, L] is True at real tokens. All three are None when the lengths are equal.
+    """
+
+    start: int
+    end: int
+    size: int
+    length: int
+    gather: torch.Tensor | None = None
+    real: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Where the sequences of a row are: first token of each [B], and the attention groups."""
+
+    starts: torch.Tensor
+    groups: tuple[Group, ...]
+
+    def to(self, device: torch.device) -> Packing:
+        if device.type == "cpu":
+            return self
+        groups = tuple(_moved(group, device) for group in self.groups)
+        return Packing(self.starts.to(device), groups)
+
+
+def _moved(group: Group, device: torch.device) -> Group:
+    if group.gather is None or group.real is None or group.mask is None:
+        return group
+    return replace(
+        group,
+        gather=group.gather.to(device),
+        real=group.real.to(device),
+        mask=group.mask.to(device),
+    )
+
+
+def plan_groups(lengths: Sequence[int]) -> Packing:
+    """Groups for sequences whose lengths ascend; padding inside a group stays below about half."""
+    starts = [0]
+    for length in lengths:
+        starts.append(starts[-1] + length)
+    groups, first = [], 0
+    for index in range(1, len(lengths) + 1):
+        if index == len(lengths) or lengths[index] > 1.5 * lengths[first] + 4:
+            groups.append(_group(lengths[first:index], starts[first]))
+            first = index
+    return Packing(torch.tensor(starts[:-1]), tuple(groups))
+
+
+def _group(lengths: Sequence[int], start: int) -> Group:
+    sizes = torch.tensor(lengths)  # [b]
+    longest, end = max(lengths), start + sum(lengths)
+    if min(lengths) == longest:
+        return Group(start, end, len(lengths), longest)
+    mask = torch.arange(longest) < sizes[:, None]  # [b, L]
+    real = mask.flatten().nonzero().flatten()  # [tokens]
+    gather = torch.zeros(mask.numel(), dtype=torch.int64)  # [b * L]
+    gather[real] = torch.arange(len(real))
+    return Group(start, end, len(lengths), longest, gather, real, mask[:, None, None, :])
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **extra: Any,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention signature: query, key, value [1, h, T, d] -> [1, T, h, d].
+
+    (``**extra`` is theirs: it carries ``packing`` and whatever else a model passes on.)
+    """
+    packing: Packing = extra["packing"]
+    if extra.get("sliding_window") is not None:
+        raise NotImplementedError("packed rows know no sliding windows")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    rows = [one.transpose(1, 2)[0] for one in (query, key, value)]  # [T, h, d]
+    mixed = [_attend(rows, group, scale=scale, dropout=dropout) for group in packing.groups]
+    return torch.cat(mixed)[None], None  # [1, T, h, d]
+
+
+def _attend(
+    rows: list[torch.Tensor], group: Group, *, scale: float, dropout: float
+) -> torch.Tensor:
+    """Attention of one group: query, key, value [T, h, d] -> its tokens [tokens, h, d]."""
+    own = [one[group.start : group.end] for one in rows]
+    if group.gather is not None:
+        own = [one.index_select(0, group.gather) for one in own]
+    shape = (group.size, group.length, *own[0].shape[1:])
+    q, k, v = (one.reshape(shape).transpose(1, 2) for one in own)  # [b, h, L, d]
+    if q.device.type == "cpu" and torch.is_grad_enabled():
+        # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout, and that kernel's
+        # backward is slower than plain products at the lengths of sentences.
+        scores = torch.matmul(q * scale, k.transpose(2, 3))  # [b, h, L, L]
+        if group.mask is not None:
+            scores = scores.masked_fill(~group.mask, torch.finfo(scores.dtype).min)
+        weights = functional.dropout(scores.softmax(dim=-1), dropout)
+        mixed = torch.matmul(weights.to(v.dtype), v)
+    else:
+        mixed = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scale
+        )
+    flat = mixed.transpose(1, 2).reshape(-1, *own[0].shape[1:])  # [b * L, h, d]
+    return flat if group.real is None else flat.index_select(0, group.real)
+
+
+def _no_mask(*arguments: Any, **settings: Any) -> None:
+    """Packed rows need no mask; without this entry transformers would not ask for one at all."""
+
+
+AttentionInterface.register(NAME, packed_attention)
+AttentionMaskInterface.register(NAME, _no_mask)

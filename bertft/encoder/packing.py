@@ -1,0 +1,173 @@
+"""Batches: Encoded go in, the tensors of one forward pass come out.
+
+``Packer`` lays all sequences end to end in one row without padding; ``Padder`` pads them to the
+longest. ``choose_batcher`` packs where a trial shows that the model computes the same either way.
+
+Shape legend: B sequences, L longest length, T tokens of all sequences, H hidden width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from bertft.contracts import Batch, Batcher, Encoded, Head
+from bertft.encoder.attention import NAME, plan_groups
+
+SAME = 1e-4
+"""Largest difference of float32 logits between packed and padded that counts as rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padder:
+    """Pads the sequences of a batch to the longest of them."""
+
+    pad_id: int
+    pad_type_id: int
+
+    def __call__(
+        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+    ) -> Batch:
+        chosen = [encoded[index] for index in indices]
+        lengths = [len(one) for one in chosen]
+        longest = max(lengths)
+        mask = (torch.arange(longest) < torch.tensor(lengths)[:, None]).long()  # [B, L]
+        inputs = {
+            "input_ids": self._pad([one.input_ids for one in chosen], longest, self.pad_id),
+            "attention_mask": mask,
+        }
+        if chosen[0].token_type_ids:
+            types = [one.token_type_ids for one in chosen]
+            inputs["token_type_ids"] = self._pad(types, longest, self.pad_type_id)
+        targets = head.targets(chosen, length=longest) if head is not None else None
+        return Batch(inputs, targets, lengths, list(indices))
+
+    @staticmethod
+    def _pad(rows: list[list[int]], longest: int, fill: int) -> torch.Tensor:
+        return torch.tensor([row + [fill] * (longest - len(row)) for row in rows])  # [B, L]
+
+
+@dataclass(frozen=True, slots=True)
+class Packer:
+    """Lays the sequences of a batch end to end, shortest first, in one row of T tokens.
+
+    ``first_position`` is the position id of a sequence's first token: 0, or pad_token_id + 1 for
+    RoBERTa's descendants.
+    """
+
+    first_position: int
+
+    def __call__(
+        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+    ) -> Batch:
+        order = sorted(indices, key=lambda index: (len(encoded[index]), index))
+        chosen = [encoded[index] for index in order]
+        lengths = [len(one) for one in chosen]
+        first = self.first_position
+        positions = chain.from_iterable(range(first, first + length) for length in lengths)
+        inputs: dict[str, Any] = {
+            "input_ids": self._join([one.input_ids for one in chosen]),
+            "position_ids": torch.tensor(list(positions))[None],  # [1, T]
+            "packing": plan_groups(lengths),
+        }
+        if chosen[0].token_type_ids:
+            inputs["token_type_ids"] = self._join([one.token_type_ids for one in chosen])
+        targets = head.targets(chosen, length=None) if head is not None else None
+        return Batch(inputs, targets, lengths, order)
+
+    @staticmethod
+    def _join(rows: list[list[int]]) -> torch.Tensor:
+        return torch.tensor(list(chain.from_iterable(rows)))[None]  # [1, T]
+
+
+def choose_batcher(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, head: Head
+) -> Batcher:
+    """A Packer if the model gives the same logits packed as padded, else a Padder.
+
+    Some architectures ignore registered attention functions (DeBERTa) or pool in a way of their
+    own (ALBERT), without an error: so a trial decides, not a list of names. The model is left set
+    up for what is returned.
+    """
+    assert isinstance(tokenizer.pad_token_id, int)
+    padder = Padder(tokenizer.pad_token_id, tokenizer.pad_token_type_id)
+    was_training = model.training
+    model.train(False)
+    trial = _trial(model, tokenizer)
+    with torch.inference_mode():
+        expected = _logits(model, padder, trial, head)
+        for packer in (Packer(0), Packer(tokenizer.pad_token_id + 1)):
+            if _packs(model, packer, trial, head, expected):
+                model.train(was_training)
+                return packer
+    model.train(was_training)
+    return padder
+
+
+def _packs(
+    model: PreTrainedModel,
+    packer: Packer,
+    trial: Sequence[Encoded],
+    head: Head,
+    expected: list[torch.Tensor],
+) -> bool:
+    """Set the model up for packing and try it; everything is set back when the logits differ."""
+    before = model.config._attn_implementation
+    hook = model.base_model.register_forward_hook(_pool_first, with_kwargs=True)
+    try:
+        model.set_attn_implementation(NAME)
+        found = _logits(model, packer, trial, head)
+        pairs = zip(expected, found, strict=True)
+        if all(a.shape == b.shape and float((a - b).abs().max()) < SAME for a, b in pairs):
+            if not head.pools:
+                hook.remove()
+            return True
+    except Exception:  # an architecture that cannot take packed rows may fail in any way
+        pass
+    hook.remove()
+    model.set_attn_implementation(before)
+    return False
+
+
+def _pool_first(module: Any, arguments: Any, settings: dict[str, Any], output: Any) -> Any:
+    """Forward hook: hidden states [1, T, H] -> first tokens [B, 1, H], as a head expects them."""
+    packing = settings.get("packing")
+    if packing is None:
+        return output
+    first = output.last_hidden_state[0].index_select(0, packing.starts)[:, None]  # [B, 1, H]
+    output.last_hidden_state = first
+    if getattr(output, "pooler_output", None) is not None:
+        output.pooler_output = module.pooler(first)
+    return output
+
+
+def _trial(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:
+    """A few sequences of random tokens; the random state of training is left alone.
+
+    One is long, because some models (ModernBERT) attend locally, which shows in long texts only.
+    """
+    generator = torch.Generator().manual_seed(0)
+    special = set(tokenizer.all_special_ids)
+    usable = [i for i in range(min(int(model.config.vocab_size), 2000)) if i not in special]
+    rows: list[Encoded] = []
+    longest = min(200, int(getattr(model.config, "max_position_embeddings", 200)) - 2)
+    for length in (5, 9, longest, 7):
+        drawn = torch.randint(len(usable), (length,), generator=generator).tolist()
+        types = [0] * length if "token_type_ids" in tokenizer.model_input_names else []
+        rows.append(Encoded([usable[i] for i in drawn], types, len(rows)))
+    return rows
+
+
+def _logits(
+    model: PreTrainedModel, batcher: Batcher, trial: Sequence[Encoded], head: Head
+) -> list[torch.Tensor]:
+    """Logits of the trial in its own order."""
+    batch = batcher(trial, range(len(trial)), head=None)
+    rows = head.split(model(**batch.on(model.device)), batch)
+    found = dict(zip(batch.encoded, rows, strict=True))
+    return [torch.from_numpy(found[index]) for index in range(len(trial))]

@@ -1,0 +1,53 @@
+"""Fixtures of the commands' tests: requests to train the tiny model, and runs to look at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from samples import FAST
+
+from bertft.commands.train import TrainRequest
+from bertft.commands.watch import Silent, TrainingPlan
+
+
+class Ear(Silent):
+    """A Watch that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.plans: list[TrainingPlan] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def plan(self, plan: TrainingPlan) -> None:
+        self.plans.append(plan)
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+def ask(tiny: Path, reviews: dict[str, Path], tmp_path: Path) -> Callable[..., TrainRequest]:
+    """Makes a request to train the tiny model on the reviews: ``ask("run", "training.epochs=1")``.
+
+    Further keywords are fields of the request; ``dev=""`` leaves the dev file out.
+    """
+
+    def make(out: str, *settings: str, **fields: object) -> TrainRequest:
+        usual = {"model": str(tiny), "out": str(tmp_path / out)}
+        usual |= {name: str(path) for name, path in reviews.items()}
+        return TrainRequest(recipe="sentiment", overrides=(*FAST, *settings), **(usual | fields))
+
+    return make
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A finished run of one's own, in the folder ``run``."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))

@@ -1,0 +1,65 @@
+"""The wheel works outside the checkout: recipes and data travel with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_recipe_and_data_file(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for kind in ("recipes", "data"):
+        for path in (ROOT / kind).rglob("*"):
+            if path.is_file():
+                assert f"bertft/_bundled/{path.relative_to(ROOT).as_posix()}" in names
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_an_empty_environment_trains_and_predicts_from_another_folder(
+    wheel: Path, tmp_path: Path, tiny: Path
+) -> None:
+    """The dependencies are shared with this environment; bertft itself comes from the wheel."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    bin_ = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    install = [str(bin_ / "python"), "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    asked = [str(bin_ / "python"), "-c", "import site; print(site.getsitepackages()[0])"]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    dependencies = Path(done.stdout.strip())
+    # After the environment's own packages, so that the wheel's bertft is the one imported; the
+    # path entry alone does not read the .pth file that would bring the checkout back.
+    (dependencies / "dependencies.pth").write_text(site + "\n", encoding="utf-8")
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def bertft(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(bin_ / "bertft"), *arguments]
+        return subprocess.run(command, cwd=work, capture_output=True, text=True, check=True)
+
+    where = [str(bin_ / "python"), "-c", "import bertft; print(bertft.__file__)"]
+    found = subprocess.run(where, cwd=work, capture_output=True, text=True, check=True).stdout
+    assert Path(found.strip()).is_relative_to(tmp_path)
+    assert "sentiment\t" in bertft("recipes", "list").stdout
+    settings = ["training.epochs=1", "model.max_length=32", "training.batch_size=256"]
+    flags = [part for setting in settings for part in ("--set", setting)]
+    bertft("train", "sentiment", "--model", str(tiny), "--out", "run", *flags)
+    (work / "notes.txt").write_text("a good film\nawful\n", encoding="utf-8")
+    answers = bertft("predict", "notes.txt", "--run", "run").stdout.splitlines()
+    assert len(answers) == 2

@@ -1,0 +1,284 @@
+"""Checkpoints appear whole or not at all, show damage, and bring back the very same state."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from bertft.commands import train
+from bertft.contracts import Progress
+from bertft.errors import RunError
+from bertft.training import loop
+from bertft.training.checkpoint import (
+    MANIFEST,
+    load_state,
+    recover_folder,
+    replace_folder,
+    save_state,
+    verify_folder,
+)
+
+Start = Callable[..., SimpleNamespace]
+
+
+def writer(text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "a.txt").write_text(text, encoding="utf-8")
+        (folder / "deep").mkdir()
+        (folder / "deep" / "b.bin.txt").write_bytes(bytes(range(256)))
+
+    return write
+
+
+def failing(folder: Path) -> None:
+    (folder / "a.txt").write_text("half of it", encoding="utf-8")
+    raise OSError(28, "No space left on device")
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "run" / "last"
+    replace_folder(target, writer("one"))
+    verify_folder(target)
+    assert (target / "a.txt").read_text(encoding="utf-8") == "one"
+    assert sorted(path.name for path in target.parent.iterdir()) == ["last"]
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    """Nothing of the old folder is left, inside or beside the new one."""
+    target = tmp_path / "last"
+    replace_folder(target, lambda folder: (folder / "old.txt").touch())
+    replace_folder(target, writer("two"))
+    verify_folder(target)
+    assert {path.name for path in target.iterdir()} == {"a.txt", "deep", MANIFEST}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last"]
+
+
+def test_a_failed_write_leaves_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "last"
+    replace_folder(target, writer("one"))
+    with pytest.raises(OSError, match="No space left"):
+        replace_folder(target, failing)
+    verify_folder(target)
+    assert (target / "a.txt").read_text(encoding="utf-8") == "one"
+
+
+def test_what_a_failed_write_leaves_is_no_checkpoint(tmp_path: Path) -> None:
+    """It has another name and no manifest, and the next write is not hindered by it."""
+    target = tmp_path / "last"
+    with pytest.raises(OSError, match="No space left"):
+        replace_folder(target, failing)
+    assert not target.exists()
+    for left in tmp_path.iterdir():
+        assert left.name.startswith(".")
+        with pytest.raises(RunError):
+            verify_folder(left)
+    replace_folder(target, writer("two"))
+    verify_folder(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+@pytest.mark.parametrize(
+    "renames",
+    [
+        0,
+        1,
+    ],
+)
+def test_killed_between_renames_there_is_still_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """Whatever ends the process, the target is the old folder or the new one."""
+    target, done = tmp_path / "last", 0
+    replace_folder(target, writer("one"))
+    rename = Path.rename
+
+    def mortal(self: Path, to: Path) -> Path:
+        nonlocal done
+        if done == renames:
+            raise KeyboardInterrupt
+        done += 1
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", mortal)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(target, writer("two"))
+    recover_folder(target)
+    verify_folder(target)
+
+
+def test_all_files_reach_the_disk_before_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    flush, rename = os.fsync, Path.rename
+
+    def noted_flush(descriptor: int) -> None:
+        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        flush(descriptor)
+
+    def noted_rename(self: Path, to: Path) -> Path:
+        events.append(f"rename to {to.name}")
+        return rename(self, to)
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("names of open files are read from /proc")
+    monkeypatch.setattr(os, "fsync", noted_flush)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    replace_folder(tmp_path / "last", writer("one"))
+    renamed = events.index("rename to last")
+    assert {"a.txt", "b.bin.txt", MANIFEST, ".last.partial"} <= set(events[:renamed])
+    assert events[renamed + 1 :] == [tmp_path.name]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    "damage", [flip, truncate, Path.unlink, lambda path: path.write_bytes(b"")]
+)
+@pytest.mark.parametrize("name", ["a.txt", "deep/b.bin.txt"])
+def test_damage_to_a_file_is_seen(tmp_path: Path, damage: Callable[[Path], Any], name: str) -> None:
+    target = tmp_path / "last"
+    replace_folder(target, writer("some text"))
+    damage(target / name)
+    with pytest.raises(RunError, match=name):
+        verify_folder(target)
+
+
+def other_json(path: Path) -> None:
+    path.write_text("[1]", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        flip,
+        Path.unlink,
+        other_json,
+    ],
+)
+def test_damage_to_the_manifest_is_seen(tmp_path: Path, damage: Callable[[Path], Any]) -> None:
+    target = tmp_path / "last"
+    replace_folder(target, writer("some text"))
+    damage(target / MANIFEST)
+    with pytest.raises(RunError, match="last"):
+        verify_folder(target)
+
+
+def trained(start: Start, tiny: Path, *, steps: int) -> tuple[SimpleNamespace, Progress, Any]:
+    """A run with dropout after some steps: (what was started, its progress, steps to come)."""
+    started = start("training.batch_size=5", "training.epochs=2", model=tiny)
+    progress = Progress()
+    coming = loop.run(started.trainer, progress=progress, evaluate=None)
+    for _ in range(steps):
+        next(coming)
+    return started, progress, coming
+
+
+def test_a_saved_state_comes_back_bit_for_bit(start: Start, tiny: Path, tmp_path: Path) -> None:
+    """Weights, moments, counts of steps, learning rates, progress and random numbers."""
+    started, progress, _ = trained(start, tiny, steps=4)
+    progress.best_score, progress.best_step = 1 / 3, 2
+    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    drawn = torch.rand(8)
+    random.seed(99)
+    torch.manual_seed(99)
+    other, _, _ = trained(start, tiny, steps=1)
+    optimizer = other.trainer.optimizer
+    digest = started.job.recipe.hash()
+    found = load_state(tmp_path / "last", other.model, optimizer, recipe_hash=digest)
+    assert torch.equal(torch.rand(8), drawn)
+    assert found == progress
+    for name, tensor in started.model.state_dict().items():
+        assert torch.equal(other.model.state_dict()[name], tensor), name
+    expected = started.trainer.optimizer.state_dict()["state"]
+    state = optimizer.state_dict()["state"]
+    assert state.keys() == expected.keys()
+    for index, moments in expected.items():
+        assert state[index].keys() == moments.keys()
+        for key, tensor in moments.items():
+            assert state[index][key].dtype == tensor.dtype
+            assert torch.equal(state[index][key], tensor), (index, key)
+
+
+@pytest.mark.parametrize("done", [1, 3, 5])
+def test_training_goes_on_as_if_never_stopped(
+    start: Start, tiny: Path, tmp_path: Path, done: int
+) -> None:
+    """Mid-epoch or at an epoch's end: the final weights are equal to the last bit."""
+    started, progress, coming = trained(start, tiny, steps=done)
+    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    losses = [report.loss for report in coming]
+    other, _, _ = trained(start, tiny, steps=0)
+    digest = started.job.recipe.hash()
+    resumed = load_state(
+        tmp_path / "last", other.model, other.trainer.optimizer, recipe_hash=digest
+    )
+    reports = list(loop.run(other.trainer, progress=resumed, evaluate=None))
+    assert [report.loss for report in reports] == losses
+    for name, tensor in started.model.state_dict().items():
+        assert torch.equal(other.model.state_dict()[name], tensor), name
+
+
+def test_a_state_holds_no_pickle(start: Start, tiny: Path, tmp_path: Path) -> None:
+    started, progress, _ = trained(start, tiny, steps=1)
+    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    files = [path for path in (tmp_path / "last").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".safetensors", ".json"}
+    # Pickles of protocol 2 and above start with 0x80, torch's archives with PK.
+    assert not [path for path in files if path.read_bytes()[:1] in (b"\x80", b"P")]
+
+
+def test_a_damaged_state_is_not_loaded(start: Start, tiny: Path, tmp_path: Path) -> None:
+    started, progress, _ = trained(start, tiny, steps=1)
+    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    flip(tmp_path / "last" / "optimizer.safetensors")
+    before = {name: tensor.clone() for name, tensor in started.model.state_dict().items()}
+    with pytest.raises(RunError, match=r"optimizer\.safetensors"):
+        load_state(
+            tmp_path / "last", started.model, started.trainer.optimizer, recipe_hash="unread"
+        )
+    assert all(before[name].equal(tensor) for name, tensor in started.model.state_dict().items())
+
+
+def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
+    def tied() -> torch.nn.Module:
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4, bias=False), torch.nn.Linear(4, 4))
+        model[0].weight = model[1].weight
+        return model
+
+    model, other = tied(), tied()
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 4)).sum().backward()
+    optimizer.step()
+    replace_folder(
+        tmp_path / "last",
+        lambda folder: save_state(
+            folder, model, optimizer, progress=Progress(step=1), recipe_hash="x"
+        ),
+    )
+    load_state(tmp_path / "last", other, torch.optim.AdamW(other.parameters()))
+    assert other[0].weight is other[1].weight
+    assert torch.equal(other[0].weight, model[0].weight)
+
+
+def test_a_state_of_another_recipe_is_not_loaded(start: Start, tiny: Path, tmp_path: Path) -> None:
+    started, progress, _ = trained(start, tiny, steps=1)
+    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    with pytest.raises(RunError, match="another recipe"):
+        load_state(tmp_path / "last", started.model, started.trainer.optimizer, recipe_hash="other")

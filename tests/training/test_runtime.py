@@ -1,0 +1,133 @@
+"""The choice of device and precision: what is absent is an error, the rest is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+
+from bertft.errors import DeviceError
+from bertft.training import runtime
+from bertft.training.runtime import Runtime, choose_runtime, make_accelerator
+
+
+@pytest.fixture(autouse=True)
+def only_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, *, device: str, bf16: bool = True) -> None:
+    place = torch.cuda if device == "cuda" else torch.backends.mps
+    monkeypatch.setattr(place, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_an_absent_device_is_an_error_that_names_those_there(device: str) -> None:
+    with pytest.raises(DeviceError, match=f"no {device} device") as caught:
+        choose_runtime(device=device, precision="fp32")
+    assert "cpu" in caught.value.hint
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_fp16_needs_cuda(device: str) -> None:
+    with pytest.raises(DeviceError, match="fp16 needs a CUDA device") as caught:
+        choose_runtime(device=device, precision="fp16")
+    assert "fp32" in caught.value.hint
+
+
+def test_fp16_on_mps_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, device="mps")
+    with pytest.raises(DeviceError, match="not mps"):
+        choose_runtime(precision="fp16")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_was_asked_for_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setattr(runtime, "cpu_bf16_gain", lambda: pytest.fail("measured"))
+    found = choose_runtime(device="cpu", precision=precision)
+    assert found == Runtime("cpu", precision, "as set", torch.get_num_threads())
+
+
+@pytest.mark.parametrize(
+    ("gain", "precision"),
+    [(0.01, "fp32"), (1.0, "fp32"), (1.29, "fp32"), (1.3, "bf16"), (8.0, "bf16")],
+)
+def test_on_a_cpu_the_measured_gain_decides(
+    monkeypatch: pytest.MonkeyPatch, gain: float, precision: str
+) -> None:
+    monkeypatch.setattr(runtime, "cpu_bf16_gain", lambda: gain)
+    found = choose_runtime()
+    assert (found.device, found.precision) == ("cpu", precision)
+    assert f"{gain:.2g}x" in found.reason
+
+
+@pytest.mark.parametrize(("fp32", "bf16"), [(100.0, 400.0), (400.0, 100.0)])
+def test_the_gain_is_bf16_over_fp32(
+    monkeypatch: pytest.MonkeyPatch, fp32: float, bf16: float
+) -> None:
+    rates = {torch.float32: fp32, torch.bfloat16: bf16}
+    monkeypatch.setattr(runtime, "_products_per_second", rates.__getitem__)
+    # The function itself, not the one that remembers what it measured on this machine.
+    assert runtime.cpu_bf16_gain.__wrapped__() == bf16 / fp32
+
+
+def test_the_measurement_is_short_and_positive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "PROBE_SECONDS", 0.001)
+    assert runtime.matrix_rate(torch.float32) > 1e6
+
+
+@pytest.mark.parametrize(("bf16", "precision"), [(True, "bf16"), (False, "fp16")])
+def test_a_gpu_is_used_in_half_precision(
+    monkeypatch: pytest.MonkeyPatch, bf16: bool, precision: str
+) -> None:
+    give(monkeypatch, device="cuda", bf16=bf16)
+    found = choose_runtime()
+    assert (found.device, found.precision) == ("cuda", precision)
+    assert choose_runtime(device="cpu", precision="fp32").device == "cpu"
+
+
+def test_mps_is_used_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, device="mps")
+    found = choose_runtime()
+    assert (found.device, found.precision) == ("mps", "fp32")
+
+
+def test_an_unknown_device_is_an_error_of_the_user() -> None:
+    with pytest.raises(DeviceError):
+        choose_runtime(device="gpu", precision="fp32")
+
+
+def test_an_unknown_precision_is_an_error_of_the_user() -> None:
+    with pytest.raises(DeviceError):
+        choose_runtime(device="cpu", precision="int8")
+
+
+@pytest.fixture
+def fresh_state() -> Iterator[None]:
+    """Accelerate keeps device and precision for the whole process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("fresh_state")
+@pytest.mark.parametrize(("precision", "theirs"), [("fp32", "no"), ("bf16", "bf16")])
+def test_accelerate_gets_device_and_precision(precision: str, theirs: str) -> None:
+    accelerator = make_accelerator(Runtime("cpu", precision, "as set", 1))
+    assert accelerator.device == torch.device("cpu")
+    assert accelerator.mixed_precision == theirs
+    assert accelerator.num_processes == 1
+
+
+@pytest.mark.usefixtures("fresh_state")
+def test_two_runs_in_one_process_may_differ_in_precision() -> None:
+    """From Python, one training may follow another."""
+    first = make_accelerator(Runtime("cpu", "fp32", "as set", 1))
+    second = make_accelerator(Runtime("cpu", "bf16", "as set", 1))
+    assert (first.mixed_precision, second.mixed_precision) == ("no", "bf16")
