@@ -70,9 +70,8 @@ def check_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: no config.json", hint="give a Hugging Face model folder")
     if not list(folder.glob("*.safetensors")):
-        pickled = list(folder.glob("*.bin"))
-        hint = "only safetensors are loaded, never pickles: " if pickled else ""
-        hint += "save it once with model.save_pretrained(folder, safe_serialization=True)"
+        hint = "only safetensors are loaded, never pickles: make them once with 'hf download"
+        hint += " ID --local-dir OLD' and 'bertft models convert OLD NEW'"
         raise ModelError(f"{folder}: no *.safetensors weights", hint=hint)
     vocabularies = ("tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
     if not any((folder / name).is_file() for name in vocabularies):

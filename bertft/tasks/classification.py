@@ -121,7 +121,9 @@ class Classification:
     def _columns(self, found: Sequence[str], source: Source) -> tuple[str, str | None, str | None]:
         """(text, pair, label) columns of this file."""
         o, path = self.options, source.path
-        text = pick_column(found, o.text_column, TEXT_COLUMNS, what="text", path=path)
+        # Plain text has one column of its own name, whatever those of the training data were.
+        wanted = "" if not source.gold and tuple(found) == ("text",) else o.text_column
+        text = pick_column(found, wanted, TEXT_COLUMNS, what="text", path=path)
         pair = label = None
         if o.pairs:
             pair = pick_column(

@@ -278,3 +278,12 @@ class TestCheck:
     def test_names_that_are_numbers_win_over_positions(self):
         bound = task(label_names=["1", "0"]).bind(["1", "0"])
         assert bound.gold_ids(labelled("0", "1")) == [[1], [0]]
+
+
+def test_plain_text_needs_no_column_of_the_training_data(tmp_path: Path) -> None:
+    """A model trained with ``task.text_column=body`` answers a text file all the same."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("a good film\n", encoding="utf-8")
+    task = Classification.from_options({"name": "classification", "text_column": "body"})
+    (example,) = task.read(Source(str(notes), data=DataSettings(), gold=False))
+    assert example.text == "a good film"
