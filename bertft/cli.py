@@ -61,6 +61,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),
 ]
+InputSetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="How the file is written, e.g. data.encoding=cp949 or task.text_column=body.",
+    ),
+]
 BadRowOption = Annotated[
     OnBadRow | None,
     typer.Option("--on-bad-row", help="Stop at a row that cannot be used, or skip and count it."),
@@ -175,7 +183,7 @@ def evaluate(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
     ] = "",
-    set_: SetOption = None,
+    set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.AUTO,
@@ -234,7 +242,7 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing --out.")
     ] = False,
-    set_: SetOption = None,
+    set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.AUTO,
@@ -320,7 +328,10 @@ def models_list(
 
 
 @models_app.command("show")
-def models_show(name: str, json: JsonOption = False) -> None:
+def models_show(
+    name: Annotated[str, typer.Argument(help="A name of bertft models list.")],
+    json: JsonOption = False,
+) -> None:
     """All facts of one model."""
     from bertft.commands.models import show_model
 
@@ -347,7 +358,9 @@ def runs_list(json: JsonOption = False) -> None:
 
 
 @runs_app.command("show")
-def runs_show(run: str, json: JsonOption = False) -> None:
+def runs_show(
+    run: Annotated[str, typer.Argument(help="A run directory.")], json: JsonOption = False
+) -> None:
     """A run's environment and scores."""
     from bertft.commands.runs import show_run
 
@@ -359,7 +372,11 @@ def runs_show(run: str, json: JsonOption = False) -> None:
 
 
 @runs_app.command("compare")
-def runs_compare(a: str, b: str, json: JsonOption = False) -> None:
+def runs_compare(
+    a: Annotated[str, typer.Argument(help="A run, or a folder of eval --out.")],
+    b: Annotated[str, typer.Argument(help="Another, scored on the same examples.")],
+    json: JsonOption = False,
+) -> None:
     """Score differences of two runs on the same examples, with a paired test."""
     from bertft.commands.runs import compare_runs
 

@@ -36,7 +36,7 @@ class Console:
         self._told = 0.0
 
     def note(self, text: str) -> None:
-        self._rich.print(f"[dim]·[/dim] {escape(text)}")
+        self._rich.print(f"[dim]·[/dim] {_safe(text)}")
 
     def plan(self, plan: TrainingPlan) -> None:
         sizes = ", ".join(f"{split} {count:,}" for split, count in plan.examples.items())
@@ -178,7 +178,12 @@ class Console:
     def error(self, text: str) -> None:
         """The one line of an error."""
         self.close()
-        self._rich.print(f"[bold red]error:[/bold red] {escape(text)}")
+        self._rich.print(f"[bold red]error:[/bold red] {_safe(text)}")
+
+
+def _safe(text: str) -> str:
+    """Text for the terminal: what data hold cannot move the cursor or pass for markup."""
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

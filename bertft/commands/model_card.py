@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertft.recipe import Recipe
+from bertft.recipe import BUNDLED, HUB, Recipe
 
 
 def model_card(card: dict[str, Any], recipe: Recipe) -> str:
@@ -22,15 +22,13 @@ tags: [bertft]
 
 # {card["recipe"]}
 
-{recipe.description}
-
-Fine-tuned with bertft from `{card["encoder"]["name"]}`
+{_description(recipe)}Fine-tuned with bertft from `{card["encoder"]["name"]}`
 ({card["encoder"]["revision"] or "local folder"}).
 
 - Labels: {labels}
 - Longest input: {card["max_length"]} tokens
 - Data: train `{recipe.data.train}`, dev `{recipe.data.dev or "held out from train"}`
-- Settings: {settings.epochs} epochs, batch {settings.batch_size}, learning rate
+- Settings: epochs {settings.epochs}, batch {settings.batch_size}, learning rate
   {settings.learning_rate}, seed {settings.seed}; this checkpoint is that of step {card["step"]}
 
 | dev score | value |
@@ -42,3 +40,9 @@ from transformers import pipeline
 classify = pipeline("text-classification", model="path/to/this/folder", top_k=None)
 ```
 """
+
+
+def _description(recipe: Recipe) -> str:
+    """What the recipe says of itself; it speaks of its own data, so not of a file of the user's."""
+    own = recipe.data.train.startswith((BUNDLED, HUB))
+    return f"{recipe.description}\n\n" if own and recipe.description else ""

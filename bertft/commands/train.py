@@ -12,7 +12,7 @@ import statistics
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from bertft.commands.evaluate import score_split, write_scores
 from bertft.commands.model_card import model_card
 from bertft.commands.predict import load
 from bertft.commands.reading import hold_out, read_examples
-from bertft.commands.watch import Silent, TrainingPlan, Watch
+from bertft.commands.watch import Recorder, Silent, TrainingPlan, Watch
 from bertft.contracts import Encoded, Head, Progress, StepReport, Task
 from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable_length
 from bertft.encoder.packing import Packer, choose_batcher
@@ -94,25 +94,29 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
         BertftError: the recipe, data, model or run directory is at fault.
         Interrupted: SIGINT or SIGTERM came; the step was finished and ``last/`` saved.
     """
-    watch = watch or Silent()
+    watch = Recorder(watch or Silent())
     recipe = read_recipe(request)
     run_folder.free_run_folder(request.out, recipe=request.recipe)
     job = prepare(recipe, request, watch=watch)
     model, head = build_model(job)
     trainer = make_trainer(job, model, head)
     dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
-    watch.plan(training_plan(job, trainer, model, out=request.resume or request.out))
+    plan = training_plan(job, trainer, model, out=request.resume or request.out)
+    watch.plan(plan)
     if request.dry_run:
         return None
     progress, run = start_run(job, trainer, request)
-    journal = Journal(run / "journal.jsonl")
     watch.note(f"run directory: {run}")
+    journal = Journal(run / "journal.jsonl")
+    journal.write("plan", asdict(plan))
+    journal.notes(watch.take_notes())
     try:
         steps = fit(job, trainer, run, progress=progress, journal=journal)
         for report in steps:
             watch.step(report)
         return finish(job, run, journal=journal, progress=progress, watch=watch)
     finally:
+        journal.notes(watch.take_notes())
         journal.close()
 
 

@@ -63,3 +63,21 @@ class Silent:
 
     def advance(self, done: int, fraction: float | None) -> None:
         pass
+
+
+class Recorder:
+    """Passes everything on to another Watch and keeps the notes, for the journal."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.plan, self.step, self.advance = watch.plan, watch.step, watch.advance
+        self._notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self._notes.append(text)
+        self._watch.note(text)
+
+    def take_notes(self) -> list[str]:
+        """The notes since this was last asked."""
+        notes, self._notes = self._notes, []
+        return notes

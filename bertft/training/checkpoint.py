@@ -64,8 +64,17 @@ def _seal(folder: Path) -> None:
     digests = {str(path.relative_to(folder)): _digest(path) for path in files}
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps(digests, indent=1), encoding="utf-8")
+    # safetensors 0.8 writes files that only their owner may read.
+    for path in [*files, manifest]:
+        path.chmod(0o666 & ~_umask())
     for path in [*files, manifest, folder]:
         _flush(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _digest(path: Path) -> str:

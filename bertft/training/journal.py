@@ -1,6 +1,7 @@
 """The journal of a run: one JSON object per line, each number of the run written once.
 
-Lines: {"event": "start" | "step" | "scores" | "note" | "finish", "seconds": since the start, ...}.
+Lines: {"event": NAME, "seconds": since the start, ...} with the events plan, start, step, scores,
+note and finish.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ class Journal:
         line = json.dumps({"event": event, "seconds": seconds, **fields}, ensure_ascii=False)
         self._file.write(line + "\n")
         self._file.flush()
+
+    def notes(self, texts: list[str]) -> None:
+        """What was said beside the figures: a changed plan, rows left out, texts cut."""
+        for text in texts:
+            self.write("note", {"text": text})
 
     def step(self, report: StepReport) -> None:
         self.write(

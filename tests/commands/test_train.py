@@ -15,9 +15,10 @@ from samples import BAD, FAST, GOOD, set_flags, write_csv
 
 import bertft
 from bertft.commands.reading import hold_out
-from bertft.commands.train import train, train_seeds
+from bertft.commands.train import TrainRequest, train, train_seeds
 from bertft.recipe import Recipe, load_recipe
 from bertft.training.checkpoint import verify_folder
+from bertft.training.journal import read_journal
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -78,7 +79,7 @@ class TestRunDirectory:
 
     def test_the_journal_has_each_number_once(self, trained):
         events = lines(trained / "journal.jsonl")
-        assert events[0]["event"] == "start"
+        assert [one["event"] for one in events[:2]] == ["plan", "note"]
         assert events[-1]["event"] == "finish"
         steps = [one for one in events if one["event"] == "step"]
         assert [one["step"] for one in steps] == list(range(1, 97))
@@ -257,3 +258,26 @@ class TestCommandLine:
         assert names(tmp_path / "many") == {"seed-5", "seed-6"}
         assert "standard deviation" in err
         assert "over 2 seeds" in err
+
+
+def test_what_was_said_is_in_the_journal(
+    tiny: Path, tmp_path: Path, reviews: dict[str, Path]
+) -> None:
+    """The held-out rows and the plan, with its count of cut texts, can be read afterwards."""
+    result = train(
+        TrainRequest(
+            recipe="sentiment",
+            overrides=(*FAST, "model.max_length=8"),
+            train=str(reviews["train"]),
+            model=str(tiny),
+            out=str(tmp_path / "noted"),
+        )
+    )
+    assert result is not None
+    events = list(read_journal(result.run / "journal.jsonl"))
+    (plan,) = [event for event in events if event["event"] == "plan"]
+    assert plan["examples"]["train"] + plan["examples"]["dev"] == 48
+    assert plan["packed"] is True
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert any("held out" in note for note in notes)
+    assert any("no test set" in note for note in notes)

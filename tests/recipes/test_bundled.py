@@ -47,7 +47,7 @@ class TestEachRecipe:
             if path.startswith(BUNDLED):
                 assert resolve(path).stat().st_size > 0
             else:
-                assert re.fullmatch(HUB + r"[\w-]+/[\w-]+(:\w+){1,2}", path)
+                assert re.fullmatch(HUB + r"[\w-]+/[\w-]+(@[\w/]+)?(:\w+){1,2}", path)
         assert len(set(paths)) == len(paths)
 
     def test_its_encoder_is_in_the_zoo(self, name):

@@ -110,9 +110,10 @@ def test_killed_between_renames_there_is_still_a_checkpoint(
         done += 1
         return rename(self, to)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", mortal)
-        replace_folder(target, writer("two"))
+        with pytest.raises(Killed):
+            replace_folder(target, writer("two"))
     recover_folder(target)
     verify_folder(target)
 

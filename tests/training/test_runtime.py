@@ -128,6 +128,6 @@ def test_accelerate_gets_device_and_precision(precision: str, theirs: str) -> No
 @pytest.mark.usefixtures("fresh_state")
 def test_two_runs_in_one_process_may_differ_in_precision() -> None:
     """From Python, one training may follow another."""
-    first = make_accelerator(Runtime("cpu", "fp32", "as set", 1))
-    second = make_accelerator(Runtime("cpu", "bf16", "as set", 1))
-    assert (first.mixed_precision, second.mixed_precision) == ("no", "bf16")
+    for precision, theirs in (("fp32", "no"), ("bf16", "bf16")):
+        accelerator = make_accelerator(Runtime("cpu", precision, "as set", 1))
+        assert accelerator.mixed_precision == theirs
