@@ -6,7 +6,6 @@ only if a short measurement shows that it is faster.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -62,11 +61,6 @@ def make_accelerator(runtime: Runtime) -> Accelerator:
         hint = "start bertft directly, not with accelerate launch or torchrun"
         raise DeviceError("training runs in one process", hint=hint)
     return accelerator
-
-
-def use_all_cores() -> None:
-    """Tokenizers may use threads: nothing forks after this point."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
 def _device(asked: str) -> str:
