@@ -24,6 +24,8 @@ FAST = (
     "training.epochs=2",
     "training.batch_size=8",
     "training.learning_rate=5e-3",
+    "training.layer_decay=1.0",
+    "training.early_stopping=0",
     "model.max_length=32",
 )
 """Settings that train the tiny model on the reviews in a fraction of a second, alike anywhere."""
