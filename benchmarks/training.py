@@ -44,6 +44,7 @@ def settings_of(options: argparse.Namespace) -> list[str]:
         f"training.epochs={options.epochs}",
         f"training.batch_size={options.batch}",
         f"training.learning_rate={options.rate}",
+        "training.layer_decay=1.0",  # Trainer has one rate for all layers
         'task.label_aliases={"0" = "negative", "1" = "positive"}',
     ]
 
