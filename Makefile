@@ -1,4 +1,5 @@
-# make demo    set everything up, train on the bundled sample, score it, answer a text file
+# make demo    set everything up, train on the bundled sample, score it, answer a demo file;
+#              TASK=sentiment (default), nli, ner or qa
 # make test    set everything up, run every test
 # make lint    format, lint and type checks
 # make bench   side-by-side measurements against peers (minutes to hours)
@@ -9,6 +10,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO_RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+# For each TASK: the file that the demo answers, and what to do next with data of one's own.
+TASK := sentiment
+DEMO_sentiment := notes.txt
+DEMO_nli := pairs.csv
+DEMO_ner := news.txt
+DEMO_qa := questions.jsonl
+OWN_sentiment := YOUR.csv with the columns text and label
+OWN_nli := YOUR.csv with the columns premise, hypothesis and label
+OWN_ner := YOUR.conll with a word and its tag on each line
+OWN_qa := YOUR.json in the form of SQuAD
+NEXT_sentiment := YOUR.txt
+NEXT_nli := YOUR.csv
+NEXT_ner := YOUR.txt --format html --out entities.html
+NEXT_qa := --question "YOUR QUESTION" YOUR.txt
+ifndef DEMO_$(TASK)
+$(error TASK is sentiment, nli, ner or qa, not '$(TASK)')
+endif
 
 .PHONY: demo test lint format bench clean
 
@@ -24,15 +43,15 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)
-	$(BIN)/bertft train sentiment --out $(DEMO_RUN)
+	$(BIN)/bertft train $(TASK) --out $(DEMO_RUN)
 	$(BIN)/bertft eval $(DEMO_RUN)
-	$(BIN)/bertft predict data/demo/notes.txt --run $(DEMO_RUN) --format txt
+	$(BIN)/bertft predict data/demo/$(DEMO_$(TASK)) --run $(DEMO_RUN) --format txt
 	@echo
 	@echo "Trained, scored, answered: everything is in $(DEMO_RUN)."
-	@echo "Next, with your own texts (a CSV with the columns text and label):"
+	@echo "Next, with your own data ($(OWN_$(TASK))):"
 	@echo "  . $(VENV)/bin/activate"
-	@echo "  bertft train sentiment --train YOUR.csv"
-	@echo "  bertft predict YOUR.txt"
+	@echo "  bertft train $(TASK) --train $(firstword $(OWN_$(TASK)))"
+	@echo '  bertft predict $(NEXT_$(TASK))'
 
 test: $(READY)
 	$(BIN)/python -m pytest -q

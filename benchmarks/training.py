@@ -51,7 +51,7 @@ def settings_of(options: argparse.Namespace) -> list[str]:
 
 def prepared(options: argparse.Namespace) -> Any:
     """The job with its rows; both contenders take texts and labels from here."""
-    from bertft.commands.train import TrainRequest, prepare, read_recipe
+    from bertft.commands.prepare import TrainRequest, prepare, read_recipe
     from bertft.commands.watch import Silent
 
     request = TrainRequest(
@@ -71,7 +71,8 @@ def prepared(options: argparse.Namespace) -> Any:
 
 
 def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
-    from bertft.commands.train import build_model, dev_scorer, make_trainer
+    from bertft.commands.prepare import build_model, make_trainer
+    from bertft.commands.train import dev_scorer
     from bertft.contracts import Progress
     from bertft.training import loop
 

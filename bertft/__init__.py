@@ -39,7 +39,7 @@ def train(
     Raises:
         BertftError: the recipe, the data, the model or the run directory is at fault.
     """
-    from bertft.commands.train import TrainRequest
+    from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train as run_training
 
     request = TrainRequest(

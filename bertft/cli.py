@@ -8,6 +8,7 @@ Exit codes: 0 done; 2 the input is at fault (one line); 1 a fault of ours (trace
 from __future__ import annotations
 
 import os
+import select
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,15 @@ runs_app = typer.Typer(no_args_is_help=True, help="Finished runs: list, show, co
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(models_app, name="models")
 app.add_typer(runs_app, name="runs")
+
+
+NEXT = {
+    "classification": ("YOUR.txt", "YOUR.csv"),
+    "nli": ("YOUR.csv", "YOUR.csv"),
+    "ner": ("YOUR.txt", "YOUR.conll"),
+    "qa": ("YOUR.txt --question '...'", "YOUR.json"),
+}
+"""What to predict and to evaluate next, by task."""
 
 
 class OnBadRow(StrEnum):
@@ -144,8 +154,9 @@ def train(
     if resume and seeds > 1:
         raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
     console = _console(offline=offline)
-    from bertft.commands.train import TrainRequest, train_seeds
+    from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train as run_training
+    from bertft.commands.train import train_seeds
 
     request = TrainRequest(
         recipe=recipe,
@@ -169,8 +180,9 @@ def train(
         console.show_scores(result.scores)
         console.say("")
         console.say(f"saved   {result.run}/best (a plain Hugging Face model)")
-        console.say(f"next    bertft predict YOUR.txt --run {result.run}")
-        console.say(f"        bertft eval {result.run} --data YOUR.csv")
+        texts, table = NEXT.get(result.task, NEXT["classification"])
+        console.say(f"next    bertft predict {texts} --run {result.run}")
+        console.say(f"        bertft eval {result.run} --data {table}")
 
 
 @app.command("eval")
@@ -231,12 +243,17 @@ def predict(
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
     ] = "",
-    format: Annotated[str, typer.Option("--format", help="jsonl, csv, tsv or txt.")] = "",
+    format: Annotated[
+        str, typer.Option("--format", help="jsonl, csv, tsv or txt; for entities also conll, html.")
+    ] = "",
     input_format: Annotated[
         str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
     ] = "",
+    question: Annotated[
+        str, typer.Option("--question", metavar="Q", help="Ask this of each passage (qa models).")
+    ] = "",
     top_k: Annotated[
-        int | None, typer.Option(min=1, help="Name the K most probable labels.")
+        int | None, typer.Option(min=1, help="The K most probable labels, or best answers.")
     ] = None,
     whole_file: Annotated[bool, typer.Option("--whole-file", help="One text per file.")] = False,
     overwrite: Annotated[
@@ -258,6 +275,7 @@ def predict(
         out=out,
         format=format,
         input_format=input_format,
+        question=question,
         top_k=top_k,
         whole_file=whole_file,
         overwrite=overwrite,
@@ -429,21 +447,46 @@ def _show_facts(facts: dict[str, object], *, json: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; every error leaves as one line and an exit code."""
+    """Run the command line; every error leaves as one line and an exit code.
+
+    A reader of our answers that has gone (head, for one) is an error of nobody: exit code 0. When
+    the reader of our messages has gone too the error stays, for the work may be half done.
+    """
+    answers = sys.stdout  # typer replaces it when it meets a broken pipe
+    try:
+        _run()
+    except SystemExit as end:
+        try:
+            if answers is not None:  # as it is when the shell closed it
+                answers.flush()
+        except BrokenPipeError:  # Python would flush it again at exit, and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())
+        if isinstance(end.__context__, BrokenPipeError) and _messages_are_read():
+            raise SystemExit(0) from None
+        raise
+
+
+def _run() -> None:
+    """``app``, which always leaves by SystemExit; with --debug the error itself goes through."""
     try:
         app()
     except (BertftError, Interrupted) as error:
         _fail(error, code=error.exit_code)
     except KeyboardInterrupt:
         _fail(KeyboardInterrupt("interrupted"), code=130)
-    except BrokenPipeError:
-        # The reader of our answers has gone (head, for one): not an error of anybody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         hint = "a fault of bertft; run again as: bertft --debug ..."
         _fail(BertftError(what, hint=hint), code=1, cause=error)
+
+
+def _messages_are_read() -> bool:
+    """Whether stderr has a reader still; poll tells of one that has gone without being asked."""
+    if sys.__stderr__ is None or not hasattr(select, "poll"):
+        return True
+    watched = select.poll()
+    watched.register(sys.__stderr__.fileno(), 0)
+    return not watched.poll(0)
 
 
 def _fail(error: BaseException, *, code: int, cause: BaseException | None = None) -> None:

@@ -41,10 +41,12 @@ class Console:
     def plan(self, plan: TrainingPlan) -> None:
         sizes = ", ".join(f"{split} {count:,}" for split, count in plan.examples.items())
         labels = ", ".join(plan.labels[:8]) + (", ..." if len(plan.labels) > 8 else "")
+        labels = f"{len(plan.labels)}: {escape(labels)}"
         trained = f"{plan.trainable / 1e6:.1f} M of {plan.parameters / 1e6:.1f} M parameters"
         self._rich.print(f"[bold]{plan.task}[/bold] with {escape(plan.model)} ({trained} trained)")
         self._rich.print(f"  examples  {sizes}")
-        self._rich.print(f"  labels    {len(plan.labels)}: {escape(labels)}")
+        if plan.labels:
+            self._rich.print(f"  labels    {labels}")
         if plan.windows != plan.examples["train"]:
             self._rich.print(f"  windows   {plan.windows:,} for training")
         if plan.truncated:

@@ -10,6 +10,7 @@ Shape legend: B sequences in a batch, L padded length, C labels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
     from bertft.recipe import DataSettings
 
 FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
+OffsetArray = np.ndarray[Any, np.dtype[np.int32]]
+Pieces = Sequence[tuple["Encoded", FloatArray]]
+"""All windows of one example with their logits: [C] per sequence, or [L, C] per token."""
 
-Target = int | list[float] | list[int] | tuple[int, int] | None
-"""What a head learns: a class id, a multi-hot vector, token label ids, or (start, end)."""
+Learned = dict[str, Any]
+"""What training finds beside weights and labels (a threshold, say): JSON, saved with the model."""
+
+Target = int | float | list[float] | list[int] | tuple[int, int] | None
+"""What a head learns: a class id, a number, a multi-hot vector, token label ids, or the positions
+(start, end) of an answer's first and last token."""
 
 Answer = dict[str, Any]
 """One JSON object of ``predictions``; its fields are set by the task and documented there."""
@@ -46,10 +54,14 @@ def refuse(error: DataError) -> None:
 
 @dataclass(slots=True)
 class Meter:
-    """What reading a source has shown so far: share of the file read, rows left out."""
+    """What reading a source has shown so far: share of the file read, rows left out.
+
+    ``counts`` are rows left out by rule, or mended, by what is to be said of them.
+    """
 
     fraction: Callable[[], float | None] = lambda: None
     blank: Callable[[], int] = lambda: 0
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +86,16 @@ class Encoded:
     """One model input. A long example may give several.
 
     ``example`` is the index of its Example in the list that was encoded; ``dropped`` counts the
-    pieces (tokens) of the text that were cut off to fit ``max_length``.
+    pieces (tokens) of the text that were cut off to fit ``max_length``. ``offsets`` [L, 2] are the
+    characters of the text that each piece answers for: (0, 0) for special tokens and whatever else
+    the task does not ask about.
     """
 
-    input_ids: list[int]
-    token_type_ids: list[int]
+    input_ids: Sequence[int]
+    token_type_ids: Sequence[int]
     example: int
     target: Target = None
-    offsets: list[tuple[int, int]] | None = None
+    offsets: OffsetArray | None = field(default=None, compare=False)
     dropped: int = 0
 
     def __len__(self) -> int:
@@ -173,13 +187,23 @@ class Scores:
 
 
 class HasId(Protocol):
-    """Every Example has an id (the data's own, or its line number) and the line it starts on."""
+    """What every Example has: an id (the data's own, or its line number), a line, a text."""
 
     @property
     def id(self) -> str: ...
 
     @property
     def line(self) -> int: ...
+
+    @property
+    def text(self) -> str:
+        """The text that is read, for checks that concern any task."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Examples of one group belong into one split; "" for examples that stand alone."""
+        ...
 
 
 E = TypeVar("E", bound=HasId)
@@ -188,13 +212,24 @@ E = TypeVar("E", bound=HasId)
 class Task(Protocol[E]):
     """One task: pairs a loader with a head. A new task is one file that fulfils this."""
 
-    name: ClassVar[str]
-    metric: str
-    """The score that selects the best checkpoint unless the recipe names one; more is better."""
+    @property
+    def name(self) -> str:
+        """Its name in ``[task]`` of a recipe."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """The score that selects the best checkpoint unless the recipe names one."""
+        ...
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Label names by id; empty until bound, and for tasks without labels."""
+        ...
+
+    @property
+    def learned(self) -> Learned:
+        """What ``learn_labels`` and ``fit`` found; saved with the model."""
         ...
 
     def read(self, source: Source) -> Iterator[E]:
@@ -205,8 +240,8 @@ class Task(Protocol[E]):
         """An Example without gold from one text or one mapping of columns (Python API)."""
         ...
 
-    def bind(self, labels: Sequence[str]) -> Task[E]:
-        """The same task with its label names fixed (from a saved model)."""
+    def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Task[E]:
+        """The same task as it was trained: its label names and what it learned."""
         ...
 
     def learn_labels(self, examples: Sequence[E], *, path: str) -> Task[E]:
@@ -215,6 +250,10 @@ class Task(Protocol[E]):
 
     def check(self, examples: Sequence[E], *, path: str) -> None:
         """Raise DataError when a gold label is not one of ``labels``."""
+        ...
+
+    def fit(self, examples: Sequence[E], pieces: Sequence[Pieces]) -> Task[E]:
+        """The same task with what dev logits tell: thresholds, calibration."""
         ...
 
     def head(self, examples: Sequence[E]) -> Head:
@@ -227,17 +266,15 @@ class Task(Protocol[E]):
         """Windows of all examples, in order; targets are None for examples without gold."""
         ...
 
-    def decode(
-        self,
-        example: E,
-        pieces: Sequence[tuple[Encoded, FloatArray]],
-        *,
-        top_k: int | None = None,
-    ) -> Answer:
+    def remarks(self, examples: Sequence[E], encoded: Sequence[Encoded]) -> list[str]:
+        """What encoding gold has lost, counted, a sentence each; nothing is lost silently."""
+        ...
+
+    def decode(self, example: E, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """What a person wants to know, from the logits of all windows of one example."""
         ...
 
-    def gold(self, example: E, answer: Answer) -> dict[str, Any]:
+    def gold(self, example: E, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """``gold`` and ``loss`` of an example, as they are written to predictions.jsonl."""
         ...
 

@@ -141,7 +141,8 @@ def reviews(tmp_path: Path) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny model; beside it the train.csv, dev.csv and test.csv it used."""
-    from bertft.commands.train import TrainRequest, train
+    from bertft.commands.prepare import TrainRequest
+    from bertft.commands.train import train
 
     folder = tmp_path_factory.mktemp("trained")
     files = {name: str(path) for name, path in write_reviews(folder).items()}

@@ -19,6 +19,8 @@ from bertft.evaluation.intervals import bootstrap
 from bertft.recipe import Recipe, load_recipe, parse_recipe
 from bertft.tasks import make_task
 
+WINDOW = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -68,7 +70,7 @@ def evaluate(
         )
     split = "data" if data else "test" if settings.test else "dev"
     predictor = load(found, device=device, precision=precision)
-    predictor.task = make_task(recipe.task).bind(predictor.task.labels)
+    predictor.task = make_task(recipe.task).bind(predictor.task.labels, predictor.task.learned)
     examples = read_examples(predictor.task, path, settings, watch=watch)
     predictor.task.check(examples, path=path)
     metric = recipe.training.metric
@@ -98,21 +100,24 @@ def score_split(
 ) -> Scored:
     """Answers and scores for examples with gold; truncated texts are counted and said.
 
-    ``metric`` is the recipe's main score; empty for the task's own.
+    Logits are kept for WINDOW examples at a time. ``metric`` is the recipe's main score; empty for
+    the task's own.
     """
+    task = predictor.task
     answers: list[Answer] = []
-    for answer in predictor.stream(examples):
-        answers.append(answer)
-        if len(answers) % 256 == 0:
-            watch.advance(len(answers), len(answers) / len(examples))
+    gold: list[dict[str, Any]] = []
+    for start in range(0, len(examples), WINDOW):
+        window = examples[start : start + WINDOW]
+        for example, pieces in zip(window, predictor.pieces(window), strict=True):
+            answers.append(task.decode(example, pieces))
+            gold.append(task.gold(example, answers[-1], pieces))
+        watch.advance(len(answers), len(answers) / len(examples))
     cut = sum(bool(answer.get("truncated")) for answer in answers)
     if cut:
         limit = predictor.max_length
         watch.note(
             f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
         )
-    task = predictor.task
-    gold = [task.gold(one, answer) for one, answer in zip(examples, answers, strict=True)]
     scores = task.score(examples, answers)
     return Scored(
         split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision

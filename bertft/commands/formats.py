@@ -1,26 +1,39 @@
-"""Answers as lines of a file: jsonl, csv, tsv or txt. One Writer serves one output.
+"""Answers as lines of a file: jsonl, csv, tsv, txt; for entities also conll and html.
 
-csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"), txt the
-label, its probability and the text.
+csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"); txt the
+answer in short, one line each. A writer is a context: ``with FORMATS["txt"](file) as write``.
 """
 
 from __future__ import annotations
 
 import csv
+import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 from bertft.contracts import Answer
 
 Write = Callable[[Answer], None]
 
+NESTED = {"scores", "answers"}
+"""Fields that have no column in csv and tsv."""
 
-def _jsonl(file: TextIO) -> Write:
-    def write(answer: Answer) -> None:
-        file.write(json.dumps(answer, ensure_ascii=False) + "\n")
 
-    return write
+@contextmanager
+def _jsonl(file: TextIO) -> Iterator[Write]:
+    yield lambda answer: _line(file, json.dumps(answer, ensure_ascii=False))
+
+
+@contextmanager
+def _csv(file: TextIO) -> Iterator[Write]:
+    yield _rows(file, delimiter=",")
+
+
+@contextmanager
+def _tsv(file: TextIO) -> Iterator[Write]:
+    yield _rows(file, delimiter="\t")
 
 
 def _rows(file: TextIO, *, delimiter: str) -> Write:
@@ -29,15 +42,15 @@ def _rows(file: TextIO, *, delimiter: str) -> Write:
 
     def write(answer: Answer) -> None:
         if not header:
-            header.extend(name for name in answer if name != "scores")
+            header.extend(name for name in answer if name not in NESTED)
             writer.writerow(header)
-        writer.writerow([_cell(answer.get(name)) for name in header])
+        writer.writerow([_cell(name, answer.get(name)) for name in header])
 
     return write
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+def _cell(name: str, value: Any) -> Any:
+    if name == "labels" and isinstance(value, list):
         return "|".join(value)
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
@@ -46,20 +59,103 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _text(file: TextIO) -> Write:
-    def write(answer: Answer) -> None:
+@contextmanager
+def _text(file: TextIO) -> Iterator[Write]:
+    yield lambda answer: _line(file, _in_short(answer))
+
+
+def _in_short(answer: Answer) -> str:
+    """One line: entities inside their text; else the answer, its probability and the text."""
+    if "entities" in answer:
+        return _flat("".join(f"[{t}]({label})" if label else t for t, label in _parts(answer)))
+    if "value" in answer:
+        best, score = f"{answer['value']:.3f}", ""
+    elif "question" in answer:
+        best, score = _flat(answer["answer"]) or "-", f"{answer['score']:.3f}"
+    else:
         labels = answer["labels"] if "labels" in answer else [answer["label"]]
-        best = f"{answer['score']:.3f}" if "score" in answer else "-"
-        texts = " ||| ".join(answer[name] for name in ("text", "text_pair") if name in answer)
-        flat = " ".join(texts.split())
-        file.write(f"{'|'.join(labels) or '-'}\t{best}\t{flat}\n")
+        best = "|".join(labels) or "-"
+        score = f"{answer['score']:.3f}" if "score" in answer else "-"
+    names = ("text", "text_pair", "premise", "hypothesis", "question")
+    texts = " ||| ".join(answer[name] for name in names if name in answer)
+    return "\t".join(part for part in (best, score, _flat(texts)) if part)
 
-    return write
+
+def _parts(answer: Answer) -> Iterator[tuple[str, str]]:
+    """The text in parts, each with its entity type, "" for what is none."""
+    text, done = answer["text"], 0
+    for entity in answer["entities"]:
+        yield text[done : entity["start"]], ""
+        yield entity["text"], entity["label"]
+        done = entity["end"]
+    yield text[done:], ""
 
 
-FORMATS: dict[str, Callable[[TextIO], Write]] = {
+@contextmanager
+def _conll(file: TextIO) -> Iterator[Write]:
+    """Word, tab, BIO tag; a blank line after each text. Words end at white space and entities."""
+
+    def write(answer: Answer) -> None:
+        for word, tag in _tagged_words(answer):
+            _line(file, f"{word}\t{tag}")
+        _line(file, "")
+
+    yield write
+
+
+def _tagged_words(answer: Answer) -> Iterator[tuple[str, str]]:
+    for text, label in _parts(answer):
+        for number, word in enumerate(text.split()):
+            yield word, f"{'I' if number else 'B'}-{label}" if label else "O"
+
+
+@contextmanager
+def _html(file: TextIO) -> Iterator[Write]:
+    """One self-contained page: a paragraph per text, entities coloured by type."""
+    colours: dict[str, int] = {}
+
+    def mark(text: str, label: str) -> str:
+        if not label:
+            return html.escape(text)
+        hue = colours.setdefault(label, len(colours)) * 137.5 % 360  # the golden angle: far apart
+        name = html.escape(label)
+        style = f"background:hsl({hue:.0f} 85% 85%)"
+        return f'<mark style="{style}">{html.escape(text)} <small>{name}</small></mark>'
+
+    def write(answer: Answer) -> None:
+        body = "".join(mark(text, label) for text, label in _parts(answer))
+        _line(file, f'<p id="{html.escape(str(answer["id"]))}" dir="auto">{body}</p>')
+
+    _line(file, PAGE_START)
+    yield write
+    _line(file, "</body></html>")
+
+
+PAGE_START = """<!doctype html>
+<html><head><meta charset="utf-8"><title>Entities</title>
+<style>
+body { font: 1rem/1.9 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+  color: #111; background: #fff }
+p { white-space: pre-wrap; border-bottom: 1px solid #ddd; padding-bottom: .6rem }
+mark { border-radius: .3rem; padding: .1rem .3rem; color: inherit }
+small { font-size: .65rem; font-weight: 600; letter-spacing: .03em }
+</style></head><body>"""
+
+
+def _line(file: TextIO, text: str) -> None:
+    file.write(text + "\n")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+FORMATS: dict[str, Callable[[TextIO], AbstractContextManager[Write]]] = {
     "jsonl": _jsonl,
-    "csv": lambda file: _rows(file, delimiter=","),
-    "tsv": lambda file: _rows(file, delimiter="\t"),
+    "csv": _csv,
+    "tsv": _tsv,
     "txt": _text,
+    "conll": _conll,
+    "html": _html,
 }
+ENTITY_FORMATS = {"conll", "html"}

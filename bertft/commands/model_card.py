@@ -1,22 +1,58 @@
-"""The model card (README.md) that goes with every saved model."""
+"""The model card (README.md) that goes with every saved model.
+
+In: the card (``bertft.json``: task, labels, what was learned on dev, scores) and the recipe. Out:
+Markdown with the Hub's metadata, and how to load the model without bertft.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertft.recipe import BUNDLED, HUB, Recipe
 
+PIPELINES = {"ner": "token-classification", "qa": "question-answering"}
+"""Tasks of the Hub; all other tasks of ours are text-classification there."""
 
-def model_card(card: dict[str, Any], recipe: Recipe) -> str:
+_CLASSIFICATION = """from transformers import pipeline
+
+classify = pipeline("text-classification", model="path/to/this/folder"{options})
+classify({texts})"""
+
+_ENTITIES = """from transformers import pipeline
+
+tag = pipeline(
+    "token-classification", model="path/to/this/folder", aggregation_strategy="{strategy}"
+)
+tag("a text")"""
+
+# transformers 5.3 removed the question-answering pipeline, which would have found the span.
+_QUESTIONS = """import bertft  # finds the span, in long passages too, and says when there is none
+
+asked = {"question": "a question", "context": "a passage"}
+bertft.load("path/to/this/folder").predict([asked])
+```
+
+```python
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+model = AutoModelForQuestionAnswering.from_pretrained("path/to/this/folder")
+inputs = tokenizer("a question", "a passage", return_tensors="pt")
+output = model(**inputs)  # start_logits and end_logits, one for each token"""
+
+
+def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
     """Markdown with the Hub's metadata header: labels, data, settings, dev scores, how to load."""
-    labels = ", ".join(f"`{name}`" for name in card["labels"])
+    task = card["task"]
     scores = "\n".join(
         f"| {name} | {value:.4f} |" for name, value in (card["dev_scores"] or {}).items()
     )
     settings = recipe.training
+    facts = "".join(f"- {fact}\n" for fact in _facts(card))
     return f"""---
 library_name: transformers
-pipeline_tag: text-classification
+pipeline_tag: {PIPELINES.get(task["name"], "text-classification")}
 tags: [bertft]
 ---
 
@@ -25,8 +61,7 @@ tags: [bertft]
 {_description(recipe)}Fine-tuned with bertft from `{card["encoder"]["name"]}`
 ({card["encoder"]["revision"] or "local folder"}).
 
-- Labels: {labels}
-- Longest input: {card["max_length"]} tokens
+{facts}- Longest input: {card["max_length"]} tokens
 - Data: train `{recipe.data.train}`, dev `{recipe.data.dev or "held out from train"}`
 - Settings: epochs {settings.epochs}, batch {settings.batch_size}, learning rate
   {settings.learning_rate}, seed {settings.seed}; this checkpoint is that of step {card["step"]}
@@ -36,10 +71,49 @@ tags: [bertft]
 {scores}
 
 ```python
-from transformers import pipeline
-classify = pipeline("text-classification", model="path/to/this/folder", top_k=None)
+{_snippet(task)}
 ```
 """
+
+
+def _facts(card: Mapping[str, Any]) -> Iterator[str]:
+    """The labels, where there are any, and the figures that were learned on dev."""
+    if card["labels"]:
+        yield "Labels: " + ", ".join(f"`{name}`" for name in card["labels"])
+    learned = card.get("learned") or {}
+    if card["task"]["name"] == "qa":
+        yield _null_rule(learned.get("null_threshold"))
+    if "confidence" in learned:
+        a, b = learned["confidence"]
+        yield f"Confidence: sigmoid({a:.4f} logit(p) {b:+.4f}), fitted on dev (Platt scaling)"
+    if "transitions" in learned:
+        yield "Transitions between tags: learned on dev, in `bertft.json`"
+
+
+def _null_rule(threshold: float | None) -> str:
+    if threshold is None:
+        return "No answer: never given, for every question of the training data has one"
+    return (
+        "No answer: given where the score of [CLS] exceeds that of the best span by more than\n"
+        f"  {threshold:.4f}, chosen on dev"
+    )
+
+
+def _snippet(task: Mapping[str, Any]) -> str:
+    """How to load the model, in Python; it runs as it stands where the folder is named."""
+    if task["name"] == "qa":
+        return _QUESTIONS
+    if task["name"] == "ner":
+        # Behind the first piece of a word nothing was learned unless all pieces carry tags.
+        strategy = "simple" if task.get("label_pieces") == "all" else "first"
+        return _ENTITIES.format(strategy=strategy)
+    texts = '"a text"'
+    if task["name"] == "nli":
+        texts = '{"text": "a premise", "text_pair": "a hypothesis"}'
+    elif task.get("pairs") or task.get("pair_column"):
+        texts = '{"text": "a text", "text_pair": "another text"}'
+    options = "" if task.get("regression") else ", top_k=None"
+    return _CLASSIFICATION.format(options=options, texts=texts)
 
 
 def _description(recipe: Recipe) -> str:

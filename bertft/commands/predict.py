@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands.run_folder import CARD, Run, model_folder, open_run
-from bertft.contracts import Answer, Head, Task
+from bertft.contracts import Answer, Head, Pieces, Task
 from bertft.encoder.load import check_folder, load_tokenizer
 from bertft.encoder.packing import choose_batcher
 from bertft.errors import RunError
-from bertft.evaluation.inference import answers_of, compute_logits
+from bertft.evaluation.inference import compute_logits, pieces_of
 from bertft.tasks import make_task
 from bertft.training.runtime import Runtime, choose_runtime
 
@@ -29,7 +29,7 @@ class Predictor:
     def __init__(self, folder: Path, *, runtime: Runtime) -> None:
         check_folder(folder)
         self.card = read_card(folder)
-        self.task: Task[Any] = make_task(self.card["task"]).bind(self.card["labels"])
+        self.task: Task[Any] = bound_task(self.card)
         self.head: Head = self.task.head([])
         self.tokenizer = load_tokenizer(folder)
         self.runtime = runtime
@@ -59,6 +59,11 @@ class Predictor:
 
     def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
         """Answers for examples that are all in memory."""
+        pairs = zip(examples, self.pieces(examples), strict=True)
+        return [self.task.decode(example, parts, top_k=top_k) for example, parts in pairs]
+
+    def pieces(self, examples: Sequence[Any]) -> list[Pieces]:
+        """The windows of each example with their logits."""
         encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
         logits = compute_logits(
             self.model,
@@ -67,7 +72,12 @@ class Predictor:
             batcher=self.batcher,
             precision=self.runtime.precision,
         )
-        return answers_of(self.task, examples, encoded, logits, top_k=top_k)
+        return pieces_of(len(examples), encoded, logits)
+
+
+def bound_task(card: Mapping[str, Any]) -> Task[Any]:
+    """The task of a saved model, with its labels and what it learned."""
+    return make_task(card["task"]).bind(card["labels"], card.get("learned", {}))
 
 
 def read_card(folder: Path) -> dict[str, Any]:

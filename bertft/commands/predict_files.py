@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from bertft.commands.formats import FORMATS
+from bertft.commands.ask import best_answers, passages
+from bertft.commands.formats import ENTITY_FORMATS, FORMATS
 from bertft.commands.predict import Predictor, load
 from bertft.commands.reading import SkippedRows, bad_row_rule
 from bertft.commands.run_folder import find_run, newest_run
 from bertft.commands.watch import Watch
-from bertft.contracts import Source
+from bertft.contracts import Answer, BadRow, Source
 from bertft.errors import BertftError, DataError, did_you_mean
 from bertft.loaders.files import resolve
 from bertft.recipe import HUB, Recipe, parse_recipe
+from bertft.tasks import make_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class PredictRequest:
     input_format: str = ""
     top_k: int | None = None
     whole_file: bool = False
+    question: str = ""
     overwrite: bool = False
     overrides: tuple[str, ...] = ()
     on_bad_row: str = ""
@@ -49,27 +52,14 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     watch.note(f"run: {run.path}")
     predictor = load(run, device=request.device, precision=request.precision)
     predictor.task = _with_columns(predictor.task, settings)
+    _check_task(predictor.task.name, request, form)
     rule = bad_row_rule(settings.data)
     done = cut = 0
-    with _output(request) as file:
-        write = FORMATS[form](file)
-        for path in request.files:
-            source = Source(
-                path,
-                data=settings.data,
-                gold=False,
-                whole_file=request.whole_file,
-                format=request.input_format if path == "-" else "",
-                bad_row=rule,
-            )
-            for answer in _answers(predictor, source, request.top_k):
-                write({"file": path, **answer} if len(request.files) > 1 else answer)
-                done += 1
-                cut += bool(answer.get("truncated"))
-                if done % 512 == 0:
-                    watch.advance(done, source.meter.fraction())
-            if blank := source.meter.blank():
-                watch.note(f"{path}: {blank} blank lines have no answer (ids are line numbers)")
+    with _output(request) as file, FORMATS[form](file) as write:
+        for answer in _answers(predictor, _sources(request, settings, rule), request, watch):
+            write(answer)
+            done += 1
+            cut += bool(answer.get("truncated"))
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if cut:
@@ -79,8 +69,48 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     return done
 
 
-def _answers(predictor: Predictor, source: Source, top_k: int | None) -> Iterator[Any]:
-    return predictor.stream(predictor.task.read(source), top_k=top_k)
+def _check_task(name: str, request: PredictRequest, form: str) -> None:
+    """Raise BertftError where the request does not go with the model's task."""
+    if form in ENTITY_FORMATS and name != "ner":
+        hint = "formats for it: " + ", ".join(sorted(FORMATS.keys() - ENTITY_FORMATS))
+        raise BertftError(f"format {form} shows entities; this model's task is {name}", hint=hint)
+    if request.question and name != "qa":
+        raise BertftError(f"--question needs a qa model; this one's task is {name}")
+
+
+def _sources(request: PredictRequest, settings: Recipe, rule: BadRow) -> Iterator[Source]:
+    for path in request.files:
+        yield Source(
+            path,
+            data=settings.data,
+            gold=False,
+            whole_file=request.whole_file or bool(request.question),
+            format=request.input_format if path == "-" else "",
+            bad_row=rule,
+        )
+
+
+def _answers(
+    predictor: Predictor, sources: Iterable[Source], request: PredictRequest, watch: Watch
+) -> Iterator[Answer]:
+    """Answers file by file; with a question, the best ones over all files."""
+    if request.question:
+        asked = (
+            (source.path, one) for source in sources for one in passages(source, request.question)
+        )
+        yield from best_answers(predictor, asked, top_k=request.top_k)
+        return
+    done = 0
+    for source in sources:
+        for answer in predictor.stream(predictor.task.read(source), top_k=request.top_k):
+            yield {"file": source.path, **answer} if len(request.files) > 1 else answer
+            done += 1
+            if done % 512 == 0:
+                watch.advance(done, source.meter.fraction())
+        if blank := source.meter.blank():
+            watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
+        for what, count in source.meter.counts.items():
+            watch.note(f"{source.path}: {count} {what}")
 
 
 def _settings(request: PredictRequest) -> Recipe:
@@ -98,7 +128,7 @@ def _with_columns(task: Any, settings: Recipe) -> Any:
     if not changed:
         return task
     options = {**task.options.model_dump(), **changed}
-    return type(task).from_options({"name": task.name, **options}).bind(task.labels)
+    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)
 
 
 def output_format(request: PredictRequest) -> str:

@@ -35,7 +35,10 @@ def bad_row_rule(data: DataSettings) -> BadRow:
 def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watch) -> list[Any]:
     """All examples with gold. Raises DataError for an unusable or empty file."""
     rule = bad_row_rule(data)
-    examples = list(task.read(Source(path, data=data, bad_row=rule)))
+    source = Source(path, data=data, bad_row=rule)
+    examples = list(task.read(source))
+    for what, count in source.meter.counts.items():
+        watch.note(f"{path}: {count} {what}")
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if not examples:
@@ -44,11 +47,22 @@ def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watc
 
 
 def hold_out(examples: list[Any], *, share: float, seed: int) -> tuple[list[Any], list[Any]]:
-    """(train, dev): a random ``share`` is held out, at least one row; file order is kept."""
+    """(train, dev): a random ``share`` is held out, at least one row; file order is kept.
+
+    Examples of one group (questions on one passage, hypotheses of one premise) stay together, so
+    that dev does not ask about what was learned.
+    """
     count = max(1, round(len(examples) * share))
-    if count >= len(examples):
+    groups: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        groups.setdefault(example.group or f"row {index}", []).append(index)
+    if count >= len(examples) or len(groups) < 2:
         raise DataError("too few rows to hold out a dev set", hint="give one with --dev")
-    chosen = set(random.Random(seed).sample(range(len(examples)), count))
+    chosen: set[int] = set()
+    for name in random.Random(seed).sample(list(groups), len(groups) - 1):
+        if len(chosen) >= count:
+            break
+        chosen.update(groups[name])
     train = [one for index, one in enumerate(examples) if index not in chosen]
     dev = [one for index, one in enumerate(examples) if index in chosen]
     return train, dev

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.predict import read_card
+from bertft.commands.predict import bound_task, read_card
 from bertft.commands.run_folder import finished_runs, open_run, read_json
 from bertft.errors import RunError
 from bertft.evaluation.intervals import paired_bootstrap
-from bertft.tasks import make_task
 
 
 def list_runs() -> list[dict[str, Any]]:
@@ -82,6 +81,6 @@ def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
             )
         folder = folder.parent
     card = read_card(folder / "best")
-    task = make_task(card["task"]).bind(card["labels"])
+    task = bound_task(card)
     examples = [task.regain(row) for row in rows]
     return task.score(examples, rows).statistic

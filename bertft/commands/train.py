@@ -1,65 +1,42 @@
 """train: a recipe in, a run directory out.
 
-    recipe -> examples -> labels -> encoder -> Encoded -> plan -> loop -> last/, best/ -> scores
+    recipe -> prepared Job (prepare.py) -> plan -> loop -> last/, best/ -> scores
 
-Read order: TrainRequest, train, then the steps in the order in which ``train`` calls them.
+Read order: train, then the steps in the order in which ``train`` calls them.
 """
 
 from __future__ import annotations
 
 import signal
 import statistics
-import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from transformers import PreTrainedModel
 
 from bertft.commands import run_folder
 from bertft.commands.evaluate import score_split, write_scores
 from bertft.commands.model_card import model_card
 from bertft.commands.predict import load
-from bertft.commands.reading import hold_out, read_examples
-from bertft.commands.watch import Recorder, Silent, TrainingPlan, Watch
-from bertft.contracts import Encoded, Head, Progress, StepReport, Task
-from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable_length
-from bertft.encoder.packing import Packer, choose_batcher
-from bertft.errors import Interrupted, ModelError, RecipeError, RunError, did_you_mean
-from bertft.evaluation.inference import answers_of, compute_logits
+from bertft.commands.prepare import (
+    Job,
+    TrainRequest,
+    build_model,
+    make_trainer,
+    prepare,
+    read_recipe,
+    training_plan,
+)
+from bertft.commands.signals import caught_signals
+from bertft.commands.watch import Recorder, Silent, Watch
+from bertft.contracts import Progress, StepReport
+from bertft.errors import Interrupted, RecipeError, RunError, did_you_mean
+from bertft.evaluation.inference import compute_logits, pieces_of
 from bertft.loaders.files import sha256
-from bertft.recipe import HUB, DataSettings, Recipe, load_recipe
-from bertft.tasks import make_task
+from bertft.recipe import HUB
 from bertft.training import loop
-from bertft.training.checkpoint import load_state, recover_folder, replace_folder, save_state
+from bertft.training.checkpoint import load_state, replace_folder, save_state
 from bertft.training.journal import Journal
-from bertft.training.optimizer import freeze_encoder, make_optimizer
-from bertft.training.plan import Plan
-from bertft.training.runtime import Runtime, choose_runtime, make_accelerator
-
-HANGUL_SHARE = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """What ``bertft train`` is asked for; empty texts mean "as the recipe says"."""
-
-    recipe: str
-    overrides: tuple[str, ...] = ()
-    train: str = ""
-    dev: str = ""
-    test: str = ""
-    model: str = ""
-    out: str = ""
-    seed: int | None = None
-    resume: str = ""
-    offline: bool = False
-    dry_run: bool = False
-    on_bad_row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +44,10 @@ class TrainResult:
     """The run directory and its final scores; ``majority`` is the baseline of the same split."""
 
     run: Path
+    task: str
     split: str
     scores: dict[str, Any]
     best_dev: float | None
-
-
-@dataclass(slots=True)
-class Job:
-    """A prepared training: data, encoder and task are bound, nothing is written yet."""
-
-    recipe: Recipe
-    name: str
-    task: Task[Any]
-    splits: dict[str, list[Any]]
-    files: dict[str, str]
-    encoder: Encoder
-    runtime: Runtime
-    accelerator: Accelerator
-    encoded: dict[str, list[Encoded]] = field(default_factory=dict)
 
 
 def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
@@ -143,187 +106,6 @@ def train_seeds(
         "collapsed": float(sum(value <= low for value, low in zip(values, floor, strict=True))),
     }
     return results, summary
-
-
-def read_recipe(request: TrainRequest) -> Recipe:
-    """The recipe with the request's flags laid over it; of a resumed run, its own recipe."""
-    if request.resume:
-        if any((request.overrides, *_flags(request))) or request.seed is not None:
-            raise RecipeError(
-                "--resume goes on with the run's own recipe", hint="leave out other flags"
-            )
-        return unfinished_recipe(Path(request.resume))
-    recipe = load_recipe(request.recipe, overrides=request.overrides)
-    data = _own_files(recipe.data, request)
-    model, training = recipe.model, recipe.training
-    if request.model:
-        model = model.model_copy(update={"name": request.model})
-    if request.seed is not None:
-        training = training.model_copy(update={"seed": request.seed})
-    return recipe.model_copy(update={"data": data, "model": model, "training": training})
-
-
-def unfinished_recipe(run: Path) -> Recipe:
-    """The recipe of a run to go on with. Raises RunError when it is no run, or finished."""
-    path = run / "recipe.toml"
-    if not path.is_file():
-        raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
-    if (run / "scores.json").exists():
-        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
-    for name in ("last", "best"):
-        recover_folder(run / name)
-    if not (run / "last").is_dir():
-        raise RunError(f"{run} has no checkpoint (no last/)", hint="train anew")
-    return load_recipe(str(path))
-
-
-def _flags(request: TrainRequest) -> tuple[str, ...]:
-    """What the request changes of a recipe, seed and overrides aside."""
-    return (
-        request.train,
-        request.dev,
-        request.test,
-        request.model,
-        request.out,
-        request.on_bad_row,
-    )
-
-
-def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
-    """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
-    update: dict[str, str] = {}
-    if request.train:
-        update = {"train": request.train, "dev": "", "test": ""}
-    update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
-    if request.on_bad_row:
-        update["on_bad_row"] = request.on_bad_row
-    return data.model_copy(update=update)
-
-
-def prepare(recipe: Recipe, request: TrainRequest, *, watch: Watch) -> Job:
-    """Read and check all data, choose device and precision, load the encoder, encode."""
-    task = make_task(recipe.task)
-    splits, files = read_splits(task, recipe, watch=watch)
-    own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
-    task = task.learn_labels(own, path=recipe.data.train)
-    for split, examples in splits.items():
-        task.check(examples, path=files.get(split, recipe.data.train))
-    settings = recipe.training
-    runtime = choose_runtime(device=settings.device, precision=settings.precision)
-    accelerator = make_accelerator(runtime)
-    set_seed(settings.seed)
-    encoder = load_encoder(recipe.model, offline=request.offline)
-    length = usable_length(encoder.folder, asked=recipe.model.max_length)
-    name = Path(request.recipe or request.resume).stem
-    job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
-    if not recipe.model.decomposed_hangul:
-        refuse_decomposed_hangul(job)
-    for split in ("train", "dev"):
-        job.encoded[split] = task.encode(splits[split], encoder.tokenizer, max_length=length)
-    return job
-
-
-def read_splits(
-    task: Task[Any], recipe: Recipe, *, watch: Watch
-) -> tuple[dict[str, list[Any]], dict[str, str]]:
-    """({split: examples}, {split: path}); a missing dev set is held out from train, and said."""
-    data = recipe.data
-    if not data.train:
-        raise RecipeError("the recipe names no training data", hint="give a file with --train")
-    files = {name: getattr(data, name) for name in ("train", "dev", "test") if getattr(data, name)}
-    splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
-    if "dev" not in splits:
-        splits["train"], splits["dev"] = hold_out(
-            splits["train"], share=data.dev_share, seed=recipe.training.seed
-        )
-        watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
-    return splits, files
-
-
-def refuse_decomposed_hangul(job: Job) -> None:
-    """Raise ModelError for Korean text with a tokenizer that splits its syllables into jamo."""
-    examples = job.splits["train"]
-    texts = (unicodedata.normalize("NFC", getattr(one, "text", "")) for one in examples)
-    korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
-    if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(job.encoder.tokenizer):
-        what = f"{korean} of {len(examples)} texts are Korean, and {job.encoder.name} splits Hangul"
-        hint = "choose a Korean model ('bertft models list --language ko')"
-        raise ModelError(f"{what} into jamo", hint=f"{hint} or --set model.decomposed_hangul=true")
-
-
-def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
-    """The model with a new head, from the recipe's seed; frozen as the recipe says."""
-    settings = job.recipe.training
-    head = job.task.head(job.splits["train"])
-    set_seed(settings.seed)
-    model = head.build(job.encoder.folder)
-    if settings.freeze == "encoder":
-        freeze_encoder(model)
-    if settings.gradient_checkpointing:
-        # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
-        new: Any = getattr(model, "activation_checkpointing_enable", None)
-        enable = new or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
-    return model, head
-
-
-def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
-    """The loop's inputs; model and optimizer are handed to Accelerate here."""
-    settings, accelerator = job.recipe.training, job.accelerator
-    metric = settings.metric or job.task.metric
-    encoded = job.encoded["train"]
-    plan = Plan(
-        lengths=tuple(len(one) for one in encoded),
-        batch_size=settings.batch_size,
-        accumulation=settings.gradient_accumulation,
-        epochs=settings.epochs,
-        seed=settings.seed,
-        processes=accelerator.num_processes,
-    )
-    fused = job.runtime.device in ("cpu", "cuda")
-    model = model.to(accelerator.device)
-    optimizer = make_optimizer(model, settings, fused=fused)
-    batcher = choose_batcher(model, job.encoder.tokenizer, head=head)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    ids = [job.splits["train"][one.example].id for one in encoded]
-    return loop.Trainer(
-        prepared, head, encoded, ids, batcher, plan, settings, optimizer, accelerator, metric
-    )
-
-
-def training_plan(
-    job: Job, trainer: loop.Trainer, model: PreTrainedModel, *, out: str
-) -> TrainingPlan:
-    """What is about to happen, counted."""
-    encoded = [one for split in job.encoded.values() for one in split]
-    unknown = job.encoder.tokenizer.unk_token_id
-    tokens = sum(len(one) for one in job.encoded["train"])
-    unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
-    settings = job.recipe.training
-    batch = f"{settings.batch_size}"
-    if settings.gradient_accumulation > 1:
-        batch += f" x {settings.gradient_accumulation}"
-    return TrainingPlan(
-        task=job.task.name,
-        model=job.encoder.name,
-        parameters=sum(p.numel() for p in model.parameters()),
-        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        labels=job.task.labels,
-        examples={split: len(examples) for split, examples in job.splits.items()},
-        windows=len(job.encoded["train"]),
-        truncated=len({(id(one), one.example) for one in encoded if one.dropped}),
-        unknown_share=unk / max(1, tokens),
-        epochs=settings.epochs,
-        steps=trainer.plan.total_steps,
-        batch=batch,
-        device=job.runtime.device,
-        precision=job.runtime.precision,
-        reason=job.runtime.reason,
-        threads=job.runtime.threads,
-        packed=isinstance(trainer.batcher, Packer),
-        run=out,
-        files=job.files,
-    )
 
 
 def start_run(job: Job, trainer: loop.Trainer, request: TrainRequest) -> tuple[Progress, Path]:
@@ -391,6 +173,9 @@ def dev_scorer(
 ) -> Callable[[], dict[str, float]]:
     """A function that scores the dev set, or its ``first`` examples, with the weights as they are.
 
+    It leaves the task in ``job`` with what dev told it (thresholds), which is saved with the best
+    weights.
+
     Raises:
         RecipeError: the recipe's metric is none of the task's scores.
     """
@@ -405,7 +190,10 @@ def dev_scorer(
             batcher=trainer.batcher,
             precision=job.runtime.precision,
         )
-        values = job.task.score(examples, answers_of(job.task, examples, encoded, logits)).values
+        pieces = pieces_of(len(examples), encoded, logits)
+        job.task = task = job.task.fit(examples, pieces)
+        answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
+        values = task.score(examples, answers).values
         if trainer.metric not in values:
             hint = did_you_mean(trainer.metric, values)
             raise RecipeError(f"training.metric: no score '{trainer.metric}'", hint=hint)
@@ -444,6 +232,7 @@ def save_best(job: Job, trainer: loop.Trainer, run: Path, *, report: StepReport)
     card = {
         "task": job.recipe.task,
         "labels": list(job.task.labels),
+        "learned": job.task.learned,
         "max_length": job.recipe.model.max_length,
         "recipe": job.name,
         "recipe_hash": job.recipe.hash(),
@@ -476,22 +265,4 @@ def finish(
         watch.note("no test set: the scores are those of dev, which chose the checkpoint")
     content = write_scores(run, scored)
     journal.write("finish", {"split": split, "best_step": progress.best_step})
-    return TrainResult(run, split, content, progress.best_score)
-
-
-@contextmanager
-def caught_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one changes nothing."""
-    received: list[int] = []
-    watched = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = {number: signal.getsignal(number) for number in watched}
-        for number in watched:
-            signal.signal(number, lambda n, _frame: received.append(n))
-    except ValueError:  # not in the main thread: the caller keeps its own handlers
-        before = {}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return TrainResult(run, job.task.name, split, content, progress.best_score)

@@ -48,8 +48,8 @@ class Padder:
         return Batch(inputs, targets, lengths, list(indices))
 
     @staticmethod
-    def _pad(rows: list[list[int]], longest: int, fill: int) -> torch.Tensor:
-        return torch.tensor([row + [fill] * (longest - len(row)) for row in rows])  # [B, L]
+    def _pad(rows: Sequence[Sequence[int]], longest: int, fill: int) -> torch.Tensor:
+        return torch.tensor([[*row, *[fill] * (longest - len(row))] for row in rows])  # [B, L]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Packer:
         return Batch(inputs, targets, lengths, order)
 
     @staticmethod
-    def _join(rows: list[list[int]]) -> torch.Tensor:
+    def _join(rows: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor(list(chain.from_iterable(rows)))[None]  # [1, T]
 
 
@@ -118,18 +118,19 @@ def _packs(
 ) -> bool:
     """Set the model up for packing and try it; everything is set back when the logits differ."""
     before = model.config._attn_implementation
-    hook = model.base_model.register_forward_hook(_pool_first, with_kwargs=True)
+    hook = None
+    if head.pools:
+        hook = model.base_model.register_forward_hook(_pool_first, with_kwargs=True)
     try:
         model.set_attn_implementation(NAME)
         found = _logits(model, packer, trial, head)
         pairs = zip(expected, found, strict=True)
         if all(a.shape == b.shape and float((a - b).abs().max()) < SAME for a, b in pairs):
-            if not head.pools:
-                hook.remove()
             return True
     except Exception:  # an architecture that cannot take packed rows may fail in any way
         pass
-    hook.remove()
+    if hook is not None:
+        hook.remove()
     model.set_attn_implementation(before)
     return False
 

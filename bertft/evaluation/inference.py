@@ -6,11 +6,10 @@ Training's dev scores, ``eval`` and ``predict`` share this one function, so they
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
-from bertft.contracts import Answer, Batcher, Encoded, FloatArray, Head, Task
+from bertft.contracts import Batcher, Encoded, FloatArray, Head, Pieces
 from bertft.training.plan import inference_batches
 
 MAX_TOKENS = 8192
@@ -44,19 +43,9 @@ def compute_logits(
     return [row for row in logits if row is not None]
 
 
-def answers_of(
-    task: Task[Any],
-    examples: Sequence[Any],
-    encoded: Sequence[Encoded],
-    logits: Sequence[FloatArray],
-    *,
-    top_k: int | None = None,
-) -> list[Answer]:
-    """One answer per example from the logits of all its windows, in the order of the examples."""
-    pieces: list[list[tuple[Encoded, FloatArray]]] = [[] for _ in examples]
+def pieces_of(count: int, encoded: Sequence[Encoded], logits: Sequence[FloatArray]) -> list[Pieces]:
+    """All windows with their logits for each of ``count`` examples, in the examples' order."""
+    pieces: list[list[tuple[Encoded, FloatArray]]] = [[] for _ in range(count)]
     for one, row in zip(encoded, logits, strict=True):
         pieces[one.example].append((one, row))
-    return [
-        task.decode(example, parts, top_k=top_k)
-        for example, parts in zip(examples, pieces, strict=True)
-    ]
+    return list(pieces)

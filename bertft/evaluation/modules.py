@@ -1,10 +1,12 @@
-"""The metrics of ``metrics.py`` as ``evaluate.Metric`` classes: ids go in, floats come out.
+"""Every metric as an ``evaluate.Metric`` class: ids, texts or entities go in, floats come out.
 
     SingleLabel().compute(predictions=[0, 1], references=[0, 0], classes=2)
     MultiLabel().compute(predictions=[[0, 1]], references=[[1, 1]])
+    QuestionAnswering().compute(predictions=["a"], references=[["a", "b"]], scoring="squad")
+    EntityTagging().compute(predictions=[[entity]], references=[[]], types=["PER"])
 
 They are built in the tree because ``evaluate.load`` fetches code over the network. Nothing is left
-on disk: values stay in memory. Apart from ``metrics.py``, because importing ``evaluate`` imports
+on disk: values stay in memory. Apart from the counts, because importing ``evaluate`` imports
 ``transformers.pipelines`` and ``datasets``, which takes seconds.
 
 Shape legend: N examples, C classes.
@@ -13,11 +15,14 @@ Shape legend: N examples, C classes.
 from __future__ import annotations
 
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import evaluate
 import numpy as np
-from datasets import Features, Sequence, Value
+from datasets import Features, List, Sequence, Value
 
+from bertft.evaluation.answers import Scoring, question_counts, question_metrics
+from bertft.evaluation.entities import entity_counts, entity_metrics
 from bertft.evaluation.metrics import (
     as_floats,
     class_counts,
@@ -25,6 +30,7 @@ from bertft.evaluation.metrics import (
     multilabel_counts,
     single_label_metrics,
 )
+from bertft.spans import Entity
 
 
 class InMemoryMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate 0.4.6 ships no types
@@ -80,3 +86,49 @@ class MultiLabel(InMemoryMetric):
         ]  # [N, C] each
         counts = multilabel_counts(*sets)  # [N, 3 C + 2]
         return as_floats(multi_label_metrics(counts.sum(axis=0, dtype=np.float64)))
+
+
+class QuestionAnswering(InMemoryMetric):
+    """One answer and any number of golds per question; scores as ``question_metrics`` has them."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        text = Value("string")
+        return evaluate.MetricInfo(
+            description=str(question_metrics.__doc__),
+            citation="",
+            inputs_description="predictions: texts; references: lists of golds; scoring: its name",
+            features=Features({"predictions": text, "references": Sequence(text)}),
+        )
+
+    def _compute(
+        self, predictions: list[str], references: list[list[str]], *, scoring: Scoring
+    ) -> dict[str, float]:
+        rows = question_counts(references, predictions, scoring=scoring)  # [N, 3] or [N, 5]
+        return as_floats(question_metrics(rows.sum(axis=0), scoring=scoring))
+
+
+class EntityTagging(InMemoryMetric):
+    """The entities of each example as dicts of the fields of ``Entity``, all of them given."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        fields = {"start": "int64", "end": "int64", "label": "string", "repaired": "bool"}
+        entities = List({name: Value(kind) for name, kind in fields.items()})
+        return evaluate.MetricInfo(
+            description=str(entity_metrics.__doc__),
+            citation="",
+            inputs_description="predictions, references: lists of entities; types: their names",
+            features=Features({"predictions": entities, "references": entities}),
+        )
+
+    def _compute(
+        self,
+        predictions: list[list[dict[str, Any]]],
+        references: list[list[dict[str, Any]]],
+        *,
+        types: list[str],
+    ) -> dict[str, float]:
+        given, gold = (
+            [[Entity(**one) for one in entities] for entities in side]
+            for side in (predictions, references)
+        )
+        return as_floats(entity_metrics(entity_counts(gold, given, types=types).sum(axis=0)))

@@ -1,18 +1,23 @@
 """Gold and answers in, Scores out: the official figures of each kind of task.
 
-Shape legend: N examples, C classes.
+Shape legend: N examples, C classes, T types of entities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 
-from bertft.contracts import Scores, Statistic
-from bertft.evaluation import metrics
+from bertft.contracts import FloatArray, Scores, Statistic
+from bertft.evaluation import answers as questions
+from bertft.evaluation import entities, metrics
+from bertft.evaluation.answers import Scoring
+from bertft.evaluation.intervals import point_values
 from bertft.evaluation.metrics import IdArray
 from bertft.evaluation.modules import MultiLabel, SingleLabel
+from bertft.spans import Entity
 
 
 def classification_scores(
@@ -41,6 +46,63 @@ def classification_scores(
     return Scores(values, statistic, {"per_class": per_class, **tables}, baseline)
 
 
+def question_scores(
+    golds: Sequence[Sequence[str]],
+    answers: Sequence[str | None],
+    *,
+    scoring: Scoring,
+    confidences: Sequence[float] | None = None,
+) -> Scores:
+    """Scores of answers to questions, each with its golds; no golds where there is no answer.
+
+    The baseline answers nothing at all, and is there only where some question has no golds. With
+    ``confidences``, the expected error of their claim to be an exact match is a value too, without
+    an interval.
+    """
+    rows = questions.question_counts(golds, answers, scoring=scoring)  # [N, 3] or [N, 5]
+    statistic = Statistic(rows, partial(questions.question_metrics, scoring=scoring))
+    values = point_values(statistic)
+    if confidences is not None:
+        exact = rows[:, 0] if rows.shape[1] == 3 else rows[:, 0] + rows[:, 3]
+        values["calibration_error"] = questions.expected_calibration_error(confidences, exact)
+    baseline = {}
+    if rows.shape[1] == 5:
+        nothing = questions.question_counts(golds, [""] * len(golds), scoring=scoring)
+        baseline = point_values(Statistic(nothing, statistic.metrics))
+    return Scores(values, statistic, baseline=baseline)
+
+
+def entity_scores(
+    gold: Sequence[Collection[Entity]],
+    given: Sequence[Collection[Entity]],
+    *,
+    types: Sequence[str],
+    lengths: Sequence[int] | None = None,
+    left_out: Sequence[Sequence[int]] | None = None,
+) -> Scores:
+    """Scores of the entities of each example; there is no baseline, as giving none scores 0.
+
+    With ``lengths``, the characters of each text, character scores are added; positions that are
+    ``left_out`` of them do not count there.
+    """
+    rows = entities.entity_counts(gold, given, types=types)  # [N, 3 T + 3]
+    per_type = entities.per_type(rows.sum(axis=0), types=types)
+    statistic = Statistic(rows, entities.entity_metrics)
+    if lengths is not None:
+        characters = entities.character_counts(gold, given, lengths, types=types, left_out=left_out)
+        metrics_of_both = partial(_entity_and_character_metrics, columns=rows.shape[1])
+        statistic = Statistic(np.concatenate([rows, characters], axis=1), metrics_of_both)
+    return Scores(point_values(statistic), statistic, {"per_class": per_type})
+
+
+def _entity_and_character_metrics(totals: FloatArray, *, columns: int) -> dict[str, FloatArray]:
+    """Of totals whose first ``columns`` are those of entities, the rest those of characters."""
+    return {
+        **entities.entity_metrics(totals[..., :columns]),
+        **entities.character_metrics(totals[..., columns:]),
+    }
+
+
 def _multi_hot(ids: Sequence[Sequence[int]], classes: int) -> IdArray:
     hot = np.zeros((len(ids), classes), dtype=np.int64)  # [N, C]
     for row, chosen in enumerate(ids):
@@ -59,3 +121,11 @@ def _named_confusion(
         name: {labels[j]: int(count) for j, count in enumerate(row) if count}
         for name, row in zip(labels, counts, strict=True)
     }
+
+
+def number_scores(gold: Sequence[float], given: Sequence[float]) -> Scores:
+    """Pearson and Spearman correlation of numbers, and their root mean squared error."""
+    statistic = Statistic(metrics.regression_moments(gold, given), metrics.regression_metrics)
+    error = np.asarray(gold, dtype=np.float64) - np.asarray(given, dtype=np.float64)  # [N]
+    rmse = float(np.sqrt((error**2).mean()))
+    return Scores(point_values(statistic) | {"rmse": rmse}, statistic)

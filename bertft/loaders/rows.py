@@ -51,14 +51,15 @@ def pick_column(
 ) -> str:
     """The column ``wanted``, else the first of ``usual`` that is there (in any case).
 
-    Columns that are ``taken`` for something else do not count.
+    Columns that are ``taken`` for something else do not count. ``wanted`` may reach into an object
+    of JSON (``labels.score``): then its first part has to be there.
 
     Raises:
         DataError: there is none; the message lists the columns that are there.
     """
     free = [name for name in found if name not in taken]
     if wanted:
-        if wanted in free:
+        if wanted in free or wanted.partition(".")[0] in free:
             return wanted
         hint = did_you_mean(wanted, free) if free else "there is no other column"
         raise DataError(f"no column '{wanted}' for the {what}", path=path, line=1, hint=hint)

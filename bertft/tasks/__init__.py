@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bertft.contracts import Task
 from bertft.errors import RecipeError, did_you_mean
-from bertft.tasks.classification import Classification
+from bertft.tasks import ner, nli, qa, regression
 
-TASKS: dict[str, Any] = {"classification": Classification}
+TASKS: dict[str, Callable[[Mapping[str, Any]], Task[Any]]] = {
+    "classification": regression.classification_or_regression,
+    "nli": nli.from_options,
+    "ner": ner.from_options,
+    "qa": qa.from_options,
+}
 
 
 def make_task(settings: Mapping[str, Any]) -> Task[Any]:
@@ -17,5 +22,4 @@ def make_task(settings: Mapping[str, Any]) -> Task[Any]:
     name = settings.get("name", "")
     if name not in TASKS:
         raise RecipeError(f"[task]: no task '{name}'", hint=did_you_mean(str(name), TASKS))
-    task: Task[Any] = TASKS[name].from_options(settings)
-    return task
+    return TASKS[name](settings)

@@ -1,7 +1,8 @@
 """Classification: rows with a text (or two) and a label go in, label + probability come out.
 
-Binary, multi-class, multi-label (several labels per text) and sentence pairs. Read order: options,
-example, task. Shape legend: C labels.
+Binary, multi-class, multi-label (several labels per text) and sentence pairs; with
+``regression = true`` a number instead of a label (see regression.py). Read order: options, task.
+Shape legend: C labels.
 """
 
 from __future__ import annotations
@@ -12,28 +13,27 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
-from bertft.contracts import Answer, Encoded, FloatArray, Head, Scores, Source
+from bertft.contracts import (
+    Answer,
+    Encoded,
+    FloatArray,
+    Head,
+    Learned,
+    Pieces,
+    Scores,
+    Source,
+)
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.heads.sequence import SequenceHead
-from bertft.loaders.rows import pick_column, read_rows
-from bertft.recipe import DataSettings, Section, parse_options
-from bertft.tasks.long_text import LongText, encode_texts
-
-TEXT_COLUMNS = (
-    "text", "sentence", "document", "review", "content", "comment", "utterance", "query",
-    "sentence1", "premise", "question1", "text_a", "question",
-)  # fmt: skip
-PAIR_COLUMNS = ("text_pair", "sentence2", "hypothesis", "question2", "text_b")
-LABEL_COLUMNS = (
-    "label", "labels", "category", "intent", "class", "sentiment", "emotion", "target",
-    "gold_label",
-)  # fmt: skip
+from bertft.recipe import Section, parse_options
+from bertft.tasks.long_text import LongText
+from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 
 
 class ClassificationOptions(Section):
@@ -57,6 +57,8 @@ class ClassificationOptions(Section):
     """Between the labels of one text, in files whose cells are text."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Multi-label: a label is given when its probability reaches this."""
+    regression: bool = False
+    """True when the label is a number to be predicted, such as a similarity from 0 to 5."""
     class_weights: Literal["none", "balanced"] = "none"
     """``balanced`` weighs each class by N / (C * its count)."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -66,41 +68,42 @@ class ClassificationOptions(Section):
     """Tokens that neighbouring windows share."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextExample:
-    """One text, or a pair of texts; ``gold`` holds label names as the file spells them."""
-
-    id: str
-    line: int
-    text: str
-    pair: str | None = None
-    gold: tuple[str, ...] | None = None
+def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
+    """The validated options, label names composed (NFC). Raises RecipeError."""
+    options = parse_options(ClassificationOptions, settings)
+    names = [_normal(name) for name in options.label_names]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RecipeError(f"[task]: label_names has '{twice[0]}' twice", hint="leave one out")
+    aliases = {_normal(key): _normal(name) for key, name in options.label_aliases.items()}
+    pairs = options.pairs or bool(options.pair_column)
+    changes = {"label_names": names, "label_aliases": aliases, "pairs": pairs}
+    options = options.model_copy(update=changes)
+    if options.pairs and options.long_text != "truncate":
+        hint = "pairs are truncated from the longer text"
+        raise RecipeError(
+            f"[task]: long_text = '{options.long_text}' needs single texts", hint=hint
+        )
+    return options
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The task. ``labels`` is empty until ``bind`` or ``learn_labels``."""
+    """The task. ``labels`` is empty until ``bind`` or ``learn_labels``.
+
+    ``standard`` are the labels of a task that has them by definition (NLI), ``keys`` the names of
+    the two texts in answers, ``left_out`` the gold cells that mean "no agreed label".
+    """
 
     options: ClassificationOptions
     labels: tuple[str, ...] = ()
-    name: ClassVar[str] = "classification"
+    name: str = "classification"
+    standard: tuple[str, ...] = ()
+    keys: tuple[str, str] = ("text", "text_pair")
+    left_out: frozenset[Any] = frozenset()
 
-    @classmethod
-    def from_options(cls, settings: Mapping[str, Any]) -> Classification:
-        options = parse_options(ClassificationOptions, settings)
-        names = [_normal(name) for name in options.label_names]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise RecipeError(f"[task]: label_names has '{twice[0]}' twice", hint="leave one out")
-        aliases = {_normal(key): _normal(name) for key, name in options.label_aliases.items()}
-        pairs = options.pairs or bool(options.pair_column)
-        changes = {"label_names": names, "label_aliases": aliases, "pairs": pairs}
-        options = options.model_copy(update=changes)
-        if options.pairs and options.long_text != "truncate":
-            hint = "pairs are truncated from the longer text"
-            raise RecipeError(
-                f"[task]: long_text = '{options.long_text}' needs single texts", hint=hint
-            )
-        return cls(options)
+    @property
+    def learned(self) -> Learned:
+        return {}
 
     @property
     def metric(self) -> str:
@@ -109,53 +112,16 @@ class Classification:
     # --- reading ------------------------------------------------------------------------------
 
     def read(self, source: Source) -> Iterator[TextExample]:
-        """Examples in file order. Raises DataError with file and line."""
-        table = read_rows(source)
-        columns = self._columns(table.columns, source)
-        for row in table:
-            try:
-                yield self._example(row.fields, columns, line=row.line, source=source)
-            except DataError as error:
-                source.bad_row(error)
+        return self._rows().read(source)
 
-    def _columns(self, found: Sequence[str], source: Source) -> tuple[str, str | None, str | None]:
-        """(text, pair, label) columns of this file."""
-        o, path = self.options, source.path
-        # Plain text has one column of its own name, whatever those of the training data were.
-        wanted = "" if not source.gold and tuple(found) == ("text",) else o.text_column
-        text = pick_column(found, wanted, TEXT_COLUMNS, what="text", path=path)
-        pair = label = None
-        if o.pairs:
-            pair = pick_column(
-                found, o.pair_column, PAIR_COLUMNS, what="pair", path=path, taken=(text,)
-            )
-        if source.gold:
-            taken = (text, pair)
-            label = pick_column(
-                found, o.label_column, LABEL_COLUMNS, what="label", path=path, taken=taken
-            )
-        return text, pair, label
+    def example(self, record: str | Mapping[str, Any], *, id: str) -> TextExample:
+        return self._rows().example(record, id=id)
 
-    def _example(
-        self,
-        fields: Mapping[str, Any],
-        columns: tuple[str, str | None, str | None],
-        *,
-        line: int,
-        source: Source,
-        id: str = "",
-    ) -> TextExample:
-        """One row; ``id`` serves where it has none of its own, else the line number."""
-        text_column, pair_column, label_column = columns
-        try:
-            text = _text(fields, text_column, required=source.gold)
-            pair = None if pair_column is None else _text(fields, pair_column, required=source.gold)
-            gold = None if label_column is None else self._gold(fields.get(label_column))
-        except ValueError as error:
-            raise DataError(str(error), path=source.path, line=line, hint=SKIP_HINT) from None
-        identity = fields.get("id", fields.get("idx"))
-        name = (id or str(line)) if identity is None else str(identity)
-        return TextExample(name, line, text, pair, gold)
+    def _rows(self) -> TextRows:
+        o = self.options
+        return TextRows(
+            self._gold, o.text_column, o.pair_column, o.label_column, o.pairs, self.left_out
+        )
 
     def _gold(self, value: Any) -> tuple[str, ...]:
         """Label names of one cell, in the file's spelling. Raises ValueError when there is none."""
@@ -173,20 +139,9 @@ class Classification:
             )
         return (_label(value),)
 
-    def example(self, record: str | Mapping[str, Any], *, id: str) -> TextExample:
-        if isinstance(record, str):
-            if self.options.pairs:
-                raise DataError(
-                    "this model compares two texts", hint='give {"text": ..., "text_pair": ...}'
-                )
-            return TextExample(id, 0, record)
-        source = Source("<input>", data=_NO_DATA, gold=False)
-        columns = self._columns(tuple(record), source)
-        return self._example(record, columns, line=0, source=source, id=id)
-
     # --- labels -------------------------------------------------------------------------------
 
-    def bind(self, labels: Sequence[str]) -> Classification:
+    def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Classification:
         return replace(self, labels=tuple(labels))
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
@@ -195,12 +150,13 @@ class Classification:
         Raises:
             DataError: the labels leave nothing to learn.
         """
-        found = {name for example in examples for name in example.gold or ()}
+        found = {name for example in examples for name in example.names}
         aliases = self.options.label_aliases
         names = found
         if aliases and found <= set(aliases) | set(aliases.values()):
             names = {aliases.get(name, name) for name in found}
-        bound = self.bind(self.options.label_names or sorted(names, key=_natural))
+        known = self.options.label_names or self.standard
+        bound = self.bind(known or sorted(names, key=_natural), {})
         used = {bound._ids().get(name) for name in found}
         if not used:
             raise DataError("no row has a label", path=path, hint="add labelled rows")
@@ -212,14 +168,18 @@ class Classification:
     def check(self, examples: Sequence[TextExample], *, path: str) -> None:
         ids = self._ids()
         for example in examples:
-            for name in example.gold or ():
+            for name in example.names:
                 if name not in ids:
-                    hint = did_you_mean(name, self.labels)
-                    if hint.startswith("did"):
-                        hint += " Labels: " + ", ".join(self.labels[:12])
-                        hint += ", ..." * (len(self.labels) > 12)
                     what = f"label '{name}' is none of the model's {len(self.labels)} labels"
+                    hint = self._label_hint(name)
                     raise DataError(what, path=path, line=example.line, hint=hint)
+
+    def _label_hint(self, name: str) -> str:
+        listed = ", ".join(self.labels[:12]) + ", ..." * (len(self.labels) > 12)
+        if name.isdecimal() and not any(label.isdecimal() for label in self.labels):
+            return f"say what 0, 1, ... mean with task.label_names. Labels: {listed}"
+        hint = did_you_mean(name, self.labels)
+        return f"{hint} Labels: {listed}" if hint.startswith("did") else hint
 
     def _ids(self) -> dict[str, int]:
         """Spelling -> label id: names first, then aliases, then declared numbers."""
@@ -235,9 +195,12 @@ class Classification:
     def gold_ids(self, examples: Sequence[TextExample]) -> list[list[int]]:
         """Label ids of each example; empty where it has none."""
         ids = self._ids()
-        return [sorted(ids[name] for name in example.gold or ()) for example in examples]
+        return [sorted(ids[name] for name in example.names) for example in examples]
 
     # --- model --------------------------------------------------------------------------------
+
+    def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
+        return self
 
     def head(self, examples: Sequence[TextExample]) -> Head:
         """The head, with the class weights of the training examples."""
@@ -263,14 +226,16 @@ class Classification:
         *,
         max_length: int,
     ) -> list[Encoded]:
-        texts = [unicodedata.normalize("NFC", example.text) for example in examples]
-        pairs = None
-        if self.options.pairs:
-            pairs = [unicodedata.normalize("NFC", example.pair or "") for example in examples]
-        rule = LongText(self.options.long_text, self.options.window_overlap)
+        o = self.options
+        rule = LongText(o.long_text, o.window_overlap)
+        encoded = encode_examples(
+            examples, tokenizer, pairs=o.pairs, max_length=max_length, rule=rule
+        )
         targets = self._targets(examples)
-        encoded = encode_texts(texts, pairs, tokenizer, max_length=max_length, rule=rule)
         return [replace(one, target=targets[one.example]) for one in encoded]
+
+    def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
+        return []
 
     def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
         targets: list[int | list[float] | None] = []
@@ -285,20 +250,14 @@ class Classification:
 
     # --- answers ------------------------------------------------------------------------------
 
-    def decode(
-        self,
-        example: TextExample,
-        pieces: Sequence[tuple[Encoded, FloatArray]],
-        *,
-        top_k: int | None = None,
-    ) -> Answer:
+    def decode(self, example: TextExample, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """Probabilities from the mean logits over the example's windows."""
         logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
         p = _sigmoid(logits) if self.options.multi_label else _softmax(logits)
         order = np.argsort(-p, kind="stable")
-        answer: Answer = {"id": example.id, "text": example.text}
+        answer: Answer = {"id": example.id, self.keys[0]: example.text}
         if example.pair is not None:
-            answer["text_pair"] = example.pair
+            answer[self.keys[1]] = example.pair
         if self.options.multi_label:
             given = [int(i) for i in order if p[i] >= self.options.threshold]
             answer["labels"] = [self.labels[i] for i in given]
@@ -309,7 +268,7 @@ class Classification:
         answer["truncated"] = any(piece[0].dropped > 0 for piece in pieces)
         return answer
 
-    def gold(self, example: TextExample, answer: Answer) -> dict[str, Any]:
+    def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy."""
         (ids,) = self.gold_ids([example])
         if self.options.multi_label:
@@ -323,7 +282,8 @@ class Classification:
 
     def regain(self, record: Mapping[str, Any]) -> TextExample:
         gold = record["gold"] if self.options.multi_label else [record["gold"]]
-        return TextExample(record["id"], 0, record["text"], record.get("text_pair"), tuple(gold))
+        text, pair = record[self.keys[0]], record.get(self.keys[1])
+        return TextExample(record["id"], 0, text, pair, tuple(gold))
 
     def score(self, examples: Sequence[TextExample], answers: Sequence[Answer]) -> Scores:
         from bertft.evaluation.scores import classification_scores
@@ -335,22 +295,6 @@ class Classification:
             for a in answers
         ]
         return classification_scores(gold, given, self.labels, multi_label=self.options.multi_label)
-
-
-_NO_DATA = DataSettings()
-SKIP_HINT = "mend the row, or leave such rows out with --on-bad-row skip"
-
-
-def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
-    value = fields.get(column)
-    if isinstance(value, (list, dict)):
-        raise ValueError(f"the text (column '{column}') is a {type(value).__name__}, not text")
-    if value is None or isinstance(value, float):
-        value = "" if value is None or math.isnan(value) else str(value)
-    text = value if isinstance(value, str) else str(value)
-    if required and not text.strip():
-        raise ValueError(f"the text (column '{column}') is empty")
-    return text
 
 
 def _label(value: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from samples import FAST
 
-from bertft.commands.train import TrainRequest
+from bertft.commands.prepare import TrainRequest
 from bertft.commands.watch import Silent, TrainingPlan
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from samples import FAST, write_reviews
 
-from bertft.commands.train import TrainRequest, TrainResult, train
+from bertft.commands.prepare import TrainRequest
+from bertft.commands.train import TrainResult, train
 from bertft.commands.watch import Silent
 from bertft.console import Console
 from bertft.contracts import StepReport

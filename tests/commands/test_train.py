@@ -14,9 +14,12 @@ import pytest
 from samples import BAD, FAST, GOOD, set_flags, write_csv
 
 import bertft
+from bertft.commands.prepare import TrainRequest
 from bertft.commands.reading import hold_out
-from bertft.commands.train import TrainRequest, train, train_seeds
+from bertft.commands.train import train, train_seeds
+from bertft.errors import DataError
 from bertft.recipe import Recipe, load_recipe
+from bertft.tasks.text_rows import TextExample
 from bertft.training.checkpoint import verify_folder
 from bertft.training.journal import read_journal
 
@@ -170,7 +173,9 @@ class TestData:
         for seed in range(6):
             fields = {"train": own, "dev": "", "test": "", "seed": seed, "dry_run": True}
             train(ask("run", "data.dev_share=0.4", **fields), watch=ear)
-            held_out.add("slow" in {one for one, _ in hold_out(rows, share=0.4, seed=seed)[1]})
+            examples = [TextExample(text, 0, text) for text, _ in rows]
+            _, held = hold_out(examples, share=0.4, seed=seed)
+            held_out.add("slow" in {one.text for one in held})
         assert held_out == {True, False}
         assert {plan.labels for plan in ear.plans} == {("a", "b", "rare")}
 
@@ -192,13 +197,22 @@ class TestData:
         assert plan.unknown_share == pytest.approx(3 / (32 + 3 + 5))
 
     def test_hold_out_keeps_file_order_and_depends_on_the_seed_only(self):
-        rows = list(range(100))
+        rows = [TextExample(str(number), number, "x") for number in range(100)]
         kept, held = hold_out(rows, share=0.1, seed=1)
         assert (kept, held) == hold_out(rows, share=0.1, seed=1)
-        assert sorted(kept + held) == rows
-        assert kept == sorted(kept)
+        assert sorted(kept + held, key=lambda one: one.line) == rows
+        assert kept == sorted(kept, key=lambda one: one.line)
         assert len(held) == 10
         assert held != hold_out(rows, share=0.1, seed=2)[1]
+
+    def test_hold_out_keeps_groups_together(self):
+        """Hypotheses of one premise are in one split, so that dev asks about other premises."""
+        rows = [TextExample(str(i), i, f"premise {i // 3}", f"hypothesis {i}") for i in range(60)]
+        kept, held = hold_out(rows, share=0.1, seed=1)
+        assert len(held) == 6
+        assert not {one.text for one in kept} & {one.text for one in held}
+        with pytest.raises(DataError, match="too few rows"):
+            hold_out(rows[:3], share=0.1, seed=1)
 
 
 class TestRepeating:

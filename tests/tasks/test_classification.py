@@ -257,7 +257,7 @@ class TestAliases:
 
 class TestCheck:
     def test_unknown_labels_have_a_line_and_the_nearest_name(self):
-        bound = task().bind(["negative", "positive"])
+        bound = task().bind(["negative", "positive"], {})
         message = "f.csv:3: label 'positiv' is none of the model's 2 labels; "
         message += "did you mean 'positive'? Labels: negative, positive"
         with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
@@ -265,18 +265,18 @@ class TestCheck:
 
     def test_where_none_is_near_all_are_listed_once(self):
         with pytest.raises(DataError, match=r"; choose one of: negative, positive$"):
-            task().bind(["negative", "positive"]).check(labelled("x"), path="f")
+            task().bind(["negative", "positive"], {}).check(labelled("x"), path="f")
 
     def test_numbers_stand_for_declared_names_only(self):
-        declared = task(label_names=["no", "yes"]).bind(["no", "yes"])
+        declared = task(label_names=["no", "yes"]).bind(["no", "yes"], {})
         declared.check(labelled("0", "1", "yes"), path="f")
         assert declared.gold_ids(labelled("1", "yes", "0")) == [[1], [1], [0]]
-        for made, label in ((declared, "2"), (task().bind(["no", "yes"]), "1")):
+        for made, label in ((declared, "2"), (task().bind(["no", "yes"], {}), "1")):
             with pytest.raises(DataError, match=f"label '{label}'"):
                 made.check(labelled(label), path="f")
 
     def test_names_that_are_numbers_win_over_positions(self):
-        bound = task(label_names=["1", "0"]).bind(["1", "0"])
+        bound = task(label_names=["1", "0"]).bind(["1", "0"], {})
         assert bound.gold_ids(labelled("0", "1")) == [[1], [0]]
 
 
@@ -284,6 +284,6 @@ def test_plain_text_needs_no_column_of_the_training_data(tmp_path: Path) -> None
     """A model trained with ``task.text_column=body`` answers a text file all the same."""
     notes = tmp_path / "notes.txt"
     notes.write_text("a good film\n", encoding="utf-8")
-    task = Classification.from_options({"name": "classification", "text_column": "body"})
+    task = make_task({"name": "classification", "text_column": "body"})
     (example,) = task.read(Source(str(notes), data=DataSettings(), gold=False))
     assert example.text == "a good film"

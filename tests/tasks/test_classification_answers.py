@@ -25,7 +25,7 @@ LABELS = ("bad", "fair", "good")
 def task(*labels: str, **options: object) -> Classification:
     made = make_task({"name": "classification", **options})
     assert isinstance(made, Classification)
-    return made.bind(labels or LABELS)
+    return made.bind(labels or LABELS, {})
 
 
 def example(text: str = "a film", pair: str | None = None, *gold: str) -> TextExample:
@@ -213,7 +213,7 @@ class TestGold:
         expected = torch.nn.functional.cross_entropy(
             torch.tensor([[0.3, -0.2, 1.5]], dtype=torch.float64), torch.tensor([1])
         )
-        gold = made.gold(one, answer)
+        gold = made.gold(one, answer, [])
         assert gold == {"gold": "fair", "loss": pytest.approx(float(expected), abs=1e-6)}
 
     def test_loss_of_several_labels_is_the_mean_binary_cross_entropy(self):
@@ -222,21 +222,20 @@ class TestGold:
         logits = torch.tensor([0.3, -0.2, 1.5], dtype=torch.float64)
         targets = torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
         expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
-        gold = made.gold(one, answer)
+        gold = made.gold(one, answer, [])
         assert gold == {"gold": ["bad", "good"], "loss": pytest.approx(float(expected), abs=1e-6)}
 
     def test_certain_and_wrong_is_finite(self):
         one = example("a", None, "bad")
-        assert task().gold(one, task().decode(one, [piece(-900, 900, 0)]))["loss"] == pytest.approx(
-            12 * math.log(10)
-        )
+        answer = task().decode(one, [piece(-900, 900, 0)])
+        assert task().gold(one, answer, [])["loss"] == pytest.approx(12 * math.log(10))
 
     @pytest.mark.parametrize("several", [False, True])
     def test_examples_are_regained_from_what_was_written(self, several):
         made = task(multi_label=several)
         one = TextExample("7", 0, "a", "b", ("bad", "good") if several else ("good",))
         answer = made.decode(one, [piece(1, 2, 3)])
-        assert made.regain(answer | made.gold(one, answer)) == one
+        assert made.regain(answer | made.gold(one, answer, [])) == one
 
 
 class TestScore:

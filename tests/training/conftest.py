@@ -58,7 +58,7 @@ def start(steady: Path, tmp_path: Path) -> Start:
 
     Settings are ``section.key=value``; ``rows`` are the training data, ``model`` the encoder.
     """
-    from bertft.commands import train
+    from bertft.commands import prepare
     from bertft.commands.watch import Silent
 
     def write(name: str, rows: Rows) -> str:
@@ -76,10 +76,10 @@ def start(steady: Path, tmp_path: Path) -> Start:
         }
         path = tmp_path / "recipe.toml"
         path.write_text(tomli_w.dumps(recipe), encoding="utf-8")
-        request = train.TrainRequest(recipe=str(path), overrides=settings)
-        job = train.prepare(train.read_recipe(request), request, watch=Silent())
-        network, head = train.build_model(job)
-        trainer = train.make_trainer(job, network, head)
+        request = prepare.TrainRequest(recipe=str(path), overrides=settings)
+        job = prepare.prepare(prepare.read_recipe(request), request, watch=Silent())
+        network, head = prepare.build_model(job)
+        trainer = prepare.make_trainer(job, network, head)
         return SimpleNamespace(job=job, model=network, head=head, trainer=trainer)
 
     return begin

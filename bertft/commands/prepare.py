@@ -1,0 +1,251 @@
+"""What comes before the first step: a request in, a Job, its model, trainer and plan out.
+
+    flags + recipe -> examples -> labels -> encoder -> Encoded -> model, head -> loop.Trainer
+
+Nothing is written to disk here. Read order: TrainRequest, Job, read_recipe, prepare, then
+build_model, make_trainer and training_plan, in the order in which ``train`` calls them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from transformers import PreTrainedModel
+
+from bertft.commands.reading import hold_out, read_examples
+from bertft.commands.watch import TrainingPlan, Watch
+from bertft.contracts import Encoded, Head, Task
+from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable_length
+from bertft.encoder.packing import Packer, choose_batcher
+from bertft.errors import ModelError, RecipeError, RunError
+from bertft.recipe import DataSettings, Recipe, load_recipe
+from bertft.tasks import make_task
+from bertft.training import loop
+from bertft.training.checkpoint import recover_folder
+from bertft.training.optimizer import freeze_encoder, make_optimizer
+from bertft.training.plan import Plan
+from bertft.training.runtime import Runtime, choose_runtime, make_accelerator
+
+HANGUL_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What ``bertft train`` is asked for; empty texts mean "as the recipe says"."""
+
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+    model: str = ""
+    out: str = ""
+    seed: int | None = None
+    resume: str = ""
+    offline: bool = False
+    dry_run: bool = False
+    on_bad_row: str = ""
+
+
+@dataclass(slots=True)
+class Job:
+    """A prepared training: data, encoder and task are bound, nothing is written yet."""
+
+    recipe: Recipe
+    name: str
+    task: Task[Any]
+    splits: dict[str, list[Any]]
+    files: dict[str, str]
+    encoder: Encoder
+    runtime: Runtime
+    accelerator: Accelerator
+    encoded: dict[str, list[Encoded]] = field(default_factory=dict)
+
+
+def read_recipe(request: TrainRequest) -> Recipe:
+    """The recipe with the request's flags laid over it; of a resumed run, its own recipe."""
+    if request.resume:
+        if any((request.overrides, *_flags(request))) or request.seed is not None:
+            raise RecipeError(
+                "--resume goes on with the run's own recipe", hint="leave out other flags"
+            )
+        return unfinished_recipe(Path(request.resume))
+    recipe = load_recipe(request.recipe, overrides=request.overrides)
+    data = _own_files(recipe.data, request)
+    model, training = recipe.model, recipe.training
+    if request.model:
+        model = model.model_copy(update={"name": request.model})
+    if request.seed is not None:
+        training = training.model_copy(update={"seed": request.seed})
+    return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def unfinished_recipe(run: Path) -> Recipe:
+    """The recipe of a run to go on with. Raises RunError when it is no run, or finished."""
+    path = run / "recipe.toml"
+    if not path.is_file():
+        raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
+    if (run / "scores.json").exists():
+        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
+    for name in ("last", "best"):
+        recover_folder(run / name)
+    if not (run / "last").is_dir():
+        raise RunError(f"{run} has no checkpoint (no last/)", hint="train anew")
+    return load_recipe(str(path))
+
+
+def _flags(request: TrainRequest) -> tuple[str, ...]:
+    """What the request changes of a recipe, seed and overrides aside."""
+    return (
+        request.train,
+        request.dev,
+        request.test,
+        request.model,
+        request.out,
+        request.on_bad_row,
+    )
+
+
+def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
+    """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
+    update: dict[str, str] = {}
+    if request.train:
+        update = {"train": request.train, "dev": "", "test": ""}
+    update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
+    if request.on_bad_row:
+        update["on_bad_row"] = request.on_bad_row
+    return data.model_copy(update=update)
+
+
+def prepare(recipe: Recipe, request: TrainRequest, *, watch: Watch) -> Job:
+    """Read and check all data, choose device and precision, load the encoder, encode."""
+    task = make_task(recipe.task)
+    splits, files = read_splits(task, recipe, watch=watch)
+    own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
+    task = task.learn_labels(own, path=recipe.data.train)
+    for split, examples in splits.items():
+        task.check(examples, path=files.get(split, recipe.data.train))
+    settings = recipe.training
+    runtime = choose_runtime(device=settings.device, precision=settings.precision)
+    accelerator = make_accelerator(runtime)
+    set_seed(settings.seed)
+    encoder = load_encoder(recipe.model, offline=request.offline)
+    length = usable_length(encoder.folder, asked=recipe.model.max_length)
+    name = Path(request.recipe or request.resume).stem
+    job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
+    if not recipe.model.decomposed_hangul:
+        refuse_decomposed_hangul(job)
+    for split in ("train", "dev"):
+        encoded = task.encode(splits[split], encoder.tokenizer, max_length=length)
+        for remark in task.remarks(splits[split], encoded):
+            watch.note(f"{split}: {remark}")
+        job.encoded[split] = encoded
+    return job
+
+
+def read_splits(
+    task: Task[Any], recipe: Recipe, *, watch: Watch
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """({split: examples}, {split: path}); a missing dev set is held out from train, and said."""
+    data = recipe.data
+    if not data.train:
+        raise RecipeError("the recipe names no training data", hint="give a file with --train")
+    files = {name: getattr(data, name) for name in ("train", "dev", "test") if getattr(data, name)}
+    splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
+    if "dev" not in splits:
+        splits["train"], splits["dev"] = hold_out(
+            splits["train"], share=data.dev_share, seed=recipe.training.seed
+        )
+        watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
+    return splits, files
+
+
+def refuse_decomposed_hangul(job: Job) -> None:
+    """Raise ModelError for Korean text with a tokenizer that splits its syllables into jamo."""
+    examples = job.splits["train"]
+    texts = (unicodedata.normalize("NFC", one.text) for one in examples)
+    korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
+    if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(job.encoder.tokenizer):
+        what = f"{korean} of {len(examples)} texts are Korean, and {job.encoder.name} splits Hangul"
+        hint = "choose a Korean model ('bertft models list --language ko')"
+        raise ModelError(f"{what} into jamo", hint=f"{hint} or --set model.decomposed_hangul=true")
+
+
+def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
+    """The model with a new head, from the recipe's seed; frozen as the recipe says."""
+    settings = job.recipe.training
+    head = job.task.head(job.splits["train"])
+    set_seed(settings.seed)
+    model = head.build(job.encoder.folder)
+    if settings.freeze == "encoder":
+        freeze_encoder(model)
+    if settings.gradient_checkpointing:
+        # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
+        new: Any = getattr(model, "activation_checkpointing_enable", None)
+        enable = new or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    return model, head
+
+
+def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
+    """The loop's inputs; model and optimizer are handed to Accelerate here."""
+    settings, accelerator = job.recipe.training, job.accelerator
+    metric = settings.metric or job.task.metric
+    encoded = job.encoded["train"]
+    plan = Plan(
+        lengths=tuple(len(one) for one in encoded),
+        batch_size=settings.batch_size,
+        accumulation=settings.gradient_accumulation,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        processes=accelerator.num_processes,
+    )
+    fused = job.runtime.device in ("cpu", "cuda")
+    model = model.to(accelerator.device)
+    optimizer = make_optimizer(model, settings, fused=fused)
+    batcher = choose_batcher(model, job.encoder.tokenizer, head=head)
+    prepared, optimizer = accelerator.prepare(model, optimizer)
+    ids = [job.splits["train"][one.example].id for one in encoded]
+    return loop.Trainer(
+        prepared, head, encoded, ids, batcher, plan, settings, optimizer, accelerator, metric
+    )
+
+
+def training_plan(
+    job: Job, trainer: loop.Trainer, model: PreTrainedModel, *, out: str
+) -> TrainingPlan:
+    """What is about to happen, counted."""
+    encoded = [one for split in job.encoded.values() for one in split]
+    unknown = job.encoder.tokenizer.unk_token_id
+    tokens = sum(len(one) for one in job.encoded["train"])
+    unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
+    settings = job.recipe.training
+    batch = f"{settings.batch_size}"
+    if settings.gradient_accumulation > 1:
+        batch += f" x {settings.gradient_accumulation}"
+    return TrainingPlan(
+        task=job.task.name,
+        model=job.encoder.name,
+        parameters=sum(p.numel() for p in model.parameters()),
+        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        labels=job.task.labels,
+        examples={split: len(examples) for split, examples in job.splits.items()},
+        windows=len(job.encoded["train"]),
+        truncated=len({(id(one), one.example) for one in encoded if one.dropped}),
+        unknown_share=unk / max(1, tokens),
+        epochs=settings.epochs,
+        steps=trainer.plan.total_steps,
+        batch=batch,
+        device=job.runtime.device,
+        precision=job.runtime.precision,
+        reason=job.runtime.reason,
+        threads=job.runtime.threads,
+        packed=isinstance(trainer.batcher, Packer),
+        run=out,
+        files=job.files,
+    )

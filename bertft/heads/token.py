@@ -1,0 +1,69 @@
+"""The token head, ``AutoModelForTokenClassification``: tag logits per piece.
+
+Shape legend: B sequences, L padded length, T tokens of all sequences, C tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch.nn import functional
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from bertft.contracts import Batch, Encoded, FloatArray
+from bertft.encoder.load import load_model
+
+IGNORED = -100
+"""Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHead:
+    """Softmax cross-entropy over C tags, for each piece whose target is not IGNORED."""
+
+    pools: ClassVar[bool] = False
+    labels: tuple[str, ...]
+
+    def build(self, folder: Path) -> PreTrainedModel:
+        settings = {
+            "num_labels": len(self.labels),
+            "id2label": dict(enumerate(self.labels)),
+            "label2id": {name: index for index, name in enumerate(self.labels)},
+        }
+        return load_model(AutoModelForTokenClassification, folder, settings=settings)
+
+    def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
+        rows = [_tags(one) for one in encoded]
+        if length is None:
+            return torch.tensor([list(chain.from_iterable(rows))])  # [1, T]
+        return torch.tensor([row + [IGNORED] * (length - len(row)) for row in rows])  # [B, L]
+
+    def loss(self, output: Any, targets: torch.Tensor) -> torch.Tensor:
+        logits = output.logits.float().flatten(0, 1)  # [B * L, C] or [T, C]
+        return functional.cross_entropy(
+            logits, targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+
+    def count(self, targets: torch.Tensor) -> float:
+        return float((targets != IGNORED).sum())
+
+    def split(self, output: Any, batch: Batch) -> list[FloatArray]:
+        return split_tokens(output.logits, batch)
+
+
+def split_tokens(logits: torch.Tensor, batch: Batch) -> list[FloatArray]:
+    """Logits [B, L, C] or packed [1, T, C] as one float32 array [length, C] per sequence."""
+    rows = logits.float().cpu()
+    if len(rows) == 1:
+        return [part.numpy() for part in torch.split(rows[0], batch.lengths)]
+    return [row[:length].numpy() for row, length in zip(rows, batch.lengths, strict=True)]
+
+
+def _tags(one: Encoded) -> list[int]:
+    assert isinstance(one.target, list)
+    return [int(tag) for tag in one.target]

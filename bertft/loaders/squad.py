@@ -1,0 +1,263 @@
+"""Questions about passages in, from SQuAD files and from flat rows.
+
+In: a Source. A ``.json`` file of SQuAD 1.1 or 2.0, KorQuAD 1.0 or KLUE-MRC (articles, paragraphs,
+questions), or rows with the columns ``context``, ``question`` and ``answers``: a JSON array, JSON
+lines, Parquet, CSV, TSV or the Hub. Out: Questions in file order, answers in characters of the
+context. Plausible answers are never gold; an answer that is not where the data say is refused.
+
+The text of a nested file is held whole, its records one article at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from bertft.contracts import Source
+from bertft.errors import DataError
+from bertft.loaders.articles import Record, read_articles
+from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.rows import read_rows
+from bertft.loaders.tables import format_of
+
+ANSWERS_HINT = 'give {"text": [...], "answer_start": [...]}; no answer: empty lists'
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """One gold answer: ``context[start : start + len(text)] == text``."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question; ``answers`` is None without gold, and empty where there is no answer.
+
+    ``line`` is the line (Parquet, Hub: the row) on which the record, or its id, stands.
+    """
+
+    id: str
+    line: int
+    question: str
+    context: str
+    answers: tuple[AnswerText, ...] | None
+    title: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.context
+
+    @property
+    def group(self) -> str:
+        return self.context
+
+
+def read_questions(
+    source: Source, *, misplaced: Literal["stop", "mend"] = "stop"
+) -> Iterator[Question]:
+    """Questions of a source in file order, each id once.
+
+    ``misplaced`` says what happens to an answer that is not at its ``answer_start``: ``stop``
+    refuses the row; ``mend`` moves the answer where the offset was counted in bytes, UTF-16 units
+    or over composed text, or where its text occurs only once, and refuses all others.
+
+    Raises:
+        DataError: the file cannot be read at all; a row that cannot be used goes to
+            ``source.bad_row``.
+    """
+    taken: dict[str, int] = {}
+    last = ""
+    for record in _records(source):
+        try:
+            question = _question(record, gold=source.gold, mend=misplaced == "mend")
+            if question.id in taken:
+                hint = "give each question an id of its own"
+                what = f"the id '{question.id}' is that of line {taken[question.id]} already"
+                raise record.error(what, hint=hint)
+        except DataError as error:
+            source.bad_row(error)
+            continue
+        taken[question.id] = question.line
+        if question.context == last:  # flat rows repeat it: one text in memory, not one per row
+            question = replace(question, context=last)
+        last = question.context
+        yield question
+
+
+def _records(source: Source) -> Iterator[Record]:
+    kind = source.format or format_of(source.path)
+    if kind == "json":
+        file = TextFile(source.path, encoding=source.data.encoding)
+        if source.path == STDIN or file.first() == b"{":
+            source.meter.fraction = file.fraction
+            yield from read_articles(file, bad_row=source.bad_row)
+            return
+        file.close()
+    yield from _flat(source)
+
+
+def _flat(source: Source) -> Iterator[Record]:
+    table = read_rows(source)
+    wanted = ("context", "question", "answers") if source.gold else ("context", "question")
+    for name in wanted:
+        if name not in table.columns:
+            listed = ", ".join(table.columns[:12]) or "none"
+            hint = f"columns here: {listed}; --set data.columns renames those of CSV and TSV"
+            raise DataError(f"no column '{name}'", path=table.path, line=1, hint=hint)
+    for row in table:
+        yield Record(row.fields, line=row.line, path=table.path)
+
+
+def _question(record: Record, *, gold: bool, mend: bool) -> Question:
+    fields = record.fields
+    context, question = _text(record, "context"), _text(record, "question")
+    identity = next((fields[key] for key in ("id", "guid") if fields.get(key) is not None), None)
+    if not isinstance(identity, str | int | None):
+        raise record.error(f"the id is {_kind(identity)}, not text")
+    title = fields.get("title")
+    return Question(
+        id=str(record.line if identity in (None, "") else identity),
+        line=record.line,
+        question=question,
+        context=context,
+        answers=_answers(record, context, mend=mend) if gold else None,
+        title=title if isinstance(title, str) else "",
+    )
+
+
+def _text(record: Record, name: str) -> str:
+    value = record.fields.get(name)
+    if value is None:
+        raise record.error(f"there is no {name}")
+    if not isinstance(value, str):
+        raise record.error(f"the {name} is {_kind(value)}, not text")
+    if not value or value.isspace():
+        raise record.error(f"the {name} is empty")
+    return value
+
+
+def _answers(record: Record, context: str, *, mend: bool) -> tuple[AnswerText, ...]:
+    """The gold answers; none for an impossible question, whatever stands in ``answers``.
+
+    KLUE-MRC on the Hub has the plausible answers of impossible questions in ``answers``.
+    """
+    if str(record.fields.get("is_impossible")).strip().lower() in ("true", "1"):
+        return ()
+    found: dict[AnswerText, None] = {}  # in order, each once
+    for text, start in _pairs(record, record.fields.get("answers")):
+        if not isinstance(text, str) or not text or text.isspace():
+            fault = "is empty" if isinstance(text, str) or text is None else "is not text"
+            raise record.error(f"an answer {fault}", hint=ANSWERS_HINT)
+        found[_placed(record, context, text, start, mend=mend)] = None
+    return tuple(found)
+
+
+def _pairs(record: Record, value: Any) -> list[tuple[Any, Any]]:
+    """(text, start) of each answer in any of the accepted shapes; start None where not given."""
+    if isinstance(value, str):
+        value = _cell(record, value)
+    if isinstance(value, Mapping):
+        texts, starts = value.get("text"), value.get("answer_start")
+        if isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts):
+            return list(zip(texts, starts, strict=True))
+        if isinstance(texts, list) or isinstance(starts, list) or texts is None:
+            raise record.error("answers: as many texts as starts are needed", hint=ANSWERS_HINT)
+        value = [value]
+    if value is None:
+        raise record.error("there are no answers", hint=ANSWERS_HINT)
+    if not isinstance(value, list):
+        raise record.error(f"answers: a list is expected, not {_kind(value)}", hint=ANSWERS_HINT)
+    return [
+        (one.get("text"), one.get("answer_start")) if isinstance(one, Mapping) else (one, None)
+        for one in value
+    ]
+
+
+def _cell(record: Record, cell: str) -> Any:
+    """What a text in place of a list means: JSON, no answer, or the one answer."""
+    if cell.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            if cell.lstrip().startswith("{"):
+                hint = "write it with json.dumps, not str"
+                raise record.error("answers: not valid JSON", hint=hint) from None
+    return [] if not cell or cell.isspace() else [cell]
+
+
+def _placed(record: Record, context: str, text: str, start: Any, *, mend: bool) -> AnswerText:
+    """The answer where it stands in the context. Raises DataError when it does not."""
+    shown = f"the answer '{_short(text)}'"
+    if start is None:
+        times = len(_places(context, text))
+        if times == 1:
+            return AnswerText(text, context.index(text))
+        hint = "give its answer_start" if times else "copy it from the context, letter by letter"
+        raise record.error(f"{shown} occurs {times} times in the context", hint=hint)
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise record.error(f"answer_start of {shown} is {_kind(start)}, not a whole number")
+    if start >= 0 and context.startswith(text, start):
+        return AnswerText(text, start)
+    place, reason = _explained(context, text, start)
+    if mend and place is not None:
+        return AnswerText(text, place)
+    raise record.error(f"{shown} is not at character {start} of the context", hint=reason)
+
+
+def _explained(context: str, text: str, start: int) -> tuple[int | None, str]:
+    """Where an answer is (None: no telling), and how its offset or its text went wrong."""
+    places = _places(context, text)
+    for unit, place in _recounted(context, places, start):
+        if place in places:
+            return place, f"answer_start counts {unit}: in characters it is {place}"
+    if places:
+        near = min(places, key=lambda place: abs(place - start))
+        side = "later" if near > start else "earlier"
+        reason = f"the text is found {abs(near - start)} characters {side}, at {near}"
+        return (near if len(places) == 1 else None), reason
+    if unicodedata.normalize("NFC", text) in unicodedata.normalize("NFC", context):
+        return None, "context and answer are composed differently (Unicode NFC, NFD): write one way"
+    if " ".join(text.casefold().split()) in " ".join(context.casefold().split()):
+        return None, "the text occurs with other capitals or spaces only"
+    return None, "the text does not occur in the context"
+
+
+def _recounted(context: str, places: list[int], start: int) -> Iterator[tuple[str, int | None]]:
+    """Units in which ``start`` may have been counted, each with the place in characters."""
+    yield "UTF-8 bytes", _characters(context.encode(), start, "utf-8")
+    yield "UTF-16 units", _characters(context.encode("utf-16-le"), 2 * start, "utf-16-le")
+    for place in places[:100]:
+        if len(unicodedata.normalize("NFC", context[:place])) == start:
+            yield "composed characters (Unicode NFC)", place
+
+
+def _characters(data: bytes, length: int, encoding: str) -> int | None:
+    """Characters in the first ``length`` bytes; None where they end inside one, or the data end."""
+    try:
+        return len(data[:length].decode(encoding)) if 0 <= length <= len(data) else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _places(context: str, text: str) -> list[int]:
+    places = []
+    place = context.find(text)
+    while place >= 0:
+        places.append(place)
+        place = context.find(text, place + 1)
+    return places
+
+
+def _kind(value: Any) -> str:
+    names: dict[type, str] = {bool: "true or false", list: "a list", dict: "an object"}
+    return names.get(type(value)) or _short(str(value))
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,355 @@
+"""Entity tagging: texts go in, character spans with a type come out.
+
+The model tags units in BIO: words by their first piece, or every piece (``label_pieces``). Gold and
+answers are spans of the untouched text; tags exist only between here and the model. Read order:
+options, task. Shape legend: U units of a text, C tags, L tokens of a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from transformers import PreTrainedTokenizerBase
+
+from bertft.contracts import (
+    Answer,
+    Encoded,
+    FloatArray,
+    Head,
+    Learned,
+    OffsetArray,
+    Pieces,
+    Scores,
+    Source,
+)
+from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed, windows_over
+from bertft.errors import DataError, did_you_mean
+from bertft.heads.token import IGNORED, TokenHead
+from bertft.loaders.conll import TaggedText, read_tagged
+from bertft.recipe import Section, parse_options
+from bertft.spans import (
+    Composed,
+    Entity,
+    Span,
+    compose,
+    entities_to_tags,
+    tags_to_entities,
+    words_of,
+)
+from bertft.tasks import tagging
+from bertft.tasks.edges import Edges, learn_edges
+
+CHUNK = 1024
+WEIGHTS = (0.0, 0.25, 0.5, 1.0)
+"""Weights of the learned transitions that are tried on dev."""
+
+
+class NerOptions(Section):
+    """The ``[task]`` table of an entity tagging recipe."""
+
+    form: Literal["auto", "conll", "characters", "table"] = "auto"
+    """How gold is written: word per line, character per line (KLUE), or rows with spans."""
+    scheme: Literal["auto", "bio", "iob1", "bioes"] = "auto"
+    """How the tags of such lines are meant; auto looks at the first sentences."""
+    label_pieces: Literal["first", "all"] = "first"
+    """``first`` tags words by their first piece; ``all`` tags every piece, for languages whose
+    entities end inside words (Korean particles)."""
+    decoding: Literal["constrained", "greedy", "viterbi"] = "constrained"
+    """``constrained`` takes the best valid BIO sequence; ``viterbi`` adds transition probabilities
+    learned from dev; ``greedy`` takes each unit's best tag, valid or not."""
+    window_overlap: int = Field(default=32, ge=0)
+    """Pieces that neighbouring windows of a long text share."""
+    character_scores: bool = False
+    """Add KLUE's macro F1 over character tags."""
+
+
+def from_options(settings: Mapping[str, Any]) -> Ner:
+    """The task of a recipe's ``[task]`` table. Raises RecipeError for wrong options."""
+    return Ner(parse_options(NerOptions, settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Ner:
+    """The task. ``labels`` are O, B-X and I-X for each type X, in the order of their ids."""
+
+    options: NerOptions
+    labels: tuple[str, ...] = ()
+    transitions: tuple[tuple[float, ...], ...] = ()
+    """[C + 1, C] learned for viterbi, forbidden steps included; () until then."""
+    edges: Edges = field(default_factory=Edges)
+    """What sticks to entities inside a unit without being part of them: Korean particles, say."""
+    name: str = "ner"
+    metric: str = "f1"
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(label[2:] for label in self.labels if label.startswith("B-"))
+
+    @property
+    def learned(self) -> Learned:
+        learned: Learned = {"edges": {"before": self.edges.before, "after": self.edges.after}}
+        return learned | ({"transitions": self.transitions} if self.transitions else {})
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def read(self, source: Source) -> Iterator[TaggedText]:
+        for one in read_tagged(source, scheme=self.options.scheme, form=self.options.form):
+            if one.repaired:
+                source.meter.counts["tags that broke the BIO scheme are mended"] += one.repaired
+            yield one
+
+    def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:
+        text = record if isinstance(record, str) else record.get("text")
+        if not isinstance(text, str):
+            raise DataError("no text to tag", hint='give a text, or {"text": ...}')
+        identity = id if isinstance(record, str) else str(record.get("id", id))
+        return TaggedText(identity, 0, text, None, None)
+
+    # --- labels -------------------------------------------------------------------------------
+
+    def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Ner:
+        rows = tuple(tuple(row) for row in learned.get("transitions", ()))
+        found = learned.get("edges", {"before": (), "after": ()})
+        edges = Edges(tuple(found["before"]), tuple(found["after"]))
+        return replace(self, labels=tuple(labels), transitions=rows, edges=edges)
+
+    def learn_labels(self, examples: Sequence[TaggedText], *, path: str) -> Ner:
+        """O, then B- and I- of each type found, by name. Raises DataError without any entity."""
+        types = sorted({entity.label for one in examples for entity in one.entities or ()})
+        if not types:
+            raise DataError("no text has an entity", path=path, hint="add tagged texts")
+        return self.bind(["O", *(f"{part}-{name}" for name in types for part in "BI")], {})
+
+    def check(self, examples: Sequence[TaggedText], *, path: str) -> None:
+        known = set(self.types)
+        for example in examples:
+            for entity in example.entities or ():
+                if entity.label not in known:
+                    what = f"entity type '{entity.label}' is none of the model's {len(known)} types"
+                    hint = did_you_mean(entity.label, self.types)
+                    if hint.startswith("did"):
+                        hint += " Types: " + ", ".join(self.types[:12])
+                    raise DataError(what, path=path, line=example.line, hint=hint)
+
+    def fit(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
+        """Edges of the dev entities; with ``viterbi`` also transitions, at the best weight."""
+        texts = []
+        for example, parts in zip(examples, pieces, strict=True):
+            composed = compose(example.text)
+            units, _ = tagging.merge_windows([one for one, _ in parts], [row for _, row in parts])
+            texts.append((composed.text, self._composed_gold(example, composed), units))
+        task = replace(self, edges=learn_edges(texts))
+        return task._fit_transitions(examples, pieces) if self._uses_transitions else task
+
+    @property
+    def _uses_transitions(self) -> bool:
+        return self.options.decoding == "viterbi"
+
+    def _fit_transitions(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
+        learned = tagging.learned_transitions(
+            [tagging.gold_tags(one) for one in pieces], self.labels
+        )
+        allowed = tagging.allowed_transitions(self.labels)
+        tried = []
+        for weight in WEIGHTS:
+            rows = np.maximum(allowed + weight * learned, tagging.NEVER).tolist()
+            task = replace(self, transitions=tuple(tuple(row) for row in rows))
+            answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
+            tried.append((task.score(examples, answers).values[self.metric], -weight, task))
+        return max(tried, key=lambda one: one[:2])[2]
+
+    # --- model --------------------------------------------------------------------------------
+
+    def head(self, examples: Sequence[TaggedText]) -> Head:
+        return TokenHead(self.labels)
+
+    def encode(
+        self,
+        examples: Sequence[TaggedText],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int,
+    ) -> list[Encoded]:
+        frame = Frame.of(tokenizer)
+        encoded: list[Encoded] = []
+        for start in range(0, len(examples), CHUNK):
+            chunk = examples[start : start + CHUNK]
+            composed = [compose(example.text) for example in chunk]
+            texts = cut_into_pieces([one.text for one in composed], tokenizer)
+            for index, example in enumerate(chunk):
+                encoded += self._windows(
+                    example,
+                    composed[index],
+                    texts[index],
+                    frame,
+                    number=start + index,
+                    max_length=max_length,
+                )
+        return encoded
+
+    def _windows(
+        self,
+        example: TaggedText,
+        composed: Composed,
+        pieces: TextPieces,
+        frame: Frame,
+        *,
+        number: int,
+        max_length: int,
+    ) -> Iterator[Encoded]:
+        """Windows of one text; offsets are in the composed text and mark the units."""
+        units = self._units(example, composed, pieces)  # [P, 2]
+        tags = self._tags(example, composed, units)
+        room = max_length - frame.single_specials
+        for window in windows_over(len(pieces), room=room, overlap=self.options.window_overlap):
+            ids, kinds, first = frame.single(pieces, window)
+            target = None
+            if tags is not None:
+                after = len(ids) - first - len(window)
+                part = tags[window.start : window.stop]
+                target = [IGNORED] * first + part + [IGNORED] * after
+            offsets = placed(units[window.start : window.stop], first=first, length=len(ids))
+            yield Encoded(ids, kinds, number, target, offsets)
+
+    def _units(self, example: TaggedText, composed: Composed, pieces: TextPieces) -> OffsetArray:
+        """[P, 2] the unit that each piece carries the tag of; (0, 0) for none."""
+        if self.options.label_pieces == "all" or not len(pieces):
+            return _apart(pieces.offsets)
+        if example.words is None:
+            return tagging.word_units(words_of(composed.text), pieces.offsets)
+        words = [composed.composed(*word) for word in example.words]
+        return tagging.word_units(words, pieces.offsets)
+
+    def _tags(
+        self, example: TaggedText, composed: Composed, units: OffsetArray
+    ) -> list[int] | None:
+        """Tag ids of all pieces, IGNORED where they carry no unit; None without gold."""
+        if example.entities is None:
+            return None
+        ids = {label: index for index, label in enumerate(self.labels)}
+        tags = [IGNORED] * len(units)
+        carrying = np.flatnonzero(units[:, 1] > units[:, 0])
+        entities = self._composed_gold(example, composed)
+        spans = [(int(start), int(end)) for start, end in units[carrying]]
+        for place, tag in zip(carrying, entities_to_tags(entities, spans), strict=True):
+            tags[int(place)] = ids[tag]
+        return tags
+
+    @staticmethod
+    def _composed_gold(example: TaggedText, composed: Composed) -> list[Entity]:
+        gold = example.entities or ()
+        return [_moved(one, composed.composed(one.start, one.end)) for one in gold]
+
+    def remarks(self, examples: Sequence[TaggedText], encoded: Sequence[Encoded]) -> list[str]:
+        """Entities whose tags do not give them back: they begin or end inside a unit."""
+        windows: dict[int, list[Encoded]] = {}
+        for one in encoded:
+            windows.setdefault(one.example, []).append(one)
+        lost = total = 0
+        for number, parts in windows.items():
+            example = examples[number]
+            units, tags = tagging.merge_windows(parts, [np.asarray(one.target) for one in parts])
+            found = self._entities(example, [int(tag) for tag in tags], units)
+            gold = {(one.start, one.end, one.label) for one in example.entities or ()}
+            total += len(gold)
+            lost += len(gold - {(one.start, one.end, one.label) for one in found})
+        if not lost:
+            return []
+        what = "words" if self.options.label_pieces == "first" else "pieces"
+        hint = "what sticks to them is learned from dev"
+        hint += ' (task.label_pieces = "all" is finer)' if what == "words" else ""
+        return [f"{lost} of {total} entities do not begin and end where {what} do: {hint}"]
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def decode(self, example: TaggedText, pieces: Pieces, *, top_k: int | None = None) -> Answer:
+        """Entities with their probability: the geometric mean over their units."""
+        units, rows = tagging.merge_windows([one for one, _ in pieces], [row for _, row in pieces])
+        answer: Answer = {"id": example.id, "text": example.text, "entities": []}
+        if not len(units):
+            return answer
+        scores = tagging.log_probabilities(rows)  # [U, C]
+        tags = self._decide(scores)
+        chosen = scores[np.arange(len(tags)), tags]  # [U]
+        for one in self._entities(example, tags, units):
+            composed = compose(example.text).composed(one.start, one.end)
+            inside = (units[:, 0] < composed[1]) & (units[:, 1] > composed[0])
+            found = {"start": one.start, "end": one.end, "text": example.text[one.start : one.end]}
+            found |= {"label": one.label, "score": float(np.exp(chosen[inside].mean()))}
+            answer["entities"].append(found | ({"repaired": True} if one.repaired else {}))
+        return answer
+
+    def _decide(self, scores: FloatArray) -> list[int]:
+        best = [int(tag) for tag in scores.argmax(axis=1)]
+        if self.options.decoding == "greedy":
+            return best
+        if self._uses_transitions and self.transitions:
+            return tagging.best_path(scores, np.asarray(self.transitions))
+        allowed = tagging.allowed_transitions(self.labels)
+        # The best of all sequences, if valid, is the best of the valid ones.
+        return best if tagging.is_valid(best, allowed) else tagging.best_path(scores, allowed)
+
+    def _entities(
+        self, example: TaggedText, tags: Sequence[int], units: OffsetArray
+    ) -> list[Entity]:
+        """Entities in characters of the untouched text."""
+        spans = [(int(start), int(end)) for start, end in units]
+        names = [self.labels[tag] for tag in tags]
+        composed = compose(example.text)
+        return [
+            _moved(one, composed.original(one.start, one.end))
+            for one in (
+                self.edges.trim(found, composed.text, units)
+                for found in tags_to_entities(names, spans)
+            )
+        ]
+
+    def gold(self, example: TaggedText, answer: Answer, pieces: Pieces) -> dict[str, Any]:
+        """Gold spans, and the mean of -log p(gold tag) over the units."""
+        _, rows = tagging.merge_windows([one for one, _ in pieces], [row for _, row in pieces])
+        gold = [
+            {"start": one.start, "end": one.end, "label": one.label}
+            for one in example.entities or ()
+        ]
+        if not len(rows):
+            return {"gold": gold, "loss": 0.0}
+        tags = tagging.gold_tags(pieces)
+        scores = tagging.log_probabilities(rows)[np.arange(len(tags)), tags]  # [U]
+        return {"gold": gold, "loss": -float(scores.mean())}
+
+    def regain(self, record: Mapping[str, Any]) -> TaggedText:
+        gold = tuple(Entity(one["start"], one["end"], one["label"]) for one in record["gold"])
+        return TaggedText(record["id"], 0, record["text"], None, gold)
+
+    def score(self, examples: Sequence[TaggedText], answers: Sequence[Answer]) -> Scores:
+        from bertft.evaluation.scores import entity_scores
+
+        given = [
+            [
+                Entity(one["start"], one["end"], one["label"], one.get("repaired", False))
+                for one in answer["entities"]
+            ]
+            for answer in answers
+        ]
+        gold = [one.entities or () for one in examples]
+        if not self.options.character_scores:
+            return entity_scores(gold, given, types=self.types)
+        # KLUE's score leaves out spaces.
+        spaces = [[i for i, c in enumerate(one.text) if c == " "] for one in examples]
+        lengths = [len(one.text) for one in examples]
+        return entity_scores(gold, given, types=self.types, lengths=lengths, left_out=spaces)
+
+
+def _apart(offsets: OffsetArray) -> OffsetArray:
+    """[P, 2] without what begins inside a piece before it: bytes after the first of a character."""
+    found = offsets.copy()
+    found[1:][offsets[1:, 0] < np.maximum.accumulate(offsets[:, 1])[:-1]] = 0
+    return found
+
+
+def _moved(entity: Entity, span: Span) -> Entity:
+    return replace(entity, start=span[0], end=span[1])

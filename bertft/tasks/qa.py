@@ -1,0 +1,331 @@
+"""Extractive question answering: a question and a passage go in, a span of the passage comes out.
+
+Long passages are read in overlapping windows. Answers are spans of the untouched passage:
+``context[start:end] == answer``, always. Read order: options, task. Shape legend: L tokens.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from transformers import PreTrainedTokenizerBase
+
+from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
+from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed, windows_over
+from bertft.errors import DataError
+from bertft.heads.span import SpanHead, passage_of
+from bertft.loaders.squad import AnswerText, Question, read_questions
+from bertft.recipe import Section, parse_options
+from bertft.spans import Composed, compose
+from bertft.tasks.extraction import N_BEST, Extraction, extract
+
+CHUNK = 512
+NO_ANSWER = (0, 0)
+"""Target of a window that does not hold the answer: [CLS] as start and end."""
+
+
+class QaOptions(Section):
+    """The ``[task]`` table of a question answering recipe."""
+
+    scoring: Literal["squad", "korquad", "klue"] = "squad"
+    """Whose official EM and F1: SQuAD (words), KorQuAD (characters), KLUE-MRC (ROUGE-W)."""
+    window_overlap: int = Field(default=128, ge=0)
+    """Pieces of the passage that neighbouring windows share."""
+    max_answer_length: int = Field(default=30, ge=1)
+    """Longest answer in pieces."""
+    max_question_length: int = Field(default=64, ge=1)
+    """Longer questions are cut to this many pieces (fewer where windows need the room)."""
+
+
+def from_options(settings: Mapping[str, Any]) -> Qa:
+    """The task of a recipe's ``[task]`` table. Raises RecipeError for wrong options."""
+    return Qa(parse_options(QaOptions, settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Qa:
+    """The task.
+
+    ``null_threshold``: "no answer" is given where the null score exceeds the best span's by more;
+    None for models trained on answerable questions only, which always answer. ``confidence``: Platt
+    scaling (a, b) of the answer's probability, fitted on dev.
+    """
+
+    options: QaOptions
+    null_threshold: float | None = None
+    confidence: tuple[float, float] = (1.0, 0.0)
+    name: str = "qa"
+    labels: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> str:
+        return "rouge_w" if self.options.scoring == "klue" else "f1"
+
+    @property
+    def learned(self) -> Learned:
+        return {"null_threshold": self.null_threshold, "confidence": list(self.confidence)}
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def read(self, source: Source) -> Iterator[Question]:
+        return read_questions(source)
+
+    def example(self, record: str | Mapping[str, Any], *, id: str) -> Question:
+        if isinstance(record, str):
+            raise DataError("a question alone", hint='give {"question": ..., "context": ...}')
+        texts = [record.get(name) for name in ("question", "context")]
+        if not all(isinstance(text, str) for text in texts):
+            raise DataError("question or context is missing", hint='both are needed: {"question": '
+                            '..., "context": ...}')  # fmt: skip
+        return Question(str(record.get("id", id)), 0, str(texts[0]), str(texts[1]), None)
+
+    # --- what training finds ------------------------------------------------------------------
+
+    def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Qa:
+        a, b = learned.get("confidence", self.confidence)
+        return replace(self, null_threshold=learned.get("null_threshold"), confidence=(a, b))
+
+    def learn_labels(self, examples: Sequence[Question], *, path: str) -> Qa:
+        """Whether "no answer" is an answer. Raises DataError when nothing has an answer."""
+        unanswerable = sum(not example.answers for example in examples)
+        if unanswerable == len(examples):
+            raise DataError("no question has an answer", path=path, hint="add answers")
+        return replace(self, null_threshold=0.0 if unanswerable else None)
+
+    def check(self, examples: Sequence[Question], *, path: str) -> None:
+        """Every answer is possible: it was found in its passage when it was read."""
+
+    def fit(self, examples: Sequence[Question], pieces: Sequence[Pieces]) -> Qa:
+        """Null threshold (best F1 on dev) and confidence (was the answer exact?)."""
+        from bertft.evaluation import answers
+
+        found = [self._extract(one) for one in pieces]
+        texts = [self._text(*pair) for pair in zip(examples, found, strict=True)]
+        golds = [[answer.text for answer in one.answers or ()] for one in examples]
+        task = self
+        if self.null_threshold is not None:
+            f1 = [
+                answers.f1(text, gold, scoring=self.options.scoring) if gold else 0.0
+                for text, gold in zip(texts, golds, strict=True)
+            ]
+            margins = np.array([one.margin for one in found])
+            threshold, _ = answers.best_null_threshold(
+                margins, np.array(f1), np.array([not gold for gold in golds])
+            )
+            task = replace(self, null_threshold=float(threshold))
+        sure = np.array([task._raw_confidence(one) for one in found])
+        given = ["" if task._is_null(one) else text for one, text in zip(found, texts, strict=True)]
+        right = [
+            answers.exact_match(text, gold, scoring=self.options.scoring)
+            for text, gold in zip(given, golds, strict=True)
+        ]
+        return replace(task, confidence=answers.fit_confidence(sure, np.array(right)))
+
+    def _extract(self, pieces: Pieces, *, count: int = N_BEST) -> Extraction:
+        return extract(pieces, max_answer_length=self.options.max_answer_length, count=count)
+
+    @staticmethod
+    def _text(example: Question, found: Extraction) -> str:
+        if not found.spans:
+            return ""
+        start, end = compose(example.context).original(*found.spans[0])
+        return example.context[start:end]
+
+    def _is_null(self, found: Extraction) -> bool:
+        if not found.spans:
+            return True
+        return self.null_threshold is not None and found.margin > self.null_threshold
+
+    def _raw_confidence(self, found: Extraction) -> float:
+        """Probability of the answer given, spans and (where it counts) null together."""
+        if not found.spans:
+            return 1.0
+        with_null = self.null_threshold is not None
+        p = found.probabilities(with_null=with_null)
+        return float(p[-1] if self._is_null(found) else p[0])
+
+    # --- model --------------------------------------------------------------------------------
+
+    def head(self, examples: Sequence[Question]) -> Head:
+        return SpanHead()
+
+    def encode(
+        self,
+        examples: Sequence[Question],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int,
+    ) -> list[Encoded]:
+        frame = Frame.of(tokenizer)
+        room = max_length - frame.pair_specials
+        windows_over(0, room=room - 1, overlap=self.options.window_overlap)  # refuses what is amiss
+        encoded: list[Encoded] = []
+        for start in range(0, len(examples), CHUNK):
+            chunk = examples[start : start + CHUNK]
+            # Several questions are asked of one passage: it is composed and tokenised once.
+            composed = {one.context: compose(one.context) for one in chunk}
+            passages = dict(
+                zip(
+                    composed,
+                    cut_into_pieces([one.text for one in composed.values()], tokenizer),
+                    strict=True,
+                )
+            )
+            questions = cut_into_pieces([compose(one.question).text for one in chunk], tokenizer)
+            for index, (example, question) in enumerate(zip(chunk, questions, strict=True)):
+                encoded += self._windows(
+                    example,
+                    question.ids,
+                    composed[example.context],
+                    passages[example.context],
+                    frame,
+                    number=start + index,
+                    max_length=max_length,
+                )
+        return encoded
+
+    def _windows(
+        self,
+        example: Question,
+        question: array[int],
+        composed: Composed,
+        passage: TextPieces,
+        frame: Frame,
+        *,
+        number: int,
+        max_length: int,
+    ) -> Iterator[Encoded]:
+        """Windows of one question; offsets are in the composed passage, and empty elsewhere."""
+        # A question leaves room for windows that advance, whatever max_length is.
+        room = max_length - frame.pair_specials
+        longest = min(self.options.max_question_length, room - self.options.window_overlap - 1)
+        kept = question[:longest]
+        room -= len(kept)
+        answer = self._answer_pieces(example, composed, passage)
+        for window in windows_over(len(passage), room=room, overlap=self.options.window_overlap):
+            ids, kinds, first = frame.pair(kept, passage, window)
+            offsets = placed(
+                passage.offsets[window.start : window.stop], first=first, length=len(ids)
+            )
+            target = None if example.answers is None else NO_ANSWER
+            if answer and answer[0] in window and answer[1] in window:
+                shift = first - window.start
+                target = (answer[0] + shift, answer[1] + shift)
+            dropped = len(question) - len(kept)
+            yield Encoded(ids, kinds, number, target, offsets, dropped)
+
+    @staticmethod
+    def _answer_pieces(
+        example: Question, composed: Composed, passage: TextPieces
+    ) -> tuple[int, int] | None:
+        """First and last piece of the first gold answer; None where there is none."""
+        if not example.answers or not len(passage):
+            return None
+        gold = example.answers[0]
+        start, end = composed.composed(gold.start, gold.start + len(gold.text))
+        offsets: OffsetArray = passage.offsets
+        inside = np.flatnonzero((offsets[:, 1] > start) & (offsets[:, 0] < end))
+        return (int(inside[0]), int(inside[-1])) if len(inside) else None
+
+    def remarks(self, examples: Sequence[Question], encoded: Sequence[Encoded]) -> list[str]:
+        """Answers that no window holds whole, and those that pieces do not give back."""
+        held: dict[int, bool] = {}
+        inexact: set[int] = set()
+        for one in encoded:
+            example = examples[one.example]
+            if not example.answers:
+                continue
+            holds = one.target != NO_ANSWER
+            held[one.example] = held.get(one.example, False) or holds
+            if holds and self._target_text(example, one) != example.answers[0].text:
+                inexact.add(one.example)
+        lost = sum(not holds for holds in held.values())
+        remarks = []
+        if lost:
+            remarks.append(
+                f"{lost} of {len(held)} answers are in no window whole: a larger model.max_length "
+                "or task.window_overlap holds more"
+            )
+        if inexact:
+            remarks.append(
+                f"{len(inexact)} of {len(held)} answers begin or end inside a token: the model "
+                "learns the tokens around them"
+            )
+        return remarks
+
+    @staticmethod
+    def _target_text(example: Question, one: Encoded) -> str:
+        assert isinstance(one.target, tuple)
+        assert one.offsets is not None
+        composed = compose(example.context)
+        start, end = (int(one.offsets[one.target[side], side]) for side in (0, 1))
+        first, last = composed.original(start, end)
+        return example.context[first:last]
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def decode(self, example: Question, pieces: Pieces, *, top_k: int | None = None) -> Answer:
+        """The best span, or no answer; with ``top_k`` also the best spans as ``answers``."""
+        from bertft.evaluation.answers import calibrated
+
+        found = self._extract(pieces, count=max(N_BEST, top_k or 1))
+        null = self._is_null(found)
+        composed = compose(example.context)
+        spans = [composed.original(*span) for span in found.spans[: top_k or 1]]
+        start, end = (0, 0) if null else spans[0]
+        answer: Answer = {"id": example.id, "question": example.question}
+        answer |= {"answer": example.context[start:end], "start": start, "end": end}
+        answer["score"] = float(calibrated(self._raw_confidence(found), *self.confidence))
+        answer["no_answer"] = null
+        if top_k is not None:
+            p = found.probabilities(with_null=self.null_threshold is not None)
+            # What speaks for a span, comparable between passages: the null score is its passage's.
+            zero = 0.0 if self.null_threshold is None else found.null
+            answer["answers"] = [
+                {
+                    "answer": example.context[first:last],
+                    "start": first,
+                    "end": last,
+                    "score": float(p[rank]),
+                    "logit": float(found.scores[rank]) - zero,
+                }
+                for rank, (first, last) in enumerate(spans)
+            ]
+        answer["truncated"] = any(one.dropped > 0 for one, _ in pieces)
+        return answer
+
+    def gold(self, example: Question, answer: Answer, pieces: Pieces) -> dict[str, Any]:
+        """Gold texts, and the loss of training: mean of -log p(start), -log p(end) by window."""
+        losses = [_window_loss(one, logits) for one, logits in pieces]
+        texts = list(dict.fromkeys(one.text for one in example.answers or ()))
+        return {"gold": texts, "loss": float(np.mean(losses))}
+
+    def regain(self, record: Mapping[str, Any]) -> Question:
+        gold = tuple(AnswerText(text, 0) for text in record["gold"])
+        return Question(record["id"], 0, record["question"], "", gold)
+
+    def score(self, examples: Sequence[Question], answers: Sequence[Answer]) -> Scores:
+        from bertft.evaluation.scores import question_scores
+
+        golds = [[one.text for one in example.answers or ()] for example in examples]
+        given = ["" if answer["no_answer"] else answer["answer"] for answer in answers]
+        sure = [float(answer["score"]) for answer in answers]
+        return question_scores(golds, given, scoring=self.options.scoring, confidences=sure)
+
+
+def _window_loss(one: Encoded, logits: np.ndarray[Any, Any]) -> float:
+    """-log p of start and end, halved: softmax over the passage and [CLS]."""
+    assert isinstance(one.target, tuple)
+    first, last = passage_of(one)
+    allowed = [0, *range(first, last + 1)]
+    total = 0.0
+    for side in (0, 1):
+        scores = logits[allowed, side].astype(np.float64)
+        place = 0 if one.target[side] == 0 else one.target[side] - first + 1
+        total += np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[place]
+    return float(total) / 2

@@ -1,0 +1,117 @@
+"""The token head: packed and padded rows give one loss, and pieces without a tag none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from transformers import AutoModelForTokenClassification, BertForTokenClassification
+
+from bertft.contracts import Encoded, FloatArray
+from bertft.encoder.load import load_tokenizer
+from bertft.encoder.packing import Packer, Padder, choose_batcher
+from bertft.heads.token import IGNORED, TokenHead
+
+HEAD = TokenHead(("O", "B-PER", "I-PER"))
+LENGTHS = [3, 17, 4, 30, 4, 12]
+
+
+def encoded() -> list[Encoded]:
+    """Random pieces; special tokens and every fifth piece carry no tag."""
+    generator = torch.Generator().manual_seed(1)
+    found = []
+    for number, length in enumerate(LENGTHS):
+        ids = torch.randint(5, 90, (length,), generator=generator).tolist()
+        tags = torch.randint(3, (length,), generator=generator).tolist()
+        tags = [IGNORED if i % 5 == 0 or i == length - 1 else tag for i, tag in enumerate(tags)]
+        found.append(Encoded(ids, [0] * length, number, target=tags))
+    return found
+
+
+def loss_and_gradients(model: Any, batcher: Any) -> tuple[float, list[torch.Tensor]]:
+    batch = batcher(encoded(), range(len(LENGTHS)), head=HEAD)
+    model.zero_grad()
+    loss = HEAD.loss(model(**batch.inputs), batch.targets)
+    loss.backward()
+    assert HEAD.count(batch.targets) == sum(
+        tag != IGNORED for one in encoded() for tag in one.target or ()
+    )
+    return float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+def rows_by_number(model: Any, batcher: Any) -> list[FloatArray]:
+    batch = batcher(encoded(), range(len(LENGTHS)), head=None)
+    with torch.inference_mode():
+        rows = HEAD.split(model(**batch.inputs), batch)
+    return [row for _, row in sorted(zip(batch.encoded, rows, strict=True), key=lambda one: one[0])]
+
+
+def test_packed_rows_have_the_loss_gradients_and_logits_of_padded_ones(tiny: Path) -> None:
+    torch.manual_seed(0)
+    model = HEAD.build(tiny).eval()
+    padder = Padder(0, 0)
+    expected, gradients = loss_and_gradients(model, padder)
+    expected_rows = rows_by_number(model, padder)
+    packer = choose_batcher(model, load_tokenizer(tiny), head=HEAD)
+    assert isinstance(packer, Packer)
+    found, packed_gradients = loss_and_gradients(model, packer)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert len(gradients) == len(packed_gradients)
+    for one, other in zip(gradients, packed_gradients, strict=True):
+        assert float((one - other).abs().max()) < 1e-5
+    for one, other, length in zip(
+        expected_rows, rows_by_number(model, packer), LENGTHS, strict=True
+    ):
+        assert one.shape == other.shape == (length, 3)
+        assert np.abs(one - other).max() < 1e-5
+
+
+def _lengths(lengths: list[int]) -> Any:
+    return SimpleNamespace(lengths=lengths)
+
+
+def test_pieces_without_a_tag_do_not_count() -> None:
+    logits = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(2))
+    tags = [[IGNORED, 1, 2, IGNORED], [IGNORED, 0]]
+    rows = [Encoded([1] * len(tag), [], 0, target=tag) for tag in tags]
+    targets = HEAD.targets(rows, length=4)
+    assert targets.tolist() == [[IGNORED, 1, 2, IGNORED], [IGNORED, 0, IGNORED, IGNORED]]
+    assert HEAD.targets(rows, length=None).tolist() == [[IGNORED, 1, 2, IGNORED, IGNORED, 0]]
+    loss = HEAD.loss(SimpleNamespace(logits=logits), targets)
+    assert HEAD.count(targets) == 3
+    expected = functional.cross_entropy(
+        torch.stack([logits[0, 1], logits[0, 2], logits[1, 1]]), torch.tensor([1, 2, 0])
+    )
+    assert float(loss) / 3 == pytest.approx(float(expected), rel=1e-5)
+    logits[0, 0, 0], logits[1, 3, 2] = 1e4, 1e4
+    assert float(HEAD.loss(SimpleNamespace(logits=logits), targets)) == float(loss)
+
+
+def test_a_batch_without_any_tag_has_no_loss() -> None:
+    """As with texts of nothing but control characters."""
+    targets = HEAD.targets([Encoded([1, 2], [], 0, target=[IGNORED] * 2)], length=2)
+    loss = HEAD.loss(SimpleNamespace(logits=torch.ones(1, 2, 3)), targets)
+    assert (float(loss), HEAD.count(targets)) == (0.0, 0.0)
+
+
+def test_split_gives_each_sequence_its_rows() -> None:
+    padded = torch.arange(12.0).reshape(2, 3, 2)
+    rows = HEAD.split(SimpleNamespace(logits=padded.bfloat16()), _lengths([1, 3]))
+    assert [row.tolist() for row in rows] == [[[0, 1]], [[6, 7], [8, 9], [10, 11]]]
+    packed = torch.arange(8.0).reshape(1, 4, 2)
+    rows = HEAD.split(SimpleNamespace(logits=packed.bfloat16()), _lengths([1, 3]))
+    assert [row.tolist() for row in rows] == [[[0, 1]], [[2, 3], [4, 5], [6, 7]]]
+    assert {row.dtype for row in rows} == {np.dtype("float32")}
+
+
+def test_a_saved_model_is_a_plain_folder_of_transformers(tiny: Path, tmp_path: Path) -> None:
+    HEAD.build(tiny).save_pretrained(tmp_path)
+    found = AutoModelForTokenClassification.from_pretrained(tmp_path)
+    assert type(found) is BertForTokenClassification
+    assert found.config.id2label == {0: "O", 1: "B-PER", 2: "I-PER"}
+    assert found.config.label2id == {"O": 0, "B-PER": 1, "I-PER": 2}
