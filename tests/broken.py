@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def lay_out(folder: Path, *, tiny: Path, trained: Path) -> None:
     shutil.copytree(tiny, folder / "tiny")
     shutil.copytree(trained, folder / "run")
     _data(folder)
+    _tasks(folder)
     _recipes(folder)
     _models(folder)
     (folder / "half").mkdir()
@@ -43,6 +45,32 @@ def _data(folder: Path) -> None:
     write_csv(folder / "one.csv", [(text, "good") for text in GOOD])
     korean = [("영화 정말 좋다", "good"), ("너무 나쁘다", "bad")] * 6
     write_csv(folder / "korean.csv", korean)
+
+
+def _tasks(folder: Path) -> None:
+    """Files of inference, entities and questions."""
+    texts = {
+        "pairs.csv": "premise,hypothesis,label\na film,a movie,entailment\nit is,it was,0\n",
+        "alone.csv": "premise,label\na film,entailment\n",
+        "tag.conll": "the\tO\nfilm\tB-\n",
+        "columns.conll": "the\tDT\tO\nfilm\tO\n",
+        "bare.conll": "the\nfilm\n",
+        "none.conll": "the\tO\n\nfilm\tO\n",
+        "spans.jsonl": '{"text": "a film", "entities": [{"start": 2, "end": 9, "label": "X"}]}\n',
+        "moved.json": _squad("the film is good", "film", 5),
+        "nowhere.json": _squad("the film is good", "movie", 4),
+        "blank.json": _squad("", "film", 0),
+        "squad.json": "{",
+        "rows.jsonl": '{"question": "who", "text": "a"}\n',
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _squad(context: str, answer: str, start: int) -> str:
+    asked = {"id": "q1", "question": "what", "answers": [{"text": answer, "answer_start": start}]}
+    paragraph = {"context": context, "qas": [asked]}
+    return json.dumps({"data": [{"title": "t", "paragraphs": [paragraph]}]}, indent=1)
 
 
 def _recipes(folder: Path) -> None:

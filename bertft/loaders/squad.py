@@ -23,6 +23,7 @@ from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.rows import read_rows
 from bertft.loaders.tables import format_of
 
+SKIP_HINT = "mend it, or leave such questions out with --on-bad-row skip"
 ANSWERS_HINT = 'give {"text": [...], "answer_start": [...]}; no answer: empty lists'
 
 
@@ -133,11 +134,11 @@ def _question(record: Record, *, gold: bool, mend: bool) -> Question:
 def _text(record: Record, name: str) -> str:
     value = record.fields.get(name)
     if value is None:
-        raise record.error(f"there is no {name}")
+        raise record.error(f"there is no {name}", hint=SKIP_HINT)
     if not isinstance(value, str):
-        raise record.error(f"the {name} is {_kind(value)}, not text")
+        raise record.error(f"the {name} is {_kind(value)}, not text", hint=SKIP_HINT)
     if not value or value.isspace():
-        raise record.error(f"the {name} is empty")
+        raise record.error(f"the {name} is empty", hint=SKIP_HINT)
     return value
 
 

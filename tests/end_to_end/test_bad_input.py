@@ -36,6 +36,11 @@ def on(file: str) -> list[str]:
     return [*TRAIN, "--train", file]
 
 
+def of(recipe: str, file: str) -> list[str]:
+    """Another task on a broken file."""
+    return ["train", recipe, "--model", "tiny", *set_flags(*FAST), "--train", file]
+
+
 def using(model: str, *arguments: str) -> list[str]:
     return ["train", "sentiment", *OWN, *set_flags(*FAST), "--model", model, *arguments]
 
@@ -94,6 +99,58 @@ DATA = [
         "a data set of the Hub",
         [*on("hub:some/thing"), "--offline"],
         r"hub:some/thing: .*some/thing.*\(offline, or not reachable\); .+",
+    ),
+]
+
+TASKS = [
+    Case(
+        "numbers whose meaning is not declared",
+        of("nli", "pairs.csv"),
+        r"pairs\.csv:3: label '0' .*; .*task\.label_names.* entailment, neutral, contradiction",
+    ),
+    Case(
+        "a pair without its second text",
+        of("nli", "alone.csv"),
+        r"alone\.csv:1: no column for the pair .*; name it with --set task\.pair_column=NAME.*",
+    ),
+    Case("a tag without a type", of("ner", "tag.conll"), r"tag\.conll:2: 'B-' is not a tag; .+"),
+    Case(
+        "ragged columns", of("ner", "columns.conll"), r"columns\.conll:2: 3 columns expected.*; .+"
+    ),
+    Case("words without tags", of("ner", "bare.conll"), r"bare\.conll:1: no tag beside 'the'; .+"),
+    Case("no entity at all", of("ner", "none.conll"), r"none\.conll: no text has an entity; .+"),
+    Case(
+        "an entity beyond its text",
+        of("ner", "spans.jsonl"),
+        r"spans\.jsonl:1: the entity \(2, 9\) does not lie in its text of 6 characters.*",
+    ),
+    Case(
+        "an answer that is not at its offset",
+        of("qa", "moved.json"),
+        r"moved\.json:\d+: .*film.*; .*1 .*",
+    ),
+    Case(
+        "an answer that is not in the passage",
+        of("qa", "nowhere.json"),
+        r"nowhere\.json:\d+: .*movie.*; .+",
+    ),
+    Case("an empty passage", of("qa", "blank.json"), r"blank\.json:\d+: .*context.*; .+"),
+    Case("JSON that ends too soon", of("qa", "squad.json"), r"squad\.json:1: .*JSON.*"),
+    Case("rows without a passage", of("qa", "rows.jsonl"), r"rows\.jsonl:1: .*context.*; .+"),
+    Case(
+        "windows that cannot advance",
+        [*of("qa", "bundled:qa/en/dev.json"), "--set", "task.window_overlap=40"],
+        r"task\.window_overlap 40 leaves no room in a window of \d+ pieces; --set .+",
+    ),
+    Case(
+        "a format of another task",
+        ["predict", "a.txt", "--run", "run", "--format", "conll"],
+        r"format conll shows entities; this model's task is classification; .+",
+    ),
+    Case(
+        "a question to a classifier",
+        ["predict", "a.txt", "--run", "run", "--question", "why"],
+        r"--question needs a qa model; this one's task is classification.*",
     ),
 ]
 
@@ -241,7 +298,7 @@ RUNS = [
     ),
 ]
 
-CASES = [*DATA, *MODELS, *RECIPES, *RUNS]
+CASES = [*DATA, *TASKS, *MODELS, *RECIPES, *RUNS]
 
 
 @pytest.fixture(scope="module")
