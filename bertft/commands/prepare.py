@@ -9,6 +9,7 @@ build_model, make_trainer and training_plan, in the order in which ``train`` cal
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from transformers import PreTrainedModel
 from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import TrainingPlan, Watch
 from bertft.contracts import Encoded, Head, Task
+from bertft.encoder.dropout import use_fast_dropout
 from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable_length
+from bertft.encoder.lookup import use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.errors import ModelError, RecipeError, RunError
 from bertft.recipe import DataSettings, Recipe, load_recipe
@@ -209,11 +212,34 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     model = model.to(accelerator.device)
     optimizer = make_optimizer(model, settings, fused=fused)
     batcher = choose_batcher(model, job.encoder.tokenizer, head=head)
+    before_step = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
     prepared, optimizer = accelerator.prepare(model, optimizer)
     ids = [job.splits["train"][one.example].id for one in encoded]
     return loop.Trainer(
-        prepared, head, encoded, ids, batcher, plan, settings, optimizer, accelerator, metric
+        prepared,
+        head,
+        encoded,
+        ids,
+        batcher,
+        plan,
+        settings,
+        optimizer,
+        accelerator,
+        metric,
+        before_step,
     )
+
+
+def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Callable[[int], None]]:
+    """Replace what torch does dearly on a CPU; what has to be called before each step."""
+    before_step: list[Callable[[int], None]] = []
+    settings, accelerator = job.recipe.training, job.accelerator
+    if not settings.gradient_checkpointing:  # it would run again with other masks
+        masks = use_fast_dropout(model, seed=settings.seed, process=accelerator.process_index)
+        before_step.append(masks.begin)
+    if accelerator.num_processes == 1:  # several exchange the gradients that torch makes
+        before_step += [table.begin for table in use_lookups(model)]
+    return before_step
 
 
 def training_plan(

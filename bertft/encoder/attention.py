@@ -9,8 +9,9 @@ Shape legend: T tokens of the row, h heads, d width of a head; of a group b sequ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,11 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
+from bertft.encoder.dropout import FastDropout
+
 NAME = "bertft_packed"
+
+Drop = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +112,22 @@ def packed_attention(
         raise NotImplementedError("packed rows know no sliding windows")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     rows = [one.transpose(1, 2)[0] for one in (query, key, value)]  # [T, h, d]
-    mixed = [_attend(rows, group, scale=scale, dropout=dropout) for group in packing.groups]
+    drop = getattr(module, "dropout", None)
+    if not isinstance(drop, FastDropout):
+        drop = partial(functional.dropout, p=dropout)
+    mixed = [
+        _attend(rows, group, scale=scale, dropout=dropout, drop=drop) for group in packing.groups
+    ]
     return torch.cat(mixed)[None], None  # [1, T, h, d]
 
 
 def _attend(
-    rows: list[torch.Tensor], group: Group, *, scale: float, dropout: float
+    rows: list[torch.Tensor], group: Group, *, scale: float, dropout: float, drop: Drop
 ) -> torch.Tensor:
-    """Attention of one group: query, key, value [T, h, d] -> its tokens [tokens, h, d]."""
+    """Attention of one group: query, key, value [T, h, d] -> its tokens [tokens, h, d].
+
+    ``drop`` is the dropout of the attention weights, of probability ``dropout``.
+    """
     own = [one[group.start : group.end] for one in rows]
     if group.gather is not None:
         own = [one.index_select(0, group.gather) for one in own]
@@ -125,9 +138,10 @@ def _attend(
         # backward is slower than plain products at the lengths of sentences.
         scores = torch.matmul(q * scale, k.transpose(2, 3))  # [b, h, L, L]
         if group.mask is not None:
-            scores = scores.masked_fill(~group.mask, torch.finfo(scores.dtype).min)
-        weights = functional.dropout(scores.softmax(dim=-1), dropout)
-        mixed = torch.matmul(weights.to(v.dtype), v)
+            padding = torch.zeros(group.mask.shape, dtype=scores.dtype)  # [b, 1, 1, L]
+            scores = scores + padding.masked_fill_(~group.mask, torch.finfo(scores.dtype).min)
+        weights = scores.softmax(dim=-1).to(v.dtype)
+        mixed = torch.matmul(drop(weights) if dropout else weights, v)
     else:
         mixed = functional.scaled_dot_product_attention(
             q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scale
