@@ -321,5 +321,6 @@ class StepReport:
     seconds: float
     scores: dict[str, float] | None = None
     is_best: bool = False
+    """Whether these weights are the ones to keep so far."""
     is_last: bool = False
     stop_reason: str = ""

@@ -262,7 +262,9 @@ def finish(
         predictor, job.splits[split], split=split, path=path, metric=metric, watch=watch
     )
     if split == "dev":
-        watch.note("no test set: the scores are those of dev, which chose the checkpoint")
+        chose = ", which chose the checkpoint" if job.recipe.training.keep == "best" else ""
+        watch.note(f"no test set: the scores are those of dev{chose}")
     content = write_scores(run, scored)
-    journal.write("finish", {"split": split, "best_step": progress.best_step})
+    kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
+    journal.write("finish", {"split": split, "best_step": kept})
     return TrainResult(run, job.task.name, split, content, progress.best_score)

@@ -67,14 +67,15 @@ def run(trainer: Trainer, *, progress: Progress, evaluate: Evaluate | None) -> I
             scores = evaluate() if evaluate is not None and (due or ends) else None
             is_best = _note_scores(progress, scores, trainer.metric)
             stop = _stop_reason(progress, settings)
+            is_last = ends or bool(stop)
             yield StepReport(
                 epoch=epoch,
                 step=progress.step,
                 total_steps=plan.total_steps,
                 seconds=seconds,
                 scores=scores,
-                is_best=is_best,
-                is_last=ends or bool(stop),
+                is_best=is_last if settings.keep == "last" else is_best,
+                is_last=is_last,
                 stop_reason=stop,
                 **figures,
             )

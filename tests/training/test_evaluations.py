@@ -65,6 +65,14 @@ def test_without_evaluation_there_are_no_scores(start: Start) -> None:
     assert progress.best_score is None
 
 
+def test_the_last_weights_can_be_kept_instead(start: Start) -> None:
+    settings = ("training.epochs=2", "training.evaluate_every=2", "training.keep=last")
+    reports = run(start(BATCH, *settings), 0.9, 0.4, 0.7)
+    assert [report.step for report in reports if report.is_best] == [6]
+    stopped = run(start(BATCH, *settings, "training.early_stopping=1"), 0.9, 0.4)
+    assert [report.step for report in stopped if report.is_best] == [4]
+
+
 def test_the_best_score_is_the_highest_and_first(start: Start) -> None:
     """An equal score is no gain, so the earlier checkpoint stays."""
     started = start(BATCH, "training.epochs=2", "training.evaluate_every=1")
