@@ -7,13 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from bertft.contracts import Encoded, FloatArray
-from bertft.encoder.load import load_tokenizer
-from bertft.encoder.packing import Packer, Padder, choose_batcher
+from bertft.contracts import Encoded
+from bertft.encoder.packing import Padder
 from bertft.heads.number import NumberHead
 
 LENGTHS = [3, 17, 4, 30, 4]
@@ -25,39 +23,8 @@ def encoded() -> list[Encoded]:
     return [Encoded(row, [0] * len(row), i, target=i / 2) for i, row in enumerate(rows)]
 
 
-def loss_and_gradients(model: Any, batcher: Any) -> tuple[float, list[torch.Tensor]]:
-    head = NumberHead()
-    batch = batcher(encoded(), range(len(LENGTHS)), head=head)
-    model.zero_grad()
-    loss = head.loss(model(**batch.inputs), batch.targets)
-    loss.backward()
-    return float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.grad is not None]
-
-
-def rows_by_number(model: Any, batcher: Any) -> list[FloatArray]:
-    batch = batcher(encoded(), range(len(LENGTHS)), head=None)
-    with torch.inference_mode():
-        rows = NumberHead().split(model(**batch.inputs), batch)
-    return [row for _, row in sorted(zip(batch.encoded, rows, strict=True), key=lambda one: one[0])]
-
-
-def test_packed_rows_have_the_loss_gradients_and_outputs_of_padded_ones(tiny: Path) -> None:
-    torch.manual_seed(0)
-    head = NumberHead(2.0)
-    model = head.build(tiny).eval()
-    padder = Padder(0, 0)
-    expected, gradients = loss_and_gradients(model, padder)
-    outputs = rows_by_number(model, padder)
-    packer = choose_batcher(model, load_tokenizer(tiny), head=head)
-    assert isinstance(packer, Packer)
-    found, packed_gradients = loss_and_gradients(model, packer)
-    assert found == pytest.approx(expected, abs=1e-5)
-    assert len(gradients) == len(packed_gradients)
-    for one, other in zip(gradients, packed_gradients, strict=True):
-        assert float((one - other).abs().max()) < 1e-5
-    for one, other in zip(outputs, rows_by_number(model, packer), strict=True):
-        assert one.shape == other.shape == (1,)
-        assert abs(one - other)[0] < 1e-5
+def test_packed_is_padded(packed_is_padded: Any) -> None:
+    packed_is_padded(NumberHead(2.0), encoded(), lambda _: (1,))
 
 
 def test_outputs_start_at_the_mean_of_the_targets(tiny: Path) -> None:

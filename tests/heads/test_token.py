@@ -12,9 +12,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
 
-from bertft.contracts import Encoded, FloatArray
-from bertft.encoder.load import load_tokenizer
-from bertft.encoder.packing import Packer, Padder, choose_batcher
+from bertft.contracts import Encoded
 from bertft.heads.token import IGNORED, TokenHead
 
 HEAD = TokenHead(("O", "B-PER", "I-PER"))
@@ -33,42 +31,8 @@ def encoded() -> list[Encoded]:
     return found
 
 
-def loss_and_gradients(model: Any, batcher: Any) -> tuple[float, list[torch.Tensor]]:
-    batch = batcher(encoded(), range(len(LENGTHS)), head=HEAD)
-    model.zero_grad()
-    loss = HEAD.loss(model(**batch.inputs), batch.targets)
-    loss.backward()
-    assert HEAD.count(batch.targets) == sum(
-        tag != IGNORED for one in encoded() for tag in one.target or ()
-    )
-    return float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.grad is not None]
-
-
-def rows_by_number(model: Any, batcher: Any) -> list[FloatArray]:
-    batch = batcher(encoded(), range(len(LENGTHS)), head=None)
-    with torch.inference_mode():
-        rows = HEAD.split(model(**batch.inputs), batch)
-    return [row for _, row in sorted(zip(batch.encoded, rows, strict=True), key=lambda one: one[0])]
-
-
-def test_packed_rows_have_the_loss_gradients_and_logits_of_padded_ones(tiny: Path) -> None:
-    torch.manual_seed(0)
-    model = HEAD.build(tiny).eval()
-    padder = Padder(0, 0)
-    expected, gradients = loss_and_gradients(model, padder)
-    expected_rows = rows_by_number(model, padder)
-    packer = choose_batcher(model, load_tokenizer(tiny), head=HEAD)
-    assert isinstance(packer, Packer)
-    found, packed_gradients = loss_and_gradients(model, packer)
-    assert found == pytest.approx(expected, abs=1e-5)
-    assert len(gradients) == len(packed_gradients)
-    for one, other in zip(gradients, packed_gradients, strict=True):
-        assert float((one - other).abs().max()) < 1e-5
-    for one, other, length in zip(
-        expected_rows, rows_by_number(model, packer), LENGTHS, strict=True
-    ):
-        assert one.shape == other.shape == (length, 3)
-        assert np.abs(one - other).max() < 1e-5
+def test_packed_is_padded(packed_is_padded: Any) -> None:
+    packed_is_padded(HEAD, encoded(), lambda one: (len(one), 3))
 
 
 def _lengths(lengths: list[int]) -> Any:
