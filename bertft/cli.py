@@ -141,7 +141,7 @@ def train(
     resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = "",
     on_bad_row: BadRowOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything; train nothing.")
+        bool, typer.Option("--dry-run", help="Check everything, tell the cost; write nothing.")
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
 ) -> None:

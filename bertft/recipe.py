@@ -99,7 +99,7 @@ class TrainingSettings(Section):
     metric: str = ""
     """Dev score that selects the best checkpoint; empty for the task's own."""
     keep: Literal["best", "last"] = "best"
-    """Which weights the run ends with: those of the best dev score, or the last ones. On a small dev
+    """Weights that the run ends with: those of the best dev score, or the last ones. On a small dev
     set the best is mostly luck, and the last had the whole schedule, down to a rate of 0."""
     seed: int = Field(default=13, ge=0, lt=2**32)
 

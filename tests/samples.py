@@ -26,6 +26,7 @@ FAST = (
     "training.learning_rate=5e-3",
     "training.layer_decay=1.0",
     "training.early_stopping=0",
+    "training.keep=best",
     "model.max_length=32",
 )
 """Settings that train the tiny model on the reviews in a fraction of a second, alike anywhere."""

@@ -230,16 +230,12 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     )
 
 
-def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Callable[[int], None]]:
+def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Callable[[], None]]:
     """Replace what torch does dearly on a CPU; what has to be called before each step."""
-    before_step: list[Callable[[int], None]] = []
-    settings, accelerator = job.recipe.training, job.accelerator
-    if not settings.gradient_checkpointing:  # it would run again with other masks
-        masks = use_fast_dropout(model, seed=settings.seed, process=accelerator.process_index)
-        before_step.append(masks.begin)
-    if accelerator.num_processes == 1:  # several exchange the gradients that torch makes
-        before_step += [table.begin for table in use_lookups(model)]
-    return before_step
+    use_fast_dropout(model)
+    if job.accelerator.num_processes > 1:  # they exchange the gradients that torch makes
+        return []
+    return [table.begin for table in use_lookups(model)]
 
 
 def training_plan(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands import run_folder
+from bertft.commands.cost import CostPreview, measure_cost
 from bertft.commands.evaluate import score_split, write_scores
 from bertft.commands.model_card import model_card
 from bertft.commands.predict import load
@@ -67,6 +68,7 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
     plan = training_plan(job, trainer, model, out=request.resume or request.out)
     watch.plan(plan)
     if request.dry_run:
+        watch.note(measure_cost(trainer))
         return None
     progress, run = start_run(job, trainer, request)
     watch.note(f"run directory: {run}")
@@ -75,8 +77,11 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
     journal.notes(watch.take_notes())
     try:
         steps = fit(job, trainer, run, progress=progress, journal=journal)
+        preview = CostPreview(trainer)
         for report in steps:
             watch.step(report)
+            if cost := preview.after(report):
+                watch.note(cost)
         return finish(job, run, journal=journal, progress=progress, watch=watch)
     finally:
         journal.notes(watch.take_notes())

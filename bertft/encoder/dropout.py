@@ -5,8 +5,9 @@ a training step of short texts, a fifth of one with long passages. Here 64 bits 
 decide four elements. The law is the same: each element is dropped independently with probability p
 (rounded to 1/65,536), and what is kept is scaled by 1 / (1 - p).
 
-``Masks.begin`` seeds the generator anew for each optimizer step, so that masks are a pure function
-of (seed, step): a resumed run draws what an uninterrupted one would, and nothing has to be saved.
+Each mask is seeded by three draws of torch's own generator. So everything that keeps torch's random
+state keeps the masks: seeds, checkpoints of a run, and the second forward pass of gradient
+checkpointing.
 """
 
 from __future__ import annotations
@@ -20,21 +21,26 @@ from torch import nn
 LEVELS = 2**16
 
 
-class Masks:
-    """The source of all masks of a model: which elements stay."""
+class FastDropout(nn.Module):
+    """``nn.Dropout`` on a CPU; on other devices it is torch's own."""
 
-    def __init__(self, *, seed: int, process: int = 0) -> None:
-        self._seed, self._process = seed, process
-        self._bits: Any = None
-        self.begin(0)
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self._bits: Any = np.random.SFC64(0)
+        self._state = self._bits.state
 
-    def begin(self, step: int) -> None:
-        """Masks of optimizer step ``step`` from here on; each process has its own."""
-        self._bits = np.random.SFC64([self._seed, step, self._process])
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu" or self.p >= 1:
+            return nn.functional.dropout(x, self.p, training=True)
+        return x * self.mask(x.shape, x.dtype)
 
-    def draw(self, shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
+    def mask(self, shape: torch.Size, dtype: torch.dtype) -> torch.Tensor:
         """What to multiply with: 1 / (1 - p) with probability 1 - p, else 0, for each element."""
-        count, dropped = shape.numel(), round(p * LEVELS)
+        count, dropped = shape.numel(), round(self.p * LEVELS)
+        self._seed()
         draws = self._bits.random_raw(-(-count // 4)).view(np.int16)[:count]
         # int16 runs from -32,768: the lowest p * 65,536 of its values are dropped.
         kept = (torch.from_numpy(draws) >= dropped - LEVELS // 2).view(shape)
@@ -43,37 +49,22 @@ class Masks:
             return kept.to(torch.int16).mul_(scale.view(torch.int16)).view(dtype)
         return kept.to(dtype).mul_(scale)
 
-
-class FastDropout(nn.Module):
-    """``nn.Dropout`` with masks of ``Masks``; on other devices than the CPU torch's own."""
-
-    def __init__(self, p: float, masks: Masks) -> None:
-        super().__init__()
-        self.p = p
-        self.masks = masks
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or self.p == 0:
-            return x
-        if x.device.type != "cpu" or self.p >= 1:
-            return nn.functional.dropout(x, self.p, training=True)
-        return x * self.masks.draw(x.shape, self.p, x.dtype)
+    def _seed(self) -> None:
+        """Set the generator's three words from torch's, and run it in as its author does."""
+        words = torch.empty(3, dtype=torch.int64).random_().numpy().view(np.uint64)
+        self._state["state"]["state"][:] = [*words, 1]
+        self._bits.state = self._state
+        self._bits.random_raw(12, output=False)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
 
 
-def use_fast_dropout(model: nn.Module, *, seed: int, process: int = 0) -> Masks:
-    """Replace every ``nn.Dropout`` of the model.
-
-    Not for gradient checkpointing: the second forward pass would draw other masks than the first,
-    because torch restores its own random state only.
-    """
-    masks = Masks(seed=seed, process=process)
+def use_fast_dropout(model: nn.Module) -> None:
+    """Replace every ``nn.Dropout`` of the model."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Dropout:
-                replacement = FastDropout(child.p, masks)
+                replacement = FastDropout(child.p)
                 replacement.train(child.training)
                 setattr(parent, name, replacement)
-    return masks

@@ -34,7 +34,7 @@ class Lookup(nn.Module):
         found: torch.Tensor = _Rows.apply(self.weight, ids, self)  # type: ignore[no-untyped-call]
         return found
 
-    def begin(self, _step: int) -> None:
+    def begin(self) -> None:
         """Before an optimizer step: forget the gradient of the last one."""
         for ids in self._touched:
             assert self._gradient is not None

@@ -40,8 +40,8 @@ class Trainer:
     optimizer: Any
     accelerator: Accelerator
     metric: str
-    before_step: Sequence[Callable[[int], None]] = ()
-    """Called with the number of each optimizer step before it is taken."""
+    before_step: Sequence[Callable[[], None]] = ()
+    """Called before each optimizer step."""
 
 
 def run(trainer: Trainer, *, progress: Progress, evaluate: Evaluate | None) -> Iterator[StepReport]:
@@ -107,7 +107,7 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     t, settings, accelerator = trainer, trainer.settings, trainer.accelerator
     index = accelerator.process_index
     for begin in t.before_step:
-        begin(number)
+        begin()
     chosen = t.plan.batches(epoch=epoch, step=step, process=index)
     batches = [t.batcher(t.encoded, one, head=t.head) for one in chosen if one]
     count = _over_processes(accelerator, sum(t.head.count(_gold(batch)) for batch in batches))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -255,6 +256,7 @@ class TestCommandLine:
         assert (code, out) == (0, "")
         assert "examples  train 48, dev 12, test 24" in err
         assert "steps     12 of 8 (2 epochs)" in err
+        assert re.search(r"about \d+ s of training left .*, [\d,]+ tokens/s, \d+% of padding", err)
         assert names(tmp_path) == before
 
     def test_the_default_folder_says_recipe_and_time(self, command, reviews, tiny, tmp_path):
