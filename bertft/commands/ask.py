@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-import numpy as np
-
 from bertft.commands.predict import Predictor
 from bertft.contracts import Answer, Source
+from bertft.evaluation.probabilities import softmax
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.squad import Question
 
@@ -60,8 +59,7 @@ def best_answers(
     if not kept or (count == 1 and top_k is None):
         yield first
         return
-    logits = np.array([one["logit"] for one in kept])
-    powers = np.exp(logits - logits[0])
-    for one, share in zip(kept[: top_k or 1], powers / powers.sum(), strict=False):
+    shares = softmax([one["logit"] for one in kept])
+    for one, share in zip(kept[: top_k or 1], shares, strict=False):
         one.pop("logit")
         yield one | {"score": float(share)}

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bertft.evaluation.metrics import ratio
+from bertft.evaluation.probabilities import sigmoid
 
 if TYPE_CHECKING:
     from bertft.contracts import FloatArray
@@ -215,7 +216,7 @@ def fit_confidence(p: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[float, flo
         return float((np.logaddexp(0, scores) - targets * scores).sum())
 
     for _ in range(100):
-        given = _sigmoid(inputs @ weights)
+        given = sigmoid(inputs @ weights)
         gradient = inputs.T @ (given - targets)
         if np.abs(gradient).max() < 1e-9 * len(p):
             break
@@ -231,7 +232,7 @@ def fit_confidence(p: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[float, flo
 
 def calibrated(p: npt.ArrayLike, a: float, b: float) -> FloatArray:
     """sigmoid(a logit(p) + b) of probabilities of any shape; (a, b) from ``fit_confidence``."""
-    return _sigmoid(a * _logit(np.asarray(p, dtype=np.float64)) + b)
+    return sigmoid(a * _logit(np.asarray(p, dtype=np.float64)) + b)
 
 
 def expected_calibration_error(
@@ -270,7 +271,3 @@ def _logit(p: FloatArray) -> FloatArray:
 def _check_probabilities(p: FloatArray) -> None:
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError("confidences are probabilities, from 0 to 1")
-
-
-def _sigmoid(scores: FloatArray) -> FloatArray:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scores)))

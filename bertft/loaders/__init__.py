@@ -4,6 +4,9 @@ files.py    paths, stdin, gzip and encodings -> decoded lines
 tables.py   CSV and TSV -> rows; ``open_table`` finds the reader for every format with columns
 text.py     plain text, JSON lines and JSON arrays -> rows
 hub.py      data sets of the Hugging Face Hub and Parquet files -> rows
+rows.py     any of these by the source's name -> rows
+conll.py    tagged words or characters -> texts with entities; tagged_rows.py: the same from rows
+squad.py    questions about passages; articles.py: those of nested SQuAD files
 
 Here are the two types that all of them share; ``tables`` hands them out too.
 """

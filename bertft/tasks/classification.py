@@ -22,7 +22,6 @@ from transformers import PreTrainedTokenizerBase
 from bertft.contracts import (
     Answer,
     Encoded,
-    FloatArray,
     Head,
     Learned,
     Pieces,
@@ -30,6 +29,7 @@ from bertft.contracts import (
     Source,
 )
 from bertft.errors import DataError, RecipeError, did_you_mean
+from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.heads.sequence import SequenceHead
 from bertft.recipe import Section, parse_options
 from bertft.tasks.long_text import LongText
@@ -253,7 +253,7 @@ class Classification:
     def decode(self, example: TextExample, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """Probabilities from the mean logits over the example's windows."""
         logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
-        p = _sigmoid(logits) if self.options.multi_label else _softmax(logits)
+        p = sigmoid(logits) if self.options.multi_label else softmax(logits)
         order = np.argsort(-p, kind="stable")
         answer: Answer = {"id": example.id, self.keys[0]: example.text}
         if example.pair is not None:
@@ -317,12 +317,3 @@ def _normal(name: str) -> str:
 def _natural(name: str) -> tuple[Any, ...]:
     """Sort key: whole numbers by value and before names, names by code point."""
     return (0, int(name), name) if re.fullmatch(r"-?[0-9]{1,18}", name) else (1, 0, name)
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    powers = np.exp(logits - logits.max())
-    return np.asarray(powers / powers.sum())
-
-
-def _sigmoid(logits: FloatArray) -> FloatArray:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))

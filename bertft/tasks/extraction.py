@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertft.contracts import Encoded, FloatArray, Pieces
+from bertft.evaluation.probabilities import softmax
 from bertft.spans import Span
 
 N_BEST = 20
@@ -38,8 +39,7 @@ class Extraction:
     def probabilities(self, *, with_null: bool) -> FloatArray:
         """Softmax over the spans, with the null score as the last where it takes part."""
         scores = np.append(self.scores, self.null) if with_null else self.scores
-        powers = np.exp(scores - scores.max()) if len(scores) else scores
-        return np.asarray(powers / powers.sum())
+        return softmax(scores) if len(scores) else scores
 
 
 def extract(pieces: Pieces, *, max_answer_length: int, count: int = N_BEST) -> Extraction:

@@ -28,13 +28,13 @@ from bertft.contracts import (
 )
 from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, did_you_mean
+from bertft.evaluation.probabilities import log_softmax
 from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText, read_tagged
 from bertft.recipe import Section, parse_options
 from bertft.spans import (
     Composed,
     Entity,
-    Span,
     compose,
     entities_to_tags,
     tags_to_entities,
@@ -140,14 +140,12 @@ class Ner:
         texts = []
         for example, parts in zip(examples, pieces, strict=True):
             composed = compose(example.text)
-            units, _ = tagging.merge_windows([one for one, _ in parts], [row for _, row in parts])
+            units, _ = tagging.merge_windows(parts)
             texts.append((composed.text, self._composed_gold(example, composed), units))
         task = replace(self, edges=learn_edges(texts))
-        return task._fit_transitions(examples, pieces) if self._uses_transitions else task
-
-    @property
-    def _uses_transitions(self) -> bool:
-        return self.options.decoding == "viterbi"
+        if self.options.decoding != "viterbi":
+            return task
+        return task._fit_transitions(examples, pieces)
 
     def _fit_transitions(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
         learned = tagging.learned_transitions(
@@ -242,7 +240,11 @@ class Ner:
     @staticmethod
     def _composed_gold(example: TaggedText, composed: Composed) -> list[Entity]:
         gold = example.entities or ()
-        return [_moved(one, composed.composed(one.start, one.end)) for one in gold]
+        spans = [composed.composed(one.start, one.end) for one in gold]
+        return [
+            replace(one, start=start, end=end)
+            for one, (start, end) in zip(gold, spans, strict=True)
+        ]
 
     def remarks(self, examples: Sequence[TaggedText], encoded: Sequence[Encoded]) -> list[str]:
         """Entities whose tags do not give them back: they begin or end inside a unit."""
@@ -251,12 +253,12 @@ class Ner:
             windows.setdefault(one.example, []).append(one)
         lost = total = 0
         for number, parts in windows.items():
-            example = examples[number]
-            units, tags = tagging.merge_windows(parts, [np.asarray(one.target) for one in parts])
-            found = self._entities(example, [int(tag) for tag in tags], units)
-            gold = {(one.start, one.end, one.label) for one in example.entities or ()}
+            composed = compose(examples[number].text)
+            units, tags = tagging.merge_windows([(one, np.asarray(one.target)) for one in parts])
+            found = self._entities([int(tag) for tag in tags], units, composed.text)
+            gold = set(self._composed_gold(examples[number], composed))
             total += len(gold)
-            lost += len(gold - {(one.start, one.end, one.label) for one in found})
+            lost += len(gold.difference(found))
         if not lost:
             return []
         what = "words" if self.options.label_pieces == "first" else "pieces"
@@ -268,17 +270,18 @@ class Ner:
 
     def decode(self, example: TaggedText, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """Entities with their probability: the geometric mean over their units."""
-        units, rows = tagging.merge_windows([one for one, _ in pieces], [row for _, row in pieces])
+        units, rows = tagging.merge_windows(pieces)
         answer: Answer = {"id": example.id, "text": example.text, "entities": []}
         if not len(units):
             return answer
-        scores = tagging.log_probabilities(rows)  # [U, C]
+        composed = compose(example.text)
+        scores = log_softmax(rows)  # [U, C]
         tags = self._decide(scores)
         chosen = scores[np.arange(len(tags)), tags]  # [U]
-        for one in self._entities(example, tags, units):
-            composed = compose(example.text).composed(one.start, one.end)
-            inside = (units[:, 0] < composed[1]) & (units[:, 1] > composed[0])
-            found = {"start": one.start, "end": one.end, "text": example.text[one.start : one.end]}
+        for one in self._entities(tags, units, composed.text):
+            inside = (units[:, 0] < one.end) & (units[:, 1] > one.start)
+            start, end = composed.original(one.start, one.end)
+            found = {"start": start, "end": end, "text": example.text[start:end]}
             found |= {"label": one.label, "score": float(np.exp(chosen[inside].mean()))}
             answer["entities"].append(found | ({"repaired": True} if one.repaired else {}))
         return answer
@@ -287,30 +290,21 @@ class Ner:
         best = [int(tag) for tag in scores.argmax(axis=1)]
         if self.options.decoding == "greedy":
             return best
-        if self._uses_transitions and self.transitions:
+        if self.options.decoding == "viterbi" and self.transitions:
             return tagging.best_path(scores, np.asarray(self.transitions))
         allowed = tagging.allowed_transitions(self.labels)
         # The best of all sequences, if valid, is the best of the valid ones.
         return best if tagging.is_valid(best, allowed) else tagging.best_path(scores, allowed)
 
-    def _entities(
-        self, example: TaggedText, tags: Sequence[int], units: OffsetArray
-    ) -> list[Entity]:
-        """Entities in characters of the untouched text."""
+    def _entities(self, tags: Sequence[int], units: OffsetArray, text: str) -> list[Entity]:
+        """Entities in characters of the composed text, without what sticks to them."""
         spans = [(int(start), int(end)) for start, end in units]
-        names = [self.labels[tag] for tag in tags]
-        composed = compose(example.text)
-        return [
-            _moved(one, composed.original(one.start, one.end))
-            for one in (
-                self.edges.trim(found, composed.text, units)
-                for found in tags_to_entities(names, spans)
-            )
-        ]
+        found = tags_to_entities([self.labels[tag] for tag in tags], spans)
+        return [self.edges.trim(one, text, units) for one in found]
 
     def gold(self, example: TaggedText, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold spans, and the mean of -log p(gold tag) over the units."""
-        _, rows = tagging.merge_windows([one for one, _ in pieces], [row for _, row in pieces])
+        _, rows = tagging.merge_windows(pieces)
         gold = [
             {"start": one.start, "end": one.end, "label": one.label}
             for one in example.entities or ()
@@ -318,7 +312,7 @@ class Ner:
         if not len(rows):
             return {"gold": gold, "loss": 0.0}
         tags = tagging.gold_tags(pieces)
-        scores = tagging.log_probabilities(rows)[np.arange(len(tags)), tags]  # [U]
+        scores = log_softmax(rows)[np.arange(len(tags)), tags]  # [U]
         return {"gold": gold, "loss": -float(scores.mean())}
 
     def regain(self, record: Mapping[str, Any]) -> TaggedText:
@@ -349,7 +343,3 @@ def _apart(offsets: OffsetArray) -> OffsetArray:
     found = offsets.copy()
     found[1:][offsets[1:, 0] < np.maximum.accumulate(offsets[:, 1])[:-1]] = 0
     return found
-
-
-def _moved(entity: Entity, span: Span) -> Entity:
-    return replace(entity, start=span[0], end=span[1])

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
 from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError
+from bertft.evaluation.probabilities import log_softmax
 from bertft.heads.span import SpanHead, passage_of
 from bertft.loaders.squad import AnswerText, Question, read_questions
 from bertft.recipe import Section, parse_options
@@ -323,9 +324,6 @@ def _window_loss(one: Encoded, logits: np.ndarray[Any, Any]) -> float:
     assert isinstance(one.target, tuple)
     first, last = passage_of(one)
     allowed = [0, *range(first, last + 1)]
-    total = 0.0
-    for side in (0, 1):
-        scores = logits[allowed, side].astype(np.float64)
-        place = 0 if one.target[side] == 0 else one.target[side] - first + 1
-        total += np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[place]
-    return float(total) / 2
+    chances = log_softmax(logits[allowed].T)  # [2, passage + 1]
+    places = [place and place - first + 1 for place in one.target]
+    return -float(chances[[0, 1], places].mean())

@@ -18,18 +18,18 @@ NEVER = -1e9
 
 
 def merge_windows(
-    encoded: Sequence[Encoded], rows: Sequence[np.ndarray[Any, Any]]
+    pieces: Sequence[tuple[Encoded, np.ndarray[Any, Any]]],
 ) -> tuple[OffsetArray, np.ndarray[Any, Any]]:
     """(units [U, 2], their rows [U, ...]) of one text from all its windows, in text order.
 
-    ``rows`` hold one row per token. A unit that several windows hold is taken from the one where it
-    has most context on its shorter side.
+    Each window comes with one row per token (logits, or target tags). A unit that several windows
+    hold is taken from the one where it has most context on its shorter side.
     """
-    offsets = [one.offsets for one in encoded if one.offsets is not None]
+    offsets = [one.offsets for one, _ in pieces if one.offsets is not None]
     kept = [np.flatnonzero(one[:, 1] > one[:, 0]) for one in offsets]
     units = np.concatenate([one[keep] for one, keep in zip(offsets, kept, strict=True)])
-    found = np.concatenate([np.asarray(row)[keep] for row, keep in zip(rows, kept, strict=True)])
-    if len(encoded) == 1:
+    found = np.concatenate([row[keep] for (_, row), keep in zip(pieces, kept, strict=True)])
+    if len(pieces) == 1:
         return units, found
     context = np.concatenate(
         [np.minimum(keep, len(one) - 1 - keep) for one, keep in zip(offsets, kept, strict=True)]
@@ -57,12 +57,6 @@ def word_units(words: Sequence[Span], offsets: OffsetArray) -> OffsetArray:
     units[places, 0] = spans[opens, 0]
     units[places, 1] = spans[closes, 1]
     return units
-
-
-def log_probabilities(logits: FloatArray) -> FloatArray:
-    """[U, C] log softmax over the tags."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 @lru_cache(maxsize=8)
@@ -119,6 +113,5 @@ def best_path(scores: FloatArray, transitions: FloatArray) -> list[int]:
 
 def gold_tags(pieces: Pieces) -> list[int]:
     """Target tags of a text's units."""
-    encoded = [piece[0] for piece in pieces]
-    rows = [np.asarray(one.target) for one in encoded]
-    return [int(tag) for tag in merge_windows(encoded, rows)[1]]
+    _, tags = merge_windows([(one, np.asarray(one.target)) for one, _ in pieces])
+    return [int(tag) for tag in tags]

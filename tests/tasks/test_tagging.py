@@ -94,14 +94,9 @@ class TestMergeWindows:
             rows.append(np.array([(number, place) for place in range(length)]))
             for place, unit in enumerate(window, start=1):
                 context[number, place] = (unit, min(place, length - 1 - place))
-        found, chosen = tagging.merge_windows(encoded, rows)
+        found, chosen = tagging.merge_windows(list(zip(encoded, rows, strict=True)))
         expected = np.flatnonzero(carries) if count else []
         assert found.tolist() == [units[unit].tolist() for unit in expected]
         for unit, row in zip(expected, chosen, strict=True):
             most = max(width for other, width in context.values() if other == unit)
             assert context[tuple(row.tolist())] == (unit, most)
-
-
-def test_log_probabilities_of_large_logits():
-    found = tagging.log_probabilities(np.array([[900.0, 900.0], [-900.0, 900.0]], np.float32))
-    assert found == pytest.approx(np.array([[-np.log(2)] * 2, [-1800.0, 0.0]]))
