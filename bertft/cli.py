@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bertft.errors import BertftError, Interrupted
+from bertft.errors import BertftError, Interrupted, RunError, TrainingError
+from bertft.training import processes
 
 if TYPE_CHECKING:
     from bertft.console import Console
@@ -100,6 +101,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def start(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -107,6 +109,9 @@ def start(
 ) -> None:
     """Fine-tune BERT encoders on your own text: train, eval, predict."""
     _settings.debug = debug
+    if processes.count() > 1 and context.invoked_subcommand != "train":
+        what = f"{context.invoked_subcommand} runs in one process, not {processes.count()}"
+        raise RunError(what, hint="only train can be started by accelerate launch or torchrun")
 
 
 class _Settings:
@@ -203,7 +208,6 @@ def evaluate(
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
 ) -> None:
     """Score a run on its test data, or on a file of yours."""
-    from bertft.errors import RunError
 
     if not (run or target):
         raise RunError(
@@ -423,7 +427,7 @@ def _console(*, offline: bool = False) -> Console:
 
     if offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-    return Console()
+    return Console(quiet=not processes.is_main())
 
 
 def _show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:
@@ -494,5 +498,9 @@ def _fail(error: BaseException, *, code: int, cause: BaseException | None = None
 
     if _settings.debug:
         raise cause or error
-    Console().error(str(error))
+    # What is wrong with the input is wrong in every process: one of them says it.
+    if processes.is_main():
+        Console().error(str(error))
+    elif isinstance(error, TrainingError) or code == 1:
+        Console().error(f"process {processes.rank()}: {error}")
     sys.exit(code)

@@ -28,8 +28,8 @@ PLAIN_SECONDS = 10.0
 class Console:
     """Watches a job and tells it on stderr."""
 
-    def __init__(self) -> None:
-        self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._task: Any = None
         self._started = time.perf_counter()

@@ -70,7 +70,7 @@ class TrainingSettings(Section):
 
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    """Sequences in one forward pass on one process."""
+    """Sequences in one forward pass; several processes share them."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per optimizer step; the loss is averaged over all of them together."""
     learning_rate: float = Field(default=5e-5, gt=0)

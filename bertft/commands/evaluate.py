@@ -76,7 +76,9 @@ def evaluate(
     metric = recipe.training.metric
     scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
     folder = _new_folder(found.path, path, out=out)
-    return folder, write_scores(folder, scored)
+    content = scores_content(scored)
+    write_scores(folder, scored, content)
+    return folder, content
 
 
 def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
@@ -124,10 +126,10 @@ def score_split(
     )
 
 
-def write_scores(folder: Path, scored: Scored) -> dict[str, Any]:
-    """Write scores.json and predictions.jsonl into ``folder``; the content of scores.json."""
+def scores_content(scored: Scored) -> dict[str, Any]:
+    """What scores.json says: every metric with its interval."""
     intervals = bootstrap(scored.scores.statistic)
-    content = {
+    return {
         "split": scored.split,
         "data": scored.path,
         "n": len(scored.answers),
@@ -142,11 +144,14 @@ def write_scores(folder: Path, scored: Scored) -> dict[str, Any]:
         "baseline": scored.scores.baseline,
         **scored.scores.tables,
     }
+
+
+def write_scores(folder: Path, scored: Scored, content: dict[str, Any]) -> None:
+    """Write predictions.jsonl and scores.json into ``folder``."""
     with (folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
         for answer, gold in zip(scored.answers, scored.gold, strict=True):
             file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
     write_json(folder / "scores.json", content)
-    return content
 
 
 def _new_folder(run: Path, data: str, *, out: str) -> Path:

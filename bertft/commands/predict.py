@@ -36,6 +36,8 @@ class Predictor:
         self.max_length = int(self.card["max_length"])
         self.model = self.head.build(folder).to(runtime.device)  # type: ignore[arg-type]
         self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
+        self.together = False
+        """Whether all processes of a training answer the same examples at the same time."""
 
     def predict(
         self, texts: Sequence[str | Mapping[str, Any]], *, top_k: int | None = None
@@ -71,6 +73,7 @@ class Predictor:
             head=self.head,
             batcher=self.batcher,
             precision=self.runtime.precision,
+            together=self.together,
         )
         return pieces_of(len(examples), encoded, logits)
 

@@ -135,7 +135,8 @@ def prepare(recipe: Recipe, request: TrainRequest, *, watch: Watch) -> Job:
         task.check(examples, path=files.get(split, recipe.data.train))
     settings = recipe.training
     runtime = choose_runtime(device=settings.device, precision=settings.precision)
-    accelerator = make_accelerator(runtime)
+    accelerator, runtime = make_accelerator(runtime)
+    refuse_idle_processes(recipe, accelerator)
     set_seed(settings.seed)
     encoder = load_encoder(recipe.model, offline=request.offline)
     length = usable_length(encoder.folder, asked=recipe.model.max_length)
@@ -166,6 +167,14 @@ def read_splits(
         )
         watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
     return splits, files
+
+
+def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
+    """Raise RecipeError where a batch has fewer sequences than there are processes to share it."""
+    size, count = recipe.training.batch_size, accelerator.num_processes
+    if size < count:
+        hint = f"--set training.batch_size={count} or more, or start fewer processes"
+        raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
 
 
 def refuse_decomposed_hangul(job: Job) -> None:

@@ -7,6 +7,7 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
+import os
 import signal
 import statistics
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 
 from bertft.commands import run_folder
 from bertft.commands.cost import CostPreview, measure_cost
-from bertft.commands.evaluate import score_split, write_scores
+from bertft.commands.evaluate import score_split, scores_content, write_scores
 from bertft.commands.model_card import model_card
 from bertft.commands.predict import load
 from bertft.commands.prepare import (
@@ -35,7 +36,7 @@ from bertft.errors import Interrupted, RecipeError, RunError, did_you_mean
 from bertft.evaluation.inference import compute_logits, pieces_of
 from bertft.loaders.files import sha256
 from bertft.recipe import HUB
-from bertft.training import loop
+from bertft.training import loop, processes
 from bertft.training.checkpoint import load_state, replace_folder, save_state
 from bertft.training.journal import Journal
 
@@ -60,7 +61,8 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
     """
     watch = Recorder(watch or Silent())
     recipe = read_recipe(request)
-    run_folder.free_run_folder(request.out, recipe=request.recipe)
+    if processes.is_main():
+        run_folder.free_run_folder(request.out, recipe=request.recipe)
     job = prepare(recipe, request, watch=watch)
     model, head = build_model(job)
     trainer = make_trainer(job, model, head)
@@ -72,7 +74,7 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
         return None
     progress, run = start_run(job, trainer, request)
     watch.note(f"run directory: {run}")
-    journal = Journal(run / "journal.jsonl")
+    journal = Journal(run / "journal.jsonl" if processes.is_main() else Path(os.devnull))
     journal.write("plan", asdict(plan))
     journal.notes(watch.take_notes())
     try:
@@ -96,7 +98,9 @@ def train_seeds(
     ``collapsed`` counts runs whose dev score is no better than always answering the majority class.
     """
     first = read_recipe(request).training.seed
-    folder = run_folder.free_run_folder(request.out, recipe=request.recipe)
+    folder = processes.main_decides(
+        lambda: run_folder.free_run_folder(request.out, recipe=request.recipe)
+    )
     results = []
     for seed in range(first, first + count):
         one = replace(request, seed=seed, out=str(folder / f"seed-{seed}"))
@@ -114,10 +118,15 @@ def train_seeds(
 
 
 def start_run(job: Job, trainer: loop.Trainer, request: TrainRequest) -> tuple[Progress, Path]:
-    """Create the run directory with its recipe and environment, or reopen it to go on."""
+    """The run directory, new or reopened to go on, and where training stands in it."""
     digests = {name: sha256(path) for name, path in job.files.items() if _is_file(path)}
     if request.resume:
         return reopen_run(job, trainer, Path(request.resume), digests), Path(request.resume)
+    return Progress(), processes.main_decides(lambda: new_run(job, request, digests))
+
+
+def new_run(job: Job, request: TrainRequest, digests: dict[str, str]) -> Path:
+    """Create the run directory with its recipe and environment."""
     run = run_folder.new_run_folder(request.out, recipe=request.recipe)
     (run / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
     details = {
@@ -131,12 +140,20 @@ def start_run(job: Job, trainer: loop.Trainer, request: TrainRequest) -> tuple[P
     }
     content = run_folder.environment(job.recipe, name=job.name, details=details)
     run_folder.write_json(run / "environment.json", content)
-    return Progress(), run
+    return run
 
 
 def reopen_run(job: Job, trainer: loop.Trainer, run: Path, digests: dict[str, str]) -> Progress:
-    """Load ``last/`` of a run. Raises RunError when its data or its recipe changed."""
+    """Load ``last/`` of a run.
+
+    Raises:
+        RunError: its data or its recipe changed, or it ran in another number of processes, whose
+            sums would round differently.
+    """
     known = run_folder.read_json(run / "environment.json")
+    before, now = known.get("processes", 1), job.accelerator.num_processes
+    if before != now:
+        raise RunError(f"{run} ran in {before} processes, not {now}", hint=f"start {before}")
     for name, sha in digests.items():
         if known.get("data", {}).get(name, {}).get("sha256") != sha:
             raise RunError(f"{job.files[name]} changed since {run} was started", hint="train anew")
@@ -164,8 +181,10 @@ def fit(
             if report.scores is not None:
                 save()
             yield report
-            if received and not report.is_last:
+            # All processes stop after the same step, whichever of them was told to.
+            if processes.summed(len(received)) and not report.is_last:
                 save()
+                received = received or [signal.SIGTERM]
                 name = signal.Signals(received[0]).name
                 journal.write("note", {"step": report.step, "text": f"stopped by {name}"})
                 message = f"stopped by {name} after step {report.step}"
@@ -189,11 +208,12 @@ def dev_scorer(
 
     def evaluate() -> dict[str, float]:
         logits = compute_logits(
-            trainer.model,
+            trainer.accelerator.unwrap_model(trainer.model),
             encoded,
             head=trainer.head,
             batcher=trainer.batcher,
             precision=job.runtime.precision,
+            together=True,
         )
         pieces = pieces_of(len(examples), encoded, logits)
         job.task = task = job.task.fit(examples, pieces)
@@ -260,7 +280,9 @@ def finish(
 ) -> TrainResult:
     """Score the best checkpoint on test (or dev) and write the run's scores."""
     split = "test" if "test" in job.splits else "dev"
+    processes.wait()  # the main one has just written best/
     predictor = load(run / "best", device=job.runtime.device, precision=job.runtime.precision)
+    predictor.together = True
     path = job.files.get(split, job.recipe.data.train)
     metric = job.recipe.training.metric
     scored = score_split(
@@ -269,7 +291,9 @@ def finish(
     if split == "dev":
         chose = ", which chose the checkpoint" if job.recipe.training.keep == "best" else ""
         watch.note(f"no test set: the scores are those of dev{chose}")
-    content = write_scores(run, scored)
+    content = scores_content(scored)
+    if processes.is_main():
+        write_scores(run, scored, content)
     kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
     journal.write("finish", {"split": split, "best_step": kept})
     return TrainResult(run, job.task.name, split, content, progress.best_score)

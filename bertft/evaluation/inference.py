@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from bertft.contracts import Batcher, Encoded, FloatArray, Head, Pieces
+from bertft.training import processes
 from bertft.training.plan import inference_batches
 
 MAX_TOKENS = 8192
@@ -23,10 +25,13 @@ def compute_logits(
     head: Head,
     batcher: Batcher,
     precision: str,
+    together: bool = False,
 ) -> list[FloatArray]:
     """Logits of every Encoded, in the order given; batches are formed by length inside.
 
-    ``precision`` is fp32, bf16 or fp16; weights stay float32 and products run in it.
+    ``precision`` is fp32, bf16 or fp16; weights stay float32 and products run in it. With
+    ``together`` all processes call this at the same time: they share the batches, and each gets all
+    logits.
     """
     device = next(model.parameters()).device
     logits: list[FloatArray | None] = [None] * len(encoded)
@@ -34,13 +39,29 @@ def compute_logits(
     cast = torch.autocast(
         device.type, dtype=AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST
     )
+    batches = inference_batches([len(one) for one in encoded], max_tokens=MAX_TOKENS)
+    # With fewer batches than processes, each computes all: there is little to share.
+    shared = together and 1 < processes.count() <= len(batches)
     with torch.inference_mode(), cast:
-        for indices in inference_batches([len(one) for one in encoded], max_tokens=MAX_TOKENS):
+        for indices in batches[processes.rank() :: processes.count()] if shared else batches:
             batch = batcher(encoded, indices, head=None)
             rows = head.split(model(**batch.on(device)), batch)
             for index, row in zip(batch.encoded, rows, strict=True):
                 logits[index] = row
-    return [row for row in logits if row is not None]
+    return _exchanged(logits, encoded) if shared else [row for row in logits if row is not None]
+
+
+def _exchanged(logits: list[FloatArray | None], encoded: Sequence[Encoded]) -> list[FloatArray]:
+    """All processes' rows; each gives its own and None for the rest."""
+    known = next(row for row in logits if row is not None)
+    heights = [len(one) if known.ndim == 2 else 1 for one in encoded]
+    width = known.shape[-1]
+    empty = [np.zeros((height, width), dtype=np.float32) for height in heights]
+    mine = [blank if row is None else row for row, blank in zip(logits, empty, strict=True)]
+    flat = np.concatenate([row.reshape(-1, width) for row in mine])
+    total = processes.summed_tensor(torch.from_numpy(flat)).numpy()  # 0 + x is x to the last bit
+    rows = np.split(total, np.cumsum(heights)[:-1])
+    return rows if known.ndim == 2 else [row[0] for row in rows]
 
 
 def pieces_of(count: int, encoded: Sequence[Encoded], logits: Sequence[FloatArray]) -> list[Pieces]:

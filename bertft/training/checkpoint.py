@@ -2,8 +2,8 @@
 
 ``replace_folder`` writes into a temporary sibling, flushes it to the disk with a manifest of
 SHA-256 and renames it; the previous folder stays until then. ``last/`` holds what training needs
-to go on (weights, optimizer moments, random states, progress), ``best/`` a plain Hugging Face
-model.
+to go on (weights, optimizer moments, progress; dropout is drawn anew from seed and step), ``best/``
+a plain Hugging Face model.
 """
 
 from __future__ import annotations
@@ -106,7 +106,6 @@ def save_state(
         for key, value in state.items()
     }
     save_file(moments, folder / "optimizer.safetensors")
-    save_file(_random_states(), folder / "random.safetensors")
     state = {"recipe_hash": recipe_hash, "progress": progress.state_dict()}
     (folder / "progress.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
 
@@ -114,7 +113,7 @@ def save_state(
 def load_state(
     folder: Path, model: torch.nn.Module, optimizer: Any, *, recipe_hash: str
 ) -> Progress:
-    """Put a saved state back into model, optimizer and random generators.
+    """Put a saved state back into model and optimizer.
 
     Returns:
         The progress to go on from.
@@ -133,19 +132,4 @@ def load_state(
         state.setdefault(int(index), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    _set_random_states(load_file(folder / "random.safetensors"))
     return Progress.from_state_dict(saved["progress"])
-
-
-def _random_states() -> dict[str, torch.Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states |= {f"cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
-    return states
-
-
-def _set_random_states(states: dict[str, torch.Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    devices = [states[name] for name in sorted(states) if name.startswith("cuda")]
-    if devices and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(devices)

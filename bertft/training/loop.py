@@ -14,12 +14,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 
 from bertft.contracts import Batch, Batcher, Encoded, Head, Progress, StepReport
 from bertft.errors import TrainingError
 from bertft.recipe import TrainingSettings
+from bertft.training import processes
 from bertft.training.optimizer import rate_share, set_learning_rate
 from bertft.training.plan import Plan
 
@@ -105,22 +107,28 @@ def _stop_reason(progress: Progress, settings: TrainingSettings) -> str:
 def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> dict[str, Any]:
     """One step over all its batches; the figures that a StepReport needs."""
     t, settings, accelerator = trainer, trainer.settings, trainer.accelerator
-    index = accelerator.process_index
+    torch.manual_seed(_noise_seed(settings.seed, step=number, process=accelerator.process_index))
     for begin in t.before_step:
         begin()
-    chosen = t.plan.batches(epoch=epoch, step=step, process=index)
-    batches = [t.batcher(t.encoded, one, head=t.head) for one in chosen if one]
-    count = _over_processes(accelerator, sum(t.head.count(_gold(batch)) for batch in batches))
-    share = rate_share(
-        number, total=t.plan.total_steps, warmup=settings.warmup, schedule=settings.schedule
+    chosen = t.plan.batches(epoch=epoch, step=step, process=accelerator.process_index)
+    # All processes pass backward equally often: one without a share learns nothing from a stand-in.
+    stand_in = t.plan.sample(epoch=epoch, step=step)[:1]
+    batches = [t.batcher(t.encoded, one or stand_in, head=t.head) for one in chosen]
+    own = [batch for batch, one in zip(batches, chosen, strict=True) if one]
+    count = processes.summed(sum(t.head.count(_gold(batch)) for batch in own))
+    rate = set_learning_rate(
+        t.optimizer,
+        rate_share(
+            number, total=t.plan.total_steps, warmup=settings.warmup, schedule=settings.schedule
+        ),
     )
-    rate = set_learning_rate(t.optimizer, share)
     t.model.train()
     total = 0.0
     for position, batch in enumerate(batches):
         last = position + 1 == len(batches)
+        share = 1 / count if chosen[position] else 0.0
         with nullcontext() if last else accelerator.no_sync(t.model):
-            total += _backward(trainer, batch, count=count, step=number + 1)
+            total += _backward(trainer, batch, share=share, step=number + 1)
     norm = accelerator.clip_grad_norm_(t.model.parameters(), settings.max_gradient_norm or math.inf)
     gradient_norm = float(norm) if norm is not None else 0.0
     # With fp16 an overflow is expected now and then: the gradient scaler skips that step.
@@ -129,20 +137,25 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     t.optimizer.step()
     t.optimizer.zero_grad()
     return {
-        "loss": _over_processes(accelerator, total),
+        "loss": processes.summed(total),
         "learning_rate": rate,
         "gradient_norm": gradient_norm,
         "examples": len(t.plan.sample(epoch=epoch, step=step)),
-        "tokens": int(_over_processes(accelerator, sum(batch.tokens for batch in batches))),
+        "tokens": int(processes.summed(sum(batch.tokens for batch in own))),
     }
 
 
-def _backward(trainer: Trainer, batch: Batch, *, count: float, step: int) -> float:
-    """Forward and backward of one batch; its share of the step's loss."""
+def _noise_seed(seed: int, *, step: int, process: int) -> int:
+    """What dropout is drawn from: a function of the step, so that no random state is kept."""
+    return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])
+
+
+def _backward(trainer: Trainer, batch: Batch, *, share: float, step: int) -> float:
+    """Forward and backward of one batch; ``share`` turns its summed loss into the step's."""
     accelerator = trainer.accelerator
     with accelerator.autocast():
         output = trainer.model(**batch.on(accelerator.device))
-    loss = trainer.head.loss(output, _gold(batch).to(accelerator.device)) / count
+    loss = trainer.head.loss(output, _gold(batch).to(accelerator.device)) * share
     value = float(loss.detach())
     if not math.isfinite(value):
         raise _not_finite("loss", value, trainer, batch, step=step)
@@ -162,11 +175,3 @@ def _not_finite(
 def _gold(batch: Batch) -> torch.Tensor:
     assert batch.targets is not None, "training needs gold"
     return batch.targets
-
-
-def _over_processes(accelerator: Accelerator, value: float) -> float:
-    """The sum of a figure over all processes."""
-    if accelerator.num_processes == 1:
-        return value
-    tensor = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
-    return float(accelerator.reduce(tensor, reduction="sum"))

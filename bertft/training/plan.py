@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``lengths`` are those of all Encoded; ``batch_size`` counts sequences of one forward pass."""
+    """``lengths`` are those of all Encoded; the processes share the sequences of each batch."""
 
     lengths: tuple[int, ...]
     batch_size: int
@@ -26,7 +26,7 @@ class Plan:
 
     @property
     def sequences_per_step(self) -> int:
-        return self.batch_size * self.accumulation * self.processes
+        return self.batch_size * self.accumulation
 
     @property
     def steps_per_epoch(self) -> int:
@@ -46,11 +46,11 @@ class Plan:
         """The step's sample for one process, cut into forward passes of similar lengths.
 
         Sorting happens inside the step only, so each step learns from the same random sample as it
-        would without. Every process gets the same number of passes; one may be empty at the end of
-        an epoch.
+        would without, in any number of processes. Every process gets the same number of passes;
+        one may be empty at the end of an epoch.
         """
         sample = sorted(self.sample(epoch=epoch, step=step), key=lambda i: (self.lengths[i], i))
-        size = self.batch_size * self.processes
+        size = self.batch_size
         groups = [sample[first : first + size] for first in range(0, len(sample), size)]
         return [group[process :: self.processes] for group in groups]
 

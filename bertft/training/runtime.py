@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 
 from bertft.errors import DeviceError, did_you_mean
+from bertft.training import processes
 
 PROBE_SECONDS = 0.04
 PROBE_ROUNDS = 6
@@ -46,21 +48,25 @@ def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
     return Runtime(device, chosen, reason, torch.get_num_threads())
 
 
-def make_accelerator(runtime: Runtime) -> Accelerator:
-    """The Accelerator of this run.
+def make_accelerator(runtime: Runtime) -> tuple[Accelerator, Runtime]:
+    """The Accelerator of this run, and the runtime that all its processes share.
 
     Raises:
-        DeviceError: started in several processes, which training does not support yet.
+        DeviceError: Accelerate was told to shard the model, which checkpoints do not support yet.
     """
     # Accelerate 1.15 keeps device and precision for the whole process and refuses others.
     AcceleratorState._reset_state(reset_partial_state=True)
+    # The group of processes comes first: each has measured for itself whether bf16 pays.
+    PartialState(cpu=runtime.device == "cpu")
+    runtime = processes.main_decides(lambda: runtime)
     accelerator = Accelerator(
         cpu=runtime.device == "cpu", mixed_precision=PRECISIONS[runtime.precision]
     )
-    if accelerator.num_processes > 1:
-        hint = "start bertft directly, not with accelerate launch or torchrun"
-        raise DeviceError("training runs in one process", hint=hint)
-    return accelerator
+    kind = accelerator.distributed_type
+    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        hint = "launch with --multi_gpu or --cpu: each process then holds the whole model"
+        raise DeviceError(f"training with {kind.value} is not supported", hint=hint)
+    return accelerator, runtime
 
 
 def _device(asked: str) -> str:

@@ -48,7 +48,7 @@ class TestRunDirectory:
         assert names(trained) - {"report.html"} == expected
         best = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
         assert names(trained / "best") == best | {"README.md", "bertft.json", "manifest.json"}
-        state = {"model.safetensors", "optimizer.safetensors", "random.safetensors"}
+        state = {"model.safetensors", "optimizer.safetensors"}
         assert names(trained / "last") == state | {"progress.json", "manifest.json"}
 
     def test_checkpoints_are_sealed(self, trained):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,18 +195,14 @@ def trained(start: Start, tiny: Path, *, steps: int) -> tuple[SimpleNamespace, P
 
 
 def test_a_saved_state_comes_back_bit_for_bit(start: Start, tiny: Path, tmp_path: Path) -> None:
-    """Weights, moments, counts of steps, learning rates, progress and random numbers."""
+    """Weights, moments, counts of steps, learning rates, and progress."""
     started, progress, _ = trained(start, tiny, steps=4)
     progress.best_score, progress.best_step = 1 / 3, 2
     train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
-    drawn = torch.rand(8)
-    random.seed(99)
-    torch.manual_seed(99)
     other, _, _ = trained(start, tiny, steps=1)
     optimizer = other.trainer.optimizer
     digest = started.job.recipe.hash()
     found = load_state(tmp_path / "last", other.model, optimizer, recipe_hash=digest)
-    assert torch.equal(torch.rand(8), drawn)
     assert found == progress
     for name, tensor in started.model.state_dict().items():
         assert torch.equal(other.model.state_dict()[name], tensor), name

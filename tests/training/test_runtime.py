@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 
 from bertft.errors import DeviceError
 from bertft.training import runtime
@@ -119,7 +121,9 @@ def fresh_state() -> Iterator[None]:
 @pytest.mark.usefixtures("fresh_state")
 @pytest.mark.parametrize(("precision", "theirs"), [("fp32", "no"), ("bf16", "bf16")])
 def test_accelerate_gets_device_and_precision(precision: str, theirs: str) -> None:
-    accelerator = make_accelerator(Runtime("cpu", precision, "as set", 1))
+    runtime = Runtime("cpu", precision, "as set", 1)
+    accelerator, shared = make_accelerator(runtime)
+    assert shared == runtime
     assert accelerator.device == torch.device("cpu")
     assert accelerator.mixed_precision == theirs
     assert accelerator.num_processes == 1
@@ -129,5 +133,12 @@ def test_accelerate_gets_device_and_precision(precision: str, theirs: str) -> No
 def test_two_runs_in_one_process_may_differ_in_precision() -> None:
     """From Python, one training may follow another."""
     for precision, theirs in (("fp32", "no"), ("bf16", "bf16")):
-        accelerator = make_accelerator(Runtime("cpu", precision, "as set", 1))
+        accelerator, _ = make_accelerator(Runtime("cpu", precision, "as set", 1))
         assert accelerator.mixed_precision == theirs
+
+
+@pytest.mark.usefixtures("fresh_state")
+def test_a_sharded_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
+    with pytest.raises(DeviceError, match="FSDP is not supported; launch with --multi_gpu"):
+        make_accelerator(Runtime("cpu", "fp32", "as set", 1))
