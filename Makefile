@@ -1,6 +1,7 @@
 # make demo    set everything up, train on the bundled sample, score it, answer a demo file;
 #              TASK=sentiment (default), nli, ner or qa
 # make test    set everything up, run every test
+# make faults  kill, starve and damage 800 trainings, and resume them (half an hour)
 # make lint    format, lint and type checks
 # make bench   side-by-side measurements against peers (minutes to hours)
 # make clean   remove the environment and everything that was built
@@ -29,7 +30,7 @@ ifndef DEMO_$(TASK)
 $(error TASK is sentiment, nli, ner or qa, not '$(TASK)')
 endif
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test faults lint format bench clean
 
 # torch first and pinned: an open range may fetch gigabytes of GPU libraries that a laptop has no
 # use for. On a GPU machine set TORCH= to keep the torch that is installed or wanted there.
@@ -55,6 +56,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q
+
+faults: $(READY)
+	$(BIN)/python tests/faults/campaign.py --kills 500
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -457,6 +458,7 @@ def main() -> None:
     the reader of our messages has gone too the error stays, for the work may be half done.
     """
     answers = sys.stdout  # typer replaces it when it meets a broken pipe
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         _run()
     except SystemExit as end:
@@ -468,6 +470,8 @@ def main() -> None:
         if isinstance(end.__context__, BrokenPipeError) and _messages_are_read():
             raise SystemExit(0) from None
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run() -> None:

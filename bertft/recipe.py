@@ -102,6 +102,12 @@ class TrainingSettings(Section):
     """Weights that the run ends with: those of the best dev score, or the last ones. On a small dev
     set the best is mostly luck, and the last had the whole schedule, down to a rate of 0."""
     seed: int = Field(default=13, ge=0, lt=2**32)
+    save_every: int = Field(default=0, ge=0)
+    """Optimizer steps between checkpoints, beside that of each evaluation; 0 saves every five
+    minutes (less often where saving would take more than 2 % of the time)."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """Checkpoints kept while training, ``last/`` included: if it is damaged the one before it is
+    used."""
 
 
 class Recipe(Section):
@@ -123,6 +129,17 @@ class Recipe(Section):
 
     def to_toml(self) -> str:
         return tomli_w.dumps(self.resolved())
+
+
+def changes(was: Any, now: Any, *, key: str = "") -> list[str]:
+    """Every difference of two nested mappings, as "training.epochs was 2, is 3"."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        names = dict.fromkeys([*was, *now])
+        inner = ((f"{key}.{name}" if key else str(name), name) for name in names)
+        return [
+            text for at, name in inner for text in changes(was.get(name), now.get(name), key=at)
+        ]
+    return [] if was == now else [f"{key} was {_short(was)}, is {_short(now)}"]
 
 
 S = TypeVar("S", bound=BaseModel)

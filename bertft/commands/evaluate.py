@@ -11,7 +11,7 @@ from typing import Any
 
 from bertft.commands.predict import Predictor, load, read_card
 from bertft.commands.reading import read_examples
-from bertft.commands.run_folder import Run, find_run, model_folder, write_json
+from bertft.commands.run_folder import Run, find_run, model_folder, new_file, write_json
 from bertft.commands.watch import Silent, Watch
 from bertft.contracts import Answer, Scores
 from bertft.errors import RunError
@@ -148,7 +148,7 @@ def scores_content(scored: Scored) -> dict[str, Any]:
 
 def write_scores(folder: Path, scored: Scored, content: dict[str, Any]) -> None:
     """Write predictions.jsonl and scores.json into ``folder``."""
-    with (folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
+    with new_file(folder / "predictions.jsonl") as file:
         for answer, gold in zip(scored.answers, scored.gold, strict=True):
             file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
     write_json(folder / "scores.json", content)

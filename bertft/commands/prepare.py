@@ -9,7 +9,7 @@ build_model, make_trainer and training_plan, in the order in which ``train`` cal
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,12 @@ from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable
 from bertft.encoder.lookup import use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.errors import ModelError, RecipeError, RunError
-from bertft.recipe import DataSettings, Recipe, load_recipe
+from bertft.recipe import DataSettings, Recipe, TrainingSettings, load_recipe
 from bertft.tasks import make_task
 from bertft.training import loop
-from bertft.training.checkpoint import recover_folder
 from bertft.training.optimizer import freeze_encoder, make_optimizer
 from bertft.training.plan import Plan
-from bertft.training.runtime import Runtime, choose_runtime, make_accelerator
+from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
 
 HANGUL_SHARE = 0.1
 
@@ -68,6 +67,8 @@ class Job:
     runtime: Runtime
     accelerator: Accelerator
     encoded: dict[str, list[Encoded]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    """What the run depends on (environment.json), as it was when the run was started."""
 
 
 def read_recipe(request: TrainRequest) -> Recipe:
@@ -95,10 +96,6 @@ def unfinished_recipe(run: Path) -> Recipe:
         raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
     if (run / "scores.json").exists():
         raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
-    for name in ("last", "best"):
-        recover_folder(run / name)
-    if not (run / "last").is_dir():
-        raise RunError(f"{run} has no checkpoint (no last/)", hint="train anew")
     return load_recipe(str(path))
 
 
@@ -125,22 +122,32 @@ def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
     return data.model_copy(update=update)
 
 
-def prepare(recipe: Recipe, request: TrainRequest, *, watch: Watch) -> Job:
-    """Read and check all data, choose device and precision, load the encoder, encode."""
+def prepare(
+    recipe: Recipe,
+    request: TrainRequest,
+    *,
+    watch: Watch,
+    before: Mapping[str, Any] | None = None,
+) -> Job:
+    """Read and check all data, choose device and precision, load the encoder, encode.
+
+    ``before`` is the environment of the run that goes on: what it chose then is chosen again.
+    """
     task = make_task(recipe.task)
     splits, files = read_splits(task, recipe, watch=watch)
     own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
     task = task.learn_labels(own, path=recipe.data.train)
     for split, examples in splits.items():
         task.check(examples, path=files.get(split, recipe.data.train))
-    settings = recipe.training
-    runtime = choose_runtime(device=settings.device, precision=settings.precision)
-    accelerator, runtime = make_accelerator(runtime)
+    accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
-    set_seed(settings.seed)
-    encoder = load_encoder(recipe.model, offline=request.offline)
+    set_seed(recipe.training.seed)
+    model = recipe.model
+    if before:
+        model = model.model_copy(update={"revision": before["model"]["revision"]})
+    encoder = load_encoder(model, offline=request.offline)
     length = usable_length(encoder.folder, asked=recipe.model.max_length)
-    name = Path(request.recipe or request.resume).stem
+    name = before["recipe"] if before else Path(request.recipe).stem
     job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
     if not recipe.model.decomposed_hangul:
         refuse_decomposed_hangul(job)
@@ -150,6 +157,18 @@ def prepare(recipe: Recipe, request: TrainRequest, *, watch: Watch) -> Job:
             watch.note(f"{split}: {remark}")
         job.encoded[split] = encoded
     return job
+
+
+def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) -> Runtime:
+    """Device and precision: those of the recipe; where it leaves them open, those of ``before``.
+
+    A device that is not here any more is chosen anew, and its precision with it.
+    """
+    device, precision = settings.device, settings.precision
+    if before and device in ("auto", before["device"]) and has_device(before["device"]):
+        device = before["device"]
+        precision = before["precision"]["used"]
+    return choose_runtime(device=device, precision=precision)
 
 
 def read_splits(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from bertft.errors import RunError
 from bertft.recipe import Recipe, bundled_recipes
+from bertft.training.checkpoint import flush
 
 RUNS = Path("runs")
 CARD = "bertft.json"
@@ -49,14 +53,57 @@ def free_run_folder(out: str, *, recipe: str) -> Path:
     return path
 
 
-def new_run_folder(out: str, *, recipe: str) -> Path:
-    """Create the run directory."""
+def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> Path:
+    """Create the run directory with what ``write`` puts into it, whole or not at all.
+
+    Raises:
+        RunError: it cannot be created here.
+    """
     path = free_run_folder(out, recipe=recipe)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.mkdir(parents=True)
-    except OSError as error:
-        raise RunError(f"{path} cannot be created ({error.strerror})") from None
+        partial.mkdir(parents=True)
+        write(partial)
+        flush(partial)
+        partial.rename(path)
+        flush(path.parent)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        hint = "mend that, or choose another --out"
+        raise RunError(f"{path} cannot be created ({error.strerror})", hint=hint) from None
     return path
+
+
+@contextmanager
+def locked(run: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
+    """Be the only process that trains a run; the lock dies with the process.
+
+    Raises:
+        RunError: another process trains it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    try:
+        descriptor = os.open(run, os.O_RDONLY)
+    except OSError as error:
+        raise RunError(f"{run} cannot be opened ({error.strerror})") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"{run} is being trained by another process", hint="let it end, or stop it first"
+            ) from None
+        except OSError as error:
+            tell(f"{run} cannot be locked ({error.strerror}): do not resume it twice at once")
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def open_run(path: str | Path) -> Run:
@@ -118,10 +165,25 @@ def environment(recipe: Recipe, *, name: str, details: dict[str, Any]) -> dict[s
     }
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A text file to write that appears whole or not at all, in the place of an older one."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with new_file(path) as file:
+        file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

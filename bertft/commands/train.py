@@ -7,18 +7,18 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
-import os
 import signal
 import statistics
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bertft.commands import run_folder
 from bertft.commands.cost import CostPreview, measure_cost
 from bertft.commands.evaluate import score_split, scores_content, write_scores
-from bertft.commands.model_card import model_card
 from bertft.commands.predict import load
 from bertft.commands.prepare import (
     Job,
@@ -29,16 +29,17 @@ from bertft.commands.prepare import (
     read_recipe,
     training_plan,
 )
-from bertft.commands.signals import caught_signals
-from bertft.commands.watch import Recorder, Silent, Watch
+from bertft.commands.resume import best_is_lost, environment, find_checkpoint, go_on
+from bertft.commands.saving import SaveClock, save_best, state_saver
+from bertft.commands.signals import caught_signals, raised_signals
+from bertft.commands.stops import stops_told
+from bertft.commands.watch import Recorder, Silent, TrainingPlan, Watch
 from bertft.contracts import Progress, StepReport
-from bertft.errors import Interrupted, RecipeError, RunError, did_you_mean
+from bertft.errors import Interrupted, RecipeError, did_you_mean
 from bertft.evaluation.inference import compute_logits, pieces_of
-from bertft.loaders.files import sha256
-from bertft.recipe import HUB
 from bertft.training import loop, processes
-from bertft.training.checkpoint import load_state, replace_folder, save_state
-from bertft.training.journal import Journal
+from bertft.training.checkpoint import Checkpoint, discard_folder, saved_folders
+from bertft.training.journal import Journal, cut_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +57,73 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
     """Fine-tune; returns None for a dry run.
 
     Raises:
-        BertftError: the recipe, data, model or run directory is at fault.
+        BertftError: the recipe, data, model or run directory is at fault, the disk is full, or
+            training cannot go on.
         Interrupted: SIGINT or SIGTERM came; the step was finished and ``last/`` saved.
     """
     watch = Recorder(watch or Silent())
-    recipe = read_recipe(request)
+    with raised_signals(), ExitStack() as held:
+        started = start(request, watch=watch, held=held)
+        if started is None:
+            return None
+        job, trainer, progress, run = started
+        with stops_told(run):
+            journal = Journal(run / "journal.jsonl" if processes.is_main() else None)
+            try:
+                journal.notes(watch.take_notes())
+                steps = fit(job, trainer, run, progress=progress, journal=journal, watch=watch)
+                preview = CostPreview(trainer)
+                for report in steps:
+                    watch.step(report)
+                    if cost := preview.after(report):
+                        watch.note(cost)
+                return finish(job, run, journal=journal, progress=progress, watch=watch)
+            finally:
+                journal.notes(watch.take_notes())
+                journal.close()
+
+
+def start(
+    request: TrainRequest, *, watch: Watch, held: ExitStack
+) -> tuple[Job, loop.Trainer, Progress, Path] | None:
+    """All that comes before the first step; None for a dry run.
+
+    The lock on the run directory is left in ``held``.
+    """
+    run = Path(request.resume) if request.resume else None
+    with stops_told(run):
+        recipe = read_recipe(request)
+        processes.join(cpu=recipe.training.device == "cpu")
+        checkpoint, before = None, None
+        if run is not None:
+            lock(run, watch=watch, held=held)
+            find = partial(find_checkpoint, run, recipe, watch=watch)
+            checkpoint = processes.main_decides(find)
+            before = checkpoint.depends["environment"]
+        elif processes.is_main():
+            run_folder.free_run_folder(request.out, recipe=request.recipe)
+        job = prepare(recipe, request, watch=watch, before=before)
+        model, head = build_model(job)
+        trainer = make_trainer(job, model, head)
+        dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
+        plan = training_plan(job, trainer, model, out=request.resume or request.out)
+        watch.plan(plan)
+        if request.dry_run:
+            watch.note(measure_cost(trainer))
+            return None
+        if run is not None and checkpoint is not None:
+            reopen_run(job, trainer, run, checkpoint=checkpoint, watch=watch)
+            return job, trainer, checkpoint.progress, run
+        run = processes.main_decides(partial(create_run, job, trainer, request, plan=plan))
+        lock(run, watch=watch, held=held)
+        watch.note(f"run directory: {run}")
+        return job, trainer, Progress(), run
+
+
+def lock(run: Path, *, watch: Watch, held: ExitStack) -> None:
+    """Lock the run directory; of several processes the main one does, for all of them."""
     if processes.is_main():
-        run_folder.free_run_folder(request.out, recipe=request.recipe)
-    job = prepare(recipe, request, watch=watch)
-    model, head = build_model(job)
-    trainer = make_trainer(job, model, head)
-    dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
-    plan = training_plan(job, trainer, model, out=request.resume or request.out)
-    watch.plan(plan)
-    if request.dry_run:
-        watch.note(measure_cost(trainer))
-        return None
-    progress, run = start_run(job, trainer, request)
-    watch.note(f"run directory: {run}")
-    journal = Journal(run / "journal.jsonl" if processes.is_main() else Path(os.devnull))
-    journal.write("plan", asdict(plan))
-    journal.notes(watch.take_notes())
-    try:
-        steps = fit(job, trainer, run, progress=progress, journal=journal)
-        preview = CostPreview(trainer)
-        for report in steps:
-            watch.step(report)
-            if cost := preview.after(report):
-                watch.note(cost)
-        return finish(job, run, journal=journal, progress=progress, watch=watch)
-    finally:
-        journal.notes(watch.take_notes())
-        journal.close()
+        held.enter_context(run_folder.locked(run, tell=watch.note))
 
 
 def train_seeds(
@@ -97,7 +133,9 @@ def train_seeds(
 
     ``collapsed`` counts runs whose dev score is no better than always answering the majority class.
     """
-    first = read_recipe(request).training.seed
+    settings = read_recipe(request).training
+    processes.join(cpu=settings.device == "cpu")
+    first = settings.seed
     folder = processes.main_decides(
         lambda: run_folder.free_run_folder(request.out, recipe=request.recipe)
     )
@@ -117,73 +155,68 @@ def train_seeds(
     return results, summary
 
 
-def start_run(job: Job, trainer: loop.Trainer, request: TrainRequest) -> tuple[Progress, Path]:
-    """The run directory, new or reopened to go on, and where training stands in it."""
-    digests = {name: sha256(path) for name, path in job.files.items() if _is_file(path)}
-    if request.resume:
-        return reopen_run(job, trainer, Path(request.resume), digests), Path(request.resume)
-    return Progress(), processes.main_decides(lambda: new_run(job, request, digests))
+def create_run(
+    job: Job, trainer: loop.Trainer, request: TrainRequest, *, plan: TrainingPlan
+) -> Path:
+    """Create the run directory: recipe, environment, journal, and a checkpoint to start from."""
+    job.environment = environment(job)
+
+    def write(folder: Path) -> None:
+        with run_folder.new_file(folder / "recipe.toml") as file:
+            file.write(job.recipe.to_toml())
+        run_folder.write_json(folder / "environment.json", job.environment)
+        journal = Journal(folder / "journal.jsonl")
+        journal.write("plan", asdict(plan))
+        journal.flush()
+        journal.close()
+        state_saver(job, trainer, folder, progress=Progress())()
+
+    return run_folder.new_run_folder(request.out, recipe=request.recipe, write=write)
 
 
-def new_run(job: Job, request: TrainRequest, digests: dict[str, str]) -> Path:
-    """Create the run directory with its recipe and environment."""
-    run = run_folder.new_run_folder(request.out, recipe=request.recipe)
-    (run / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
-    details = {
-        "model": {"name": job.encoder.name, "revision": job.encoder.revision},
-        "data": {name: {"path": job.files[name], "sha256": sha} for name, sha in digests.items()},
-        "labels": list(job.task.labels),
-        "device": job.runtime.device,
-        "precision": {"used": job.runtime.precision, "reason": job.runtime.reason},
-        "threads": job.runtime.threads,
-        "processes": job.accelerator.num_processes,
-    }
-    content = run_folder.environment(job.recipe, name=job.name, details=details)
-    run_folder.write_json(run / "environment.json", content)
-    return run
-
-
-def reopen_run(job: Job, trainer: loop.Trainer, run: Path, digests: dict[str, str]) -> Progress:
-    """Load ``last/`` of a run.
-
-    Raises:
-        RunError: its data or its recipe changed, or it ran in another number of processes, whose
-            sums would round differently.
-    """
-    known = run_folder.read_json(run / "environment.json")
-    before, now = known.get("processes", 1), job.accelerator.num_processes
-    if before != now:
-        raise RunError(f"{run} ran in {before} processes, not {now}", hint=f"start {before}")
-    for name, sha in digests.items():
-        if known.get("data", {}).get(name, {}).get("sha256") != sha:
-            raise RunError(f"{job.files[name]} changed since {run} was started", hint="train anew")
-    job.name = str(known.get("recipe", job.name))
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    return load_state(run / "last", model, trainer.optimizer, recipe_hash=job.recipe.hash())
-
-
-def _is_file(path: str) -> bool:
-    return not path.startswith(HUB) and path != "-"
+def reopen_run(
+    job: Job, trainer: loop.Trainer, run: Path, *, checkpoint: Checkpoint, watch: Watch
+) -> None:
+    """Bring model, optimizer, best/ and journal back to where a checkpoint was saved."""
+    step = checkpoint.progress.step
+    for what in go_on(job, trainer, run, checkpoint=checkpoint):
+        watch.note(f"not as when the run was started: {what}")
+    if lost := processes.main_decides(partial(best_is_lost, run, checkpoint)):
+        watch.note(f"{lost}: made again of the weights of step {step}")
+        scores = dev_scorer(job, trainer)()
+        save_best(job, trainer, run, step=step, scores=scores)
+    if processes.is_main():
+        cut_back(run / "journal.jsonl", step=step)
+    watch.note(f"going on after step {step} of {run}")
 
 
 def fit(
-    job: Job, trainer: loop.Trainer, run: Path, *, progress: Progress, journal: Journal
+    job: Job,
+    trainer: loop.Trainer,
+    run: Path,
+    *,
+    progress: Progress,
+    journal: Journal,
+    watch: Watch,
 ) -> Iterator[StepReport]:
     """Run the loop; write journal, best/ and last/ after the steps that call for it."""
     journal.write("start", {"step": progress.step, "precision": job.runtime.precision})
     evaluate = dev_scorer(job, trainer)
     save = state_saver(job, trainer, run, progress=progress)
-    with caught_signals() as received:
+    clock = SaveClock(save, step=progress.step, every=job.recipe.training.save_every)
+    with caught_signals(tell=watch.note) as received:
         for report in loop.run(trainer, progress=progress, evaluate=evaluate):
             journal.step(report)
             if report.is_best:
-                save_best(job, trainer, run, report=report)
-            if report.scores is not None:
-                save()
+                save_best(job, trainer, run, step=report.step, scores=report.scores)
+            if report.scores is not None or clock.is_due(report.step):
+                journal.flush()
+                clock.save(report.step)
             yield report
             # All processes stop after the same step, whichever of them was told to.
             if processes.summed(len(received)) and not report.is_last:
-                save()
+                journal.flush()
+                clock.save(report.step)
                 received = received or [signal.SIGTERM]
                 name = signal.Signals(received[0]).name
                 journal.write("note", {"step": report.step, "text": f"stopped by {name}"})
@@ -227,56 +260,8 @@ def dev_scorer(
     return evaluate
 
 
-def state_saver(
-    job: Job, trainer: loop.Trainer, run: Path, *, progress: Progress
-) -> Callable[[], None]:
-    """A function that writes ``last/``."""
-
-    def save() -> None:
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        if trainer.accelerator.is_main_process:
-            replace_folder(
-                run / "last",
-                lambda folder: save_state(
-                    folder,
-                    model,
-                    trainer.optimizer,
-                    progress=progress,
-                    recipe_hash=job.recipe.hash(),
-                ),
-            )
-
-    return save
-
-
-def save_best(job: Job, trainer: loop.Trainer, run: Path, *, report: StepReport) -> None:
-    """Write ``best/``: a plain Hugging Face folder plus bertft.json and a model card."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if not trainer.accelerator.is_main_process:
-        return
-    card = {
-        "task": job.recipe.task,
-        "labels": list(job.task.labels),
-        "learned": job.task.learned,
-        "max_length": job.recipe.model.max_length,
-        "recipe": job.name,
-        "recipe_hash": job.recipe.hash(),
-        "encoder": {"name": job.encoder.name, "revision": job.encoder.revision},
-        "step": report.step,
-        "dev_scores": report.scores,
-    }
-
-    def write(folder: Path) -> None:
-        model.save_pretrained(folder)
-        job.encoder.tokenizer.save_pretrained(folder)
-        run_folder.write_json(folder / run_folder.CARD, card)
-        (folder / "README.md").write_text(model_card(card, job.recipe), encoding="utf-8")
-
-    replace_folder(run / "best", write)
-
-
 def finish(
-    job: Job, run: Path, *, journal: Journal, progress: Progress, watch: Watch
+    job: Job, run: Path, *, journal: Journal, progress: Progress, watch: Recorder
 ) -> TrainResult:
     """Score the best checkpoint on test (or dev) and write the run's scores."""
     split = "test" if "test" in job.splits else "dev"
@@ -291,9 +276,13 @@ def finish(
     if split == "dev":
         chose = ", which chose the checkpoint" if job.recipe.training.keep == "best" else ""
         watch.note(f"no test set: the scores are those of dev{chose}")
-    content = scores_content(scored)
-    if processes.is_main():
-        write_scores(run, scored, content)
+    journal.notes(watch.take_notes())
     kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
     journal.write("finish", {"split": split, "best_step": kept})
+    journal.flush()
+    content = scores_content(scored)
+    if processes.is_main():
+        for folder in saved_folders(run / "last")[1:]:
+            discard_folder(folder)
+        write_scores(run, scored, content)  # from here on the run counts as finished
     return TrainResult(run, job.task.name, split, content, progress.best_score)

@@ -1,9 +1,10 @@
 """Checkpoints: folders that appear whole or not at all, written without a single pickle.
 
 ``replace_folder`` writes into a temporary sibling, flushes it to the disk with a manifest of
-SHA-256 and renames it; the previous folder stays until then. ``last/`` holds what training needs
-to go on (weights, optimizer moments, progress; dropout is drawn anew from seed and step), ``best/``
-a plain Hugging Face model.
+SHA-256 and only then renames it: ``last/`` becomes ``last-1/``, the new one ``last/``. A kill
+between any two calls leaves a whole folder under one of these names (``settle_folders``).
+``last/`` holds what training needs to go on (weights, optimizer moments, progress, and what the run
+depends on; dropout is drawn anew from seed and step), ``best/`` a plain Hugging Face model.
 """
 
 from __future__ import annotations
@@ -11,41 +12,98 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from bertft.contracts import Progress
 from bertft.errors import RunError
 
 MANIFEST = "manifest.json"
+STATE = "progress.json"
 
 
-def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
-    """Fill a new folder with ``write`` and put it in the place of ``target``."""
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder whose every file was found unchanged; ``depends`` is what save_state was given."""
+
+    folder: Path
+    progress: Progress
+    depends: dict[str, Any]
+    scaler: dict[str, Any]
+
+
+def replace_folder(target: Path, write: Callable[[Path], None], *, keep: int = 1) -> None:
+    """Fill a new folder with ``write`` and put it in the place of ``target``.
+
+    The newest ``keep`` folders stay: ``target``, then ``target-1`` and so on. Where writing fails,
+    nothing has changed and nothing half-written is left.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     partial = target.with_name(f".{target.name}.partial")
-    previous = target.with_name(f".{target.name}.previous")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial)
-    _seal(partial)
-    if target.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        target.rename(previous)
+    try:
+        partial.mkdir()  # never its parents: a run directory that was removed stays removed
+        write(partial)
+        _seal(partial)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        # safetensors 0.8 has errors of its own, with the system's number in the text.
+        found = (
+            re.search(r"os error (\d+)", str(error)) if isinstance(error, SafetensorError) else None
+        )
+        if found:
+            raise OSError(int(found[1]), os.strerror(int(found[1])), str(partial)) from error
+        raise
+    older = list(enumerate(saved_folders(target), start=1))
+    for number, folder in reversed(older):
+        folder.rename(_numbered(target, number))
     partial.rename(target)
-    _flush(target.parent)
-    shutil.rmtree(previous, ignore_errors=True)
+    flush(target.parent)
+    for folder in saved_folders(target)[keep:]:
+        discard_folder(folder)
 
 
-def recover_folder(target: Path) -> None:
-    """Put the previous folder back where a kill came between the two renames of a save."""
-    previous = target.with_name(f".{target.name}.previous")
-    if previous.is_dir() and not target.exists():
-        previous.rename(target)
+def saved_folders(target: Path) -> list[Path]:
+    """``target`` and its older ones, those that exist, newest first."""
+    older = [path for path in target.parent.glob(f"{target.name}-*") if _number(path) > 0]
+    return [path for path in (target, *sorted(older, key=_number)) if path.is_dir()]
+
+
+def settle_folders(target: Path) -> None:
+    """Tidy up after a kill: the newest folder becomes ``target``, and what is half-done goes."""
+    for pattern in (f".{target.name}.partial", f".{target.name}*.discarded"):
+        for left in target.parent.glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
+    for number, folder in enumerate(saved_folders(target)):
+        if folder != _numbered(target, number):
+            folder.rename(_numbered(target, number))
+
+
+def discard_folder(folder: Path) -> None:
+    """Remove a folder; a kill meanwhile leaves nothing that could be taken for a checkpoint."""
+    discarded = folder.with_name(f".{folder.name}.discarded")
+    shutil.rmtree(discarded, ignore_errors=True)
+    folder.rename(discarded)
+    shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _numbered(target: Path, number: int) -> Path:
+    return target.with_name(f"{target.name}-{number}") if number else target
+
+
+def _number(path: Path) -> int:
+    suffix = path.name.rpartition("-")[2]
+    return int(suffix) if suffix.isdecimal() else 0
 
 
 def verify_folder(folder: Path) -> None:
@@ -67,8 +125,9 @@ def _seal(folder: Path) -> None:
     # safetensors 0.8 writes files that only their owner may read.
     for path in [*files, manifest]:
         path.chmod(0o666 & ~_umask())
-    for path in [*files, manifest, folder]:
-        _flush(path)
+    folders = [path for path in folder.rglob("*") if path.is_dir()]
+    for path in [*files, manifest, *folders, folder]:
+        flush(path)
 
 
 def _umask() -> int:
@@ -82,7 +141,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """fsync a file or folder, so that a rename never outlives the data it points to."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -92,13 +151,21 @@ def _flush(path: Path) -> None:
 
 
 def save_state(
-    folder: Path, model: torch.nn.Module, optimizer: Any, *, progress: Progress, recipe_hash: str
+    folder: Path,
+    model: torch.nn.Module,
+    optimizer: Any,
+    *,
+    progress: Progress,
+    depends: Mapping[str, Any],
+    scaler: Any = None,
 ) -> None:
-    """Write all that the next step depends on: tensors as safetensors, the rest as JSON."""
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    # Tied weights share memory, which safetensors refuses: store each of them once.
-    unique = {tensor.data_ptr(): name for name, tensor in reversed(weights.items())}
-    kept = {name: weights[name] for name in weights if unique[weights[name].data_ptr()] == name}
+    """Write all that the next step depends on: tensors as safetensors, the rest as JSON.
+
+    ``depends`` is what has to be the same when training goes on; ``scaler`` is the gradient scaler
+    of fp16, None without one.
+    """
+    weights = model.state_dict()
+    kept = {name: weights[name].contiguous() for name in _stored_once(weights)}
     save_file(kept, folder / "model.safetensors")
     moments = {
         f"{index}.{key}": value
@@ -106,30 +173,53 @@ def save_state(
         for key, value in state.items()
     }
     save_file(moments, folder / "optimizer.safetensors")
-    state = {"recipe_hash": recipe_hash, "progress": progress.state_dict()}
-    (folder / "progress.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    state = {
+        "progress": progress.state_dict(),
+        "scaler": scaler.state_dict() if scaler is not None else {},
+        "depends": depends,
+    }
+    text = json.dumps(state, ensure_ascii=False, indent=1)
+    (folder / STATE).write_text(text, encoding="utf-8")
+
+
+def _stored_once(weights: Mapping[str, torch.Tensor]) -> list[str]:
+    """Names of all tensors; of tied ones, which safetensors refuses to store twice, the first."""
+    first: dict[int, str] = {}
+    for name, tensor in weights.items():
+        first.setdefault(tensor.data_ptr(), name)
+    return [name for name, tensor in weights.items() if first[tensor.data_ptr()] == name]
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Verify a folder and read where its training stood. Raises RunError when it is damaged."""
+    verify_folder(folder)
+    try:
+        saved = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        progress = Progress.from_state_dict(saved["progress"])
+        return Checkpoint(folder, progress, dict(saved["depends"]), dict(saved["scaler"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise RunError(f"{folder}: not a checkpoint of this version ({reason})") from error
 
 
 def load_state(
-    folder: Path, model: torch.nn.Module, optimizer: Any, *, recipe_hash: str
-) -> Progress:
-    """Put a saved state back into model and optimizer.
-
-    Returns:
-        The progress to go on from.
+    checkpoint: Checkpoint, model: torch.nn.Module, optimizer: Any, *, scaler: Any = None
+) -> None:
+    """Put a saved state back into model, optimizer and gradient scaler.
 
     Raises:
-        RunError: the folder is damaged, or was saved by another recipe.
+        RunError: the state is that of another model.
     """
-    verify_folder(folder)
-    saved = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-    if saved["recipe_hash"] != recipe_hash:
-        raise RunError(f"{folder} was saved by another recipe", hint="train anew")
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+    folder = checkpoint.folder
+    weights = load_file(folder / "model.safetensors")
+    if set(weights) != set(_stored_once(model.state_dict())):
+        raise RunError(f"{folder}: the weights are those of another model", hint="train anew")
+    model.load_state_dict(weights, strict=False)
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in load_file(folder / "optimizer.safetensors").items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    return Progress.from_state_dict(saved["progress"])
+    if scaler is not None and checkpoint.scaler:
+        scaler.load_state_dict(checkpoint.scaler)

@@ -6,7 +6,9 @@ note and finish.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +18,27 @@ from bertft.contracts import StepReport
 
 
 class Journal:
-    """Appends to ``journal.jsonl``; every line is flushed, so a killed run keeps its lines."""
+    """Appends to ``journal.jsonl``, unbuffered, so that a killed run keeps its lines.
 
-    def __init__(self, path: Path) -> None:
-        _drop_cut_line(path)
-        self._file = path.open("a", encoding="utf-8")
+    Without a path it keeps nothing: of several processes only the main one writes.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._file = path, -1
+        if path is not None:
+            if path.exists():
+                _drop_cut_line(path)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         self._start = time.perf_counter()
 
     def write(self, event: str, fields: dict[str, Any]) -> None:
+        if self._path is None:
+            return
         seconds = round(time.perf_counter() - self._start, 3)
         line = json.dumps({"event": event, "seconds": seconds, **fields}, ensure_ascii=False)
-        self._file.write(line + "\n")
-        self._file.flush()
+        rest = f"{line}\n".encode()
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
 
     def notes(self, texts: list[str]) -> None:
         """What was said beside the figures: a changed plan, rows left out, texts cut."""
@@ -54,8 +65,21 @@ class Journal:
         if report.stop_reason:
             self.write("note", {"step": report.step, "text": f"stopped: {report.stop_reason}"})
 
+    def flush(self) -> None:
+        """Bring all lines to the disk: a checkpoint must not outlive the journal of its steps.
+
+        Raises:
+            FileNotFoundError: the file was removed meanwhile; its lines are lost.
+        """
+        if self._path is None:
+            return
+        if os.fstat(self._file).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._path))
+        os.fsync(self._file)
+
     def close(self) -> None:
-        self._file.close()
+        if self._path is not None:
+            os.close(self._file)
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
@@ -68,8 +92,30 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
                 return
 
 
+def cut_back(path: Path, *, step: int) -> None:
+    """Drop what was written after a step, for it will be done again; at once or not at all."""
+    if not path.exists():
+        return
+    kept = 0
+    with path.open("rb") as file:
+        for line in file:
+            event = _event(line)
+            if event.get("event") == "finish" or event.get("step", 0) > step:
+                break
+            kept += len(line)
+    os.truncate(path, kept)
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    """The event of a line; empty for a line that was damaged."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
 def _drop_cut_line(path: Path) -> None:
     """A line without its end was being written when a run was killed: it is not kept."""
-    if path.exists():
-        content = path.read_bytes()
-        path.write_bytes(content[: content.rfind(b"\n") + 1])
+    content = path.read_bytes()
+    os.truncate(path, content.rfind(b"\n") + 1)

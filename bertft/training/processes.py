@@ -31,6 +31,14 @@ def is_main() -> bool:
     return rank() == 0
 
 
+def join(*, cpu: bool) -> None:
+    """Meet the other processes; ``cpu`` where they compute on CPUs of machines that have GPUs."""
+    if count() > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=cpu)
+
+
 def main_decides(decide: Callable[[], T]) -> T:
     """What ``decide`` returns in the main process, in all of them; nobody else calls it."""
     if count() == 1:

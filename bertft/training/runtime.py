@@ -69,12 +69,21 @@ def make_accelerator(runtime: Runtime) -> tuple[Accelerator, Runtime]:
     return accelerator, runtime
 
 
-def _device(asked: str) -> str:
-    there = {
+def has_device(device: str) -> bool:
+    """Whether this machine has a device of that kind."""
+    return _devices().get(device, False)
+
+
+def _devices() -> dict[str, bool]:
+    return {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
+
+
+def _device(asked: str) -> str:
+    there = _devices()
     if asked not in ("auto", *there):
         raise DeviceError(f"no device '{asked}'", hint=did_you_mean(asked, ("auto", *there)))
     if asked == "auto":

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from samples import FAST
+from samples import FAST, write_reviews
+from stopping import SETTINGS, Stopper, outcome
 
 from bertft.commands.prepare import TrainRequest
+from bertft.commands.train import train
 from bertft.commands.watch import Silent, TrainingPlan
+from bertft.errors import Interrupted
 
 
 class Ear(Silent):
@@ -51,3 +55,39 @@ def ask(tiny: Path, reviews: dict[str, Path], tmp_path: Path) -> Callable[..., T
 def run(trained: Path, tmp_path: Path) -> Path:
     """A finished run of one's own, in the folder ``run``."""
     return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an undisturbed run leaves."""
+    folder = tmp_path_factory.mktemp("whole")
+    files = {name: str(path) for name, path in write_reviews(folder).items()}
+    request = TrainRequest(
+        recipe="sentiment",
+        overrides=(*FAST, *SETTINGS),
+        model=str(tiny),
+        out=str(folder / "run"),
+        **files,
+    )
+    result = train(request)
+    assert result is not None
+    return outcome(result.run)
+
+
+@pytest.fixture
+def stopped(ask: Callable[..., TrainRequest]) -> Callable[..., Path]:
+    """Trains until ``act`` at a step ends it; the run directory."""
+
+    def stop(
+        step: int,
+        act: Callable[[], None],
+        error: type[Exception] = Interrupted,
+        *,
+        settings: tuple[str, ...] = (),
+    ) -> Path:
+        request = ask("stopped", *SETTINGS, *settings)
+        with pytest.raises(error):
+            train(request, watch=Stopper(step, act))
+        return Path(request.out)
+
+    return stop

@@ -2,90 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from samples import FAST, write_reviews
+from stopping import (
+    SETTINGS,
+    STEPS,
+    Stopper,
+    crash,
+    events,
+    figures,
+    notes,
+    outcome,
+    resume,
+    saved_step,
+    sending,
+)
 
-from bertft.commands.prepare import TrainRequest
-from bertft.commands.train import TrainResult, train
+from bertft.commands import saving
+from bertft.commands import train as training
+from bertft.commands.train import train
 from bertft.commands.watch import Silent
 from bertft.console import Console
-from bertft.contracts import StepReport
-from bertft.errors import BertftError, Interrupted, RecipeError, RunError
-
-STEPS = 12  # 2 epochs of 6
-SETTINGS = ("training.evaluate_every=4",)
-
-
-class Stopper(Silent):
-    """Does something when a step is reached."""
-
-    def __init__(self, step: int, act: Callable[[], None]) -> None:
-        self._step = step
-        self._act = act
-
-    def step(self, report: StepReport) -> None:
-        if report.step == self._step:
-            self._act()
-
-
-def sending(number: int, *, times: int = 1) -> Callable[[], None]:
-    def send() -> None:
-        for _ in range(times):
-            os.kill(os.getpid(), number)
-
-    return send
-
-
-def crash() -> None:
-    raise ZeroDivisionError
-
-
-def resume(run: Path) -> TrainResult:
-    result = train(TrainRequest(recipe="", resume=str(run)))
-    assert result is not None
-    return result
-
-
-@pytest.fixture(scope="module")
-def whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What an undisturbed run leaves."""
-    folder = tmp_path_factory.mktemp("whole")
-    files = {name: str(path) for name, path in write_reviews(folder).items()}
-    settings = (*FAST, *SETTINGS)
-    out = str(folder / "run")
-    request = TrainRequest(
-        recipe="sentiment", overrides=settings, model=str(tiny), out=out, **files
-    )
-    return outcome(train(request).run)
-
-
-def outcome(run: Path) -> dict[str, bytes]:
-    names = ("best/model.safetensors", "last/model.safetensors", "last/optimizer.safetensors")
-    return {name: (run / name).read_bytes() for name in (*names, "predictions.jsonl")}
-
-
-def steps(run: Path) -> list[int]:
-    rows = map(json.loads, (run / "journal.jsonl").read_text(encoding="utf-8").splitlines())
-    return [row["step"] for row in rows if row["event"] == "step"]
-
-
-@pytest.fixture
-def stopped(ask) -> Callable[..., Path]:
-    """Trains until ``act`` at a step ends it; the run directory."""
-
-    def stop(step: int, act: Callable[[], None], error: type[Exception] = Interrupted) -> Path:
-        request = ask("stopped", *SETTINGS)
-        with pytest.raises(error):
-            train(request, watch=Stopper(step, act))
-        return Path(request.out)
-
-    return stop
+from bertft.errors import Interrupted
 
 
 class TestSignals:
@@ -98,38 +40,97 @@ class TestSignals:
         self, ask, whole, step, number, code
     ):
         request = ask("stopped", *SETTINGS)
+        watch = Stopper(step, sending(number))
         with pytest.raises(Interrupted) as caught:
-            train(request, watch=Stopper(step, sending(number)))
+            train(request, watch=watch)
         run = Path(request.out)
         assert caught.value.exit_code == code
         name = signal.Signals(number).name
         expected = f"stopped by {name} after step {step}; go on with: bertft train --resume {run}"
         assert str(caught.value) == expected
+        assert f"{name}: the step is finished and saved first" in watch.notes
         assert not (run / "scores.json").exists()
-        saved = json.loads((run / "last" / "progress.json").read_text(encoding="utf-8"))
-        assert saved["progress"]["step"] == step
+        assert saved_step(run / "last") == step
         assert resume(run).run == run
         assert outcome(run) == whole
-        assert steps(run) == list(range(1, STEPS + 1))
 
     def test_a_second_signal_is_safe(self, stopped, whole):
         run = stopped(5, sending(signal.SIGTERM, times=2))
         resume(run)
         assert outcome(run) == whole
 
+    def test_a_step_is_saved_once(self, stopped):
+        """After an evaluation it is saved already: an older checkpoint would go for nothing."""
+        run = stopped(8, sending(signal.SIGTERM))
+        assert (saved_step(run / "last"), saved_step(run / "last-1")) == (8, 4)
+
     def test_twice_interrupted(self, stopped, whole):
         run = stopped(3, sending(signal.SIGINT))
         with pytest.raises(Interrupted):
-            train(
-                TrainRequest(recipe="", resume=str(run)),
-                watch=Stopper(10, sending(signal.SIGINT)),
-            )
+            resume(run, watch=Stopper(10, sending(signal.SIGINT)))
         resume(run)
         assert outcome(run) == whole
 
     def test_a_signal_at_the_last_step_changes_nothing(self, ask, whole):
         result = train(ask("late", *SETTINGS), watch=Stopper(STEPS, sending(signal.SIGTERM)))
         assert outcome(result.run) == whole
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("name", ["dev_scorer", "save_best"])
+    def test_while_something_else_is_done(self, ask, whole, monkeypatch, name, number):
+        """Twice during each evaluation or save: the first ends the run, the second nothing."""
+        request = ask("stopped", *SETTINGS)
+        self.disturb(monkeypatch, name, sending(number, times=2))
+        with pytest.raises(Interrupted, match=r"after step 4; go on with"):
+            train(request)
+        monkeypatch.undo()
+        resume(Path(request.out))
+        assert outcome(Path(request.out)) == whole
+
+    def disturb(self, monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
+        make = getattr(training, name)
+
+        def scorer(*arguments: Any, first: int | None = None) -> Callable[[], Any]:
+            inner = make(*arguments, first=first)
+            return lambda: (act() if first is None else None, inner())[1]
+
+        def saver(*arguments: Any, step: int, scores: Any) -> None:
+            act()
+            make(*arguments, step=step, scores=scores)
+
+        monkeypatch.setattr(training, name, scorer if name == "dev_scorer" else saver)
+
+    def test_before_there_is_a_run(self, ask, monkeypatch):
+        """While texts are encoded there is nothing to save, and nothing is left behind."""
+        request = ask("stopped", *SETTINGS)
+        monkeypatch.setattr(training, "build_model", lambda _job: sending(signal.SIGTERM)())
+        with pytest.raises(Interrupted, match="stopped by SIGTERM before training began") as caught:
+            train(request)
+        assert caught.value.exit_code == 143
+        assert not [path for path in Path(request.out).parent.iterdir() if "stopped" in path.name]
+
+    def test_while_a_stopped_run_is_read(self, stopped, whole, monkeypatch):
+        run = stopped(5, sending(signal.SIGTERM))
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "build_model", lambda _job: sending(signal.SIGINT)())
+            with pytest.raises(Interrupted, match=rf"SIGINT; go on with: .* --resume {run}"):
+                resume(run)
+        resume(run)
+        assert outcome(run) == whole
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_while_the_final_scores_are_made(self, ask, whole, monkeypatch, number):
+        class AtTheEnd(Silent):
+            def advance(self, done: int, fraction: float | None) -> None:
+                sending(number)()
+
+        request = ask("stopped", *SETTINGS)
+        run = Path(request.out)
+        with pytest.raises(Interrupted, match=rf"; go on with: bertft train --resume {run}"):
+            train(request, watch=AtTheEnd())
+        assert not (run / "scores.json").exists()
+        resume(run)
+        assert outcome(run) == whole
 
     def test_the_handlers_of_the_caller_come_back(self, stopped):
         before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
@@ -157,8 +158,7 @@ class TestSignals:
 class TestCrash:
     def test_goes_on_from_the_last_evaluation(self, stopped, whole):
         run = stopped(7, crash, ZeroDivisionError)
-        saved = json.loads((run / "last" / "progress.json").read_text(encoding="utf-8"))
-        assert saved["progress"]["step"] == 4
+        assert saved_step(run / "last") == 4
         resume(run)
         assert outcome(run) == whole
 
@@ -167,60 +167,70 @@ class TestCrash:
         assert not (run / "scores.json").exists()
         resume(run)
         assert outcome(run) == whole
-        assert steps(run) == list(range(1, STEPS + 1))
 
-    def test_before_the_first_checkpoint(self, stopped):
+    def test_before_the_first_evaluation(self, stopped, whole):
+        """A run directory can be resumed from its first moment."""
         run = stopped(2, crash, ZeroDivisionError)
-        with pytest.raises(RunError, match=r"has no checkpoint \(no last/\); train anew"):
-            resume(run)
+        assert saved_step(run / "last") == 0
+        resume(run)
+        assert outcome(run) == whole
+
+    def test_steps_that_are_done_again_are_in_the_journal_once(self, stopped, whole):
+        run = stopped(7, crash, ZeroDivisionError)
+        assert [one["step"] for one in figures(run)] == [1, 2, 3, 4, 5, 6, 7, 4]
+        with (run / "journal.jsonl").open("a", encoding="utf-8") as file:
+            file.write('{"event": "step", "step": 8, "lo')
+        resume(run)
+        assert figures(run) == whole["figures"]
+        assert f"going on after step 4 of {run}" in notes(run)
+        assert [one["event"] for one in events(run)].count("plan") == 1
+
+    def test_a_finished_run_keeps_its_last_checkpoint_only(self, stopped):
+        run = stopped(7, crash, ZeroDivisionError)
+        resume(run)
+        assert sorted(path.name for path in run.iterdir() if path.is_dir()) == ["best", "last"]
 
 
-class TestRefusedResume:
-    @pytest.fixture
-    def run(self, stopped) -> Path:
-        return stopped(5, sending(signal.SIGTERM))
+class TestWhenToSave:
+    def test_after_so_many_steps(self, stopped, whole):
+        settings = ("training.save_every=3", "training.keep_checkpoints=3")
+        run = stopped(10, crash, ZeroDivisionError, settings=settings)
+        saved = {path.name: saved_step(path) for path in run.glob("last*")}
+        assert saved == {"last": 9, "last-1": 8, "last-2": 6}
+        resume(run)
+        assert outcome(run) == whole
 
-    def refuse(self, run: Path, error: type[BertftError], match: str) -> None:
-        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-        with pytest.raises(error, match=match):
-            resume(run)
-        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    def test_by_time(self, stopped, whole, monkeypatch):
+        """No step is asked for: after some minutes, here none."""
+        monkeypatch.setattr(saving, "AUTOMATIC", 0.0)
+        monkeypatch.setattr(saving, "SHARE", 1e9)
+        run = stopped(7, crash, ZeroDivisionError)
+        assert (saved_step(run / "last"), saved_step(run / "last-1")) == (7, 6)
+        resume(run)
+        assert outcome(run) == whole
 
-    def test_with_other_data(self, run, reviews):
-        with reviews["train"].open("a", encoding="utf-8") as file:
-            file.write("one more,good\n")
-        self.refuse(run, RunError, r"train\.csv changed since .* was started; train anew")
+    def test_saving_takes_little_of_the_time(self, monkeypatch):
+        """A save of 10 s is repeated after 500 s, not after 300."""
+        now = 0.0
+        monkeypatch.setattr(saving.time, "perf_counter", lambda: now)
 
-    @pytest.mark.parametrize(
-        "change", [("learning_rate = 0.005", "learning_rate = 0.004"), ("seed = 13", "seed = 14")]
-    )
-    def test_with_another_recipe(self, run, change):
-        path = run / "recipe.toml"
-        text = path.read_text(encoding="utf-8")
-        assert change[0] in text
-        path.write_text(text.replace(*change), encoding="utf-8")
-        self.refuse(run, RunError, r"stopped.last was saved by another recipe; train anew")
+        def save() -> None:
+            nonlocal now
+            now += 10.0
 
-    def test_of_a_damaged_checkpoint(self, run):
-        path = run / "last" / "model.safetensors"
-        data = bytearray(path.read_bytes())
-        data[-1] ^= 1
-        path.write_bytes(data)
-        self.refuse(run, RunError, r"damaged checkpoint, model\.safetensors changed after saving")
+        clock = saving.SaveClock(save, step=0, every=0)
+        now = 299.0
+        assert not clock.is_due(1)
+        now = 300.0
+        assert clock.is_due(1)
+        clock.save(1)
+        now += 499.0
+        assert not clock.is_due(2)
+        now += 1.0
+        assert clock.is_due(2)
 
-    @pytest.mark.parametrize(
-        "field",
-        [
-            {"train": "a.csv"},
-            {"dev": "a.csv"},
-            {"test": "a.csv"},
-            {"model": "minilm"},
-            {"out": "b"},
-            {"seed": 0},
-            {"on_bad_row": "skip"},
-            {"overrides": ("training.epochs=9",)},
-        ],
-    )
-    def test_with_other_flags(self, run, field):
-        with pytest.raises(RecipeError, match="--resume goes on with the run's own recipe"):
-            train(TrainRequest(recipe="", resume=str(run), **field))
+    def test_one_checkpoint_only(self, stopped, whole):
+        run = stopped(9, crash, ZeroDivisionError, settings=("training.keep_checkpoints=1",))
+        assert [path.name for path in run.glob("*last*")] == ["last"]
+        resume(run)
+        assert outcome(run) == whole

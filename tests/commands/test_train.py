@@ -62,7 +62,9 @@ class TestRunDirectory:
         recipe = load_recipe(str(trained / "recipe.toml"))
         assert recipe.hash() == read(trained / "environment.json")["recipe_hash"]
         assert recipe.hash() == read(trained / "best" / "bertft.json")["recipe_hash"]
-        assert recipe.hash() == read(trained / "last" / "progress.json")["recipe_hash"]
+        depends = read(trained / "last" / "progress.json")["depends"]
+        assert depends["recipe"] == recipe.resolved()
+        assert depends["environment"] == read(trained / "environment.json")
         assert recipe.model.name == str(tiny)
         assert recipe.training.learning_rate == 5e-3
         assert recipe.data.test == str(trained.parent / "test.csv")
@@ -70,7 +72,7 @@ class TestRunDirectory:
         assert set(written) == set(Recipe.model_fields)
         assert written["training"]["adam_betas"] == [0.9, 0.999]
 
-    def test_the_environment_identifies_the_inputs(self, trained):
+    def test_the_environment_identifies_the_inputs(self, trained, tiny):
         found = read(trained / "environment.json")
         assert found["recipe"] == "sentiment"
         assert found["labels"] == ["bad", "good"]
@@ -78,6 +80,8 @@ class TestRunDirectory:
         for name in ("train", "dev", "test"):
             path = trained.parent / f"{name}.csv"
             assert found["data"][name] == {"path": str(path), "sha256": sha256(path)}
+        weights = tiny / "model.safetensors"
+        assert found["model"]["files"][weights.name] == sha256(weights)
         assert {"python", "bertft", "torch", "transformers"} <= set(found["versions"])
         assert found["threads"] >= 1
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from bertft.commands import train
+from bertft.commands.saving import state_saver
 from bertft.contracts import Progress
 from bertft.errors import RunError
 from bertft.training import loop
 from bertft.training.checkpoint import (
     MANIFEST,
+    Checkpoint,
     load_state,
-    recover_folder,
+    open_checkpoint,
     replace_folder,
     save_state,
+    saved_folders,
+    settle_folders,
     verify_folder,
 )
 
@@ -42,11 +48,17 @@ def failing(folder: Path) -> None:
 
 
 def test_a_folder_appears_whole(tmp_path: Path) -> None:
-    target = tmp_path / "run" / "last"
+    target = tmp_path / "last"
     replace_folder(target, writer("one"))
     verify_folder(target)
     assert (target / "a.txt").read_text(encoding="utf-8") == "one"
     assert sorted(path.name for path in target.parent.iterdir()) == ["last"]
+
+
+def test_a_run_directory_that_was_removed_stays_removed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "run" / "last", writer("one"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
@@ -68,38 +80,63 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path: Path) -> None:
     assert (target / "a.txt").read_text(encoding="utf-8") == "one"
 
 
-def test_what_a_failed_write_leaves_is_no_checkpoint(tmp_path: Path) -> None:
-    """It has another name and no manifest, and the next write is not hindered by it."""
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     target = tmp_path / "last"
     with pytest.raises(OSError, match="No space left"):
         replace_folder(target, failing)
-    assert not target.exists()
-    for left in tmp_path.iterdir():
-        assert left.name.startswith(".")
-        with pytest.raises(RunError):
-            verify_folder(left)
-    replace_folder(target, writer("two"))
-    verify_folder(target)
-    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_shifts_no_older_folder(tmp_path: Path) -> None:
+    target = tmp_path / "last"
+    for text in ("one", "two"):
+        replace_folder(target, writer(text), keep=2)
+    with pytest.raises(OSError, match="No space left"):
+        replace_folder(target, failing, keep=2)
+    assert texts(target) == {"last": "two", "last-1": "one"}
+
+
+def test_an_error_of_safetensors_is_one_of_the_system(tmp_path: Path) -> None:
+    def write(_folder: Path) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        replace_folder(tmp_path / "last", write)
+    assert caught.value.errno == 28
+    assert list(tmp_path.iterdir()) == []
+
+
+def texts(target: Path) -> dict[str, str]:
+    """What was written to each folder, newest first."""
+    found = saved_folders(target)
+    return {folder.name: (folder / "a.txt").read_text(encoding="utf-8") for folder in found}
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 4])
+def test_the_newest_folders_are_kept(tmp_path: Path, keep: int) -> None:
+    target = tmp_path / "last"
+    for number in range(12):
+        replace_folder(target, writer(str(number)), keep=keep)
+    names = ["last", "last-1", "last-2", "last-3"][:keep]
+    assert texts(target) == {name: str(11 - i) for i, name in enumerate(names)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    for folder in saved_folders(target):
+        verify_folder(folder)
 
 
 class Killed(BaseException):
     """The end of the process, as code that only catches Exception sees it."""
 
 
-@pytest.mark.parametrize(
-    "renames",
-    [
-        0,
-        1,
-    ],
-)
+@pytest.mark.parametrize("keep", [1, 2, 3])
+@pytest.mark.parametrize("renames", range(6))
 def test_killed_between_renames_there_is_still_a_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int, keep: int
 ) -> None:
     """Whatever ends the process, the target is the old folder or the new one."""
     target, done = tmp_path / "last", 0
-    replace_folder(target, writer("one"))
+    for number in range(4):
+        replace_folder(target, writer(str(number)), keep=keep)
     rename = Path.rename
 
     def mortal(self: Path, to: Path) -> Path:
@@ -109,12 +146,19 @@ def test_killed_between_renames_there_is_still_a_checkpoint(
         done += 1
         return rename(self, to)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, suppress(Killed):
         patch.setattr(Path, "rename", mortal)
-        with pytest.raises(Killed):
-            replace_folder(target, writer("two"))
-    recover_folder(target)
-    verify_folder(target)
+        replace_folder(target, writer("4"), keep=keep)
+    settle_folders(target)
+    found = texts(target)
+    assert list(found) == ["last", "last-1", "last-2", "last-3"][: len(found)]
+    newest = int(found["last"])
+    assert newest in (3, 4)
+    assert [int(text) for text in found.values()] == [newest - i for i in range(len(found))]
+    assert len(found) >= min(keep, newest + 1)
+    replace_folder(target, writer("5"), keep=keep)
+    assert sorted(path.name for path in tmp_path.iterdir()) == list(texts(target))
+    assert len(texts(target)) == min(keep, len(found) + 1)
 
 
 def test_all_files_reach_the_disk_before_the_rename(
@@ -137,7 +181,7 @@ def test_all_files_reach_the_disk_before_the_rename(
     monkeypatch.setattr(Path, "rename", noted_rename)
     replace_folder(tmp_path / "last", writer("one"))
     renamed = events.index("rename to last")
-    assert {"a.txt", "b.bin.txt", MANIFEST, ".last.partial"} <= set(events[:renamed])
+    assert {"a.txt", "b.bin.txt", "deep", MANIFEST, ".last.partial"} <= set(events[:renamed])
     assert events[renamed + 1 :] == [tmp_path.name]
 
 
@@ -198,12 +242,13 @@ def test_a_saved_state_comes_back_bit_for_bit(start: Start, tiny: Path, tmp_path
     """Weights, moments, counts of steps, learning rates, and progress."""
     started, progress, _ = trained(start, tiny, steps=4)
     progress.best_score, progress.best_step = 1 / 3, 2
-    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    state_saver(started.job, started.trainer, tmp_path, progress=progress)()
     other, _, _ = trained(start, tiny, steps=1)
     optimizer = other.trainer.optimizer
-    digest = started.job.recipe.hash()
-    found = load_state(tmp_path / "last", other.model, optimizer, recipe_hash=digest)
-    assert found == progress
+    checkpoint = open_checkpoint(tmp_path / "last")
+    load_state(checkpoint, other.model, optimizer)
+    assert checkpoint.progress == progress
+    assert checkpoint.depends["recipe"] == started.job.recipe.resolved()
     for name, tensor in started.model.state_dict().items():
         assert torch.equal(other.model.state_dict()[name], tensor), name
     expected = started.trainer.optimizer.state_dict()["state"]
@@ -222,14 +267,12 @@ def test_training_goes_on_as_if_never_stopped(
 ) -> None:
     """Mid-epoch or at an epoch's end: the final weights are equal to the last bit."""
     started, progress, coming = trained(start, tiny, steps=done)
-    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    state_saver(started.job, started.trainer, tmp_path, progress=progress)()
     losses = [report.loss for report in coming]
     other, _, _ = trained(start, tiny, steps=0)
-    digest = started.job.recipe.hash()
-    resumed = load_state(
-        tmp_path / "last", other.model, other.trainer.optimizer, recipe_hash=digest
-    )
-    reports = list(loop.run(other.trainer, progress=resumed, evaluate=None))
+    checkpoint = open_checkpoint(tmp_path / "last")
+    load_state(checkpoint, other.model, other.trainer.optimizer)
+    reports = list(loop.run(other.trainer, progress=checkpoint.progress, evaluate=None))
     assert [report.loss for report in reports] == losses
     for name, tensor in started.model.state_dict().items():
         assert torch.equal(other.model.state_dict()[name], tensor), name
@@ -237,23 +280,51 @@ def test_training_goes_on_as_if_never_stopped(
 
 def test_a_state_holds_no_pickle(start: Start, tiny: Path, tmp_path: Path) -> None:
     started, progress, _ = trained(start, tiny, steps=1)
-    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    state_saver(started.job, started.trainer, tmp_path, progress=progress)()
     files = [path for path in (tmp_path / "last").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json"}
     # Pickles of protocol 2 and above start with 0x80, torch's archives with PK.
     assert not [path for path in files if path.read_bytes()[:1] in (b"\x80", b"P")]
 
 
-def test_a_damaged_state_is_not_loaded(start: Start, tiny: Path, tmp_path: Path) -> None:
+def test_a_damaged_state_is_not_opened(start: Start, tiny: Path, tmp_path: Path) -> None:
     started, progress, _ = trained(start, tiny, steps=1)
-    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
+    state_saver(started.job, started.trainer, tmp_path, progress=progress)()
     flip(tmp_path / "last" / "optimizer.safetensors")
-    before = {name: tensor.clone() for name, tensor in started.model.state_dict().items()}
     with pytest.raises(RunError, match=r"optimizer\.safetensors"):
-        load_state(
-            tmp_path / "last", started.model, started.trainer.optimizer, recipe_hash="unread"
-        )
-    assert all(before[name].equal(tensor) for name, tensor in started.model.state_dict().items())
+        open_checkpoint(tmp_path / "last")
+
+
+class Scaler:
+    """What a gradient scaler keeps (torch.amp.GradScaler, which has a state only on a GPU)."""
+
+    def __init__(self, scale: float) -> None:
+        self.state = {"scale": scale, "_growth_tracker": 7}
+
+    def state_dict(self) -> dict[str, float]:
+        return self.state
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self.state = state
+
+
+def test_the_gradient_scaler_comes_back(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    tmp_path.joinpath("last").mkdir()
+    save_state(
+        tmp_path / "last",
+        model,
+        optimizer,
+        progress=Progress(),
+        depends={},
+        scaler=Scaler(1024.0),
+    )
+    saved = json.loads((tmp_path / "last" / "progress.json").read_text(encoding="utf-8"))
+    checkpoint = Checkpoint(tmp_path / "last", Progress(), {}, saved["scaler"])
+    other = Scaler(1.0)
+    load_state(checkpoint, model, optimizer, scaler=other)
+    assert other.state == {"scale": 1024.0, "_growth_tracker": 7}
 
 
 def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
@@ -268,18 +339,22 @@ def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
     optimizer.step()
     replace_folder(
         tmp_path / "last",
-        lambda folder: save_state(
-            folder, model, optimizer, progress=Progress(step=1), recipe_hash="x"
-        ),
+        lambda folder: save_state(folder, model, optimizer, progress=Progress(step=1), depends={}),
     )
     optimizer = torch.optim.AdamW(other.parameters())
-    load_state(tmp_path / "last", other, optimizer, recipe_hash="x")
+    load_state(open_checkpoint(tmp_path / "last"), other, optimizer)
     assert other[0].weight is other[1].weight
     assert torch.equal(other[0].weight, model[0].weight)
 
 
-def test_a_state_of_another_recipe_is_not_loaded(start: Start, tiny: Path, tmp_path: Path) -> None:
-    started, progress, _ = trained(start, tiny, steps=1)
-    train.state_saver(started.job, started.trainer, tmp_path, progress=progress)()
-    with pytest.raises(RunError, match="another recipe"):
-        load_state(tmp_path / "last", started.model, started.trainer.optimizer, recipe_hash="other")
+def test_a_state_of_another_model_is_not_loaded(tmp_path: Path) -> None:
+    """Not even in part: tensors of other names would be left as they are."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    optimizer = torch.optim.AdamW(model.parameters())
+    replace_folder(
+        tmp_path / "last",
+        lambda folder: save_state(folder, model, optimizer, progress=Progress(), depends={}),
+    )
+    other = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    with pytest.raises(RunError, match="another model"):
+        load_state(open_checkpoint(tmp_path / "last"), other, optimizer)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bertft.contracts import StepReport
-from bertft.training.journal import Journal, read_journal
+from bertft.training.journal import Journal, cut_back, read_journal
 
 STEP = StepReport(
     epoch=1,
@@ -125,3 +127,63 @@ def test_every_line_is_json_on_its_own(path: Path) -> None:
     write(path, STEP, replace(STEP, scores={"accuracy": 1.0}), note="done")
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["step", "step", "scores", "note"]
+
+
+def whole_journal(path: Path, steps: int) -> list[dict[str, object]]:
+    """A journal of so many steps, scores after every second one, stopped and gone on half-way."""
+    journal = Journal(path)
+    journal.write("plan", {"steps": steps})
+    journal.write("start", {"step": 0})
+    for number in range(1, steps + 1):
+        scores = {"accuracy": number / 10} if number % 2 == 0 else None
+        journal.step(replace(STEP, step=number, scores=scores))
+        if number == steps // 2:
+            journal.write("note", {"step": number, "text": "stopped by SIGTERM"})
+            journal.write("start", {"step": number})
+    journal.write("finish", {"best_step": 4})
+    journal.close()
+    return list(read_journal(path))
+
+
+@given(step=st.integers(0, 9), lost=st.integers(0, 400))
+def test_cut_back_to_a_step(tmp_path_factory: pytest.TempPathFactory, step: int, lost: int) -> None:
+    """What a step and those before it wrote is kept, wherever the last line was cut off."""
+    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    events = whole_journal(path, 8)
+    content = path.read_bytes()[: -lost or None]
+    path.write_bytes(content)
+    cut_back(path, step=step)
+    Journal(path).close()
+    whole = content.count(b"\n")
+    expected = [
+        one for one in events[:whole] if one.get("step", 0) <= step and one["event"] != "finish"
+    ]
+    assert list(read_journal(path)) == expected
+    assert content.startswith(path.read_bytes())
+
+
+def test_a_damaged_line_does_not_take_the_others_with_it(path: Path) -> None:
+    whole_journal(path, 4)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[3] = b"\xff" + lines[3][1:]
+    path.write_bytes(b"".join(lines))
+    cut_back(path, step=2)
+    kept = path.read_bytes().splitlines(keepends=True)
+    assert kept == lines[: len(kept)]
+    assert b'"stopped by SIGTERM"' in kept[-2]
+
+
+def test_there_may_be_no_journal(path: Path) -> None:
+    cut_back(path, step=2)
+    assert not path.exists()
+
+
+def test_a_journal_that_was_removed_is_missed(path: Path) -> None:
+    journal = Journal(path)
+    journal.step(STEP)
+    journal.flush()
+    path.unlink()
+    journal.step(STEP)
+    with pytest.raises(FileNotFoundError, match=r"journal\.jsonl"):
+        journal.flush()
+    journal.close()

@@ -148,7 +148,7 @@ def test_all_stop_when_one_is_told_to_and_go_on_to_the_same_weights(runs: Path) 
 
 
 def test_another_number_of_processes_cannot_go_on(runs: Path) -> None:
-    with pytest.raises(RunError, match=r"left ran in 2 processes, not 1; start 2"):
+    with pytest.raises(RunError, match=r"left cannot go on: processes was 2, is 1"):
         train(TrainRequest(recipe="", resume=str(runs / "left")))
 
 
