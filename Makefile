@@ -3,6 +3,7 @@
 # make test    set everything up, run every test
 # make faults  kill, starve and damage 800 trainings, and resume them (half an hour)
 # make lint    format, lint and type checks
+# make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
 # make bench   side-by-side measurements against peers (minutes to hours)
 # make clean   remove the environment and everything that was built
 
@@ -30,7 +31,7 @@ ifndef DEMO_$(TASK)
 $(error TASK is sentiment, nli, ner or qa, not '$(TASK)')
 endif
 
-.PHONY: demo test faults lint format bench clean
+.PHONY: demo test faults fuzz lint format bench clean
 
 # torch first and pinned: an open range may fetch gigabytes of GPU libraries that a laptop has no
 # use for. On a GPU machine set TORCH= to keep the torch that is installed or wanted there.
@@ -59,6 +60,10 @@ test: $(READY)
 
 faults: $(READY)
 	$(BIN)/python tests/faults/campaign.py --kills 500
+
+INPUTS ?= 2000
+fuzz: $(READY)
+	$(BIN)/python tests/hostile/fuzzing.py --inputs $(INPUTS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

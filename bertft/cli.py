@@ -7,6 +7,8 @@ Exit codes: 0 done; 2 the input is at fault (one line); 1 a fault of ours (trace
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import select
 import signal
@@ -46,6 +48,10 @@ NEXT = {
     "qa": ("YOUR.txt --question '...'", "YOUR.json"),
 }
 """What to predict and to evaluate next, by task."""
+
+
+REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
+"""What a system refuses for reasons that its user can mend: rights, room, an endless name."""
 
 
 class OnBadRow(StrEnum):
@@ -458,6 +464,8 @@ def main() -> None:
     the reader of our messages has gone too the error stays, for the work may be half done.
     """
     answers = sys.stdout  # typer replaces it when it meets a broken pipe
+    if isinstance(answers, io.TextIOWrapper) and not answers.isatty():  # programs read UTF-8
+        answers.reconfigure(encoding="utf-8", errors="surrogateescape")
     before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         _run()
@@ -477,15 +485,29 @@ def main() -> None:
 def _run() -> None:
     """``app``, which always leaves by SystemExit; with --debug the error itself goes through."""
     try:
+        _check_arguments()
         app()
     except (BertftError, Interrupted) as error:
         _fail(error, code=error.exit_code)
     except KeyboardInterrupt:
         _fail(KeyboardInterrupt("interrupted"), code=130)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            _fail_of_ours(error)
+        name = f"{error.filename}: " if error.filename else ""
+        _fail(BertftError(f"{name}{error.strerror}"), code=2, cause=error)
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        hint = "a fault of bertft; run again as: bertft --debug ..."
-        _fail(BertftError(what, hint=hint), code=1, cause=error)
+        _fail_of_ours(error)
+
+
+def _check_arguments() -> None:
+    """Raise BertftError for an argument that is no text: it could not be written to a run."""
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            hint = "rename the file, or use a UTF-8 locale"
+            raise BertftError(f"{argument}: not a name in UTF-8", hint=hint) from None
 
 
 def _messages_are_read() -> bool:
@@ -495,6 +517,12 @@ def _messages_are_read() -> bool:
     watched = select.poll()
     watched.register(sys.__stderr__.fileno(), 0)
     return not watched.poll(0)
+
+
+def _fail_of_ours(error: Exception) -> None:
+    what = f"{type(error).__name__}: {error}"
+    hint = "a fault of bertft; run again as: bertft --debug ..."
+    _fail(BertftError(what, hint=hint), code=1, cause=error)
 
 
 def _fail(error: BaseException, *, code: int, cause: BaseException | None = None) -> None:

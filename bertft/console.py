@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bertft.terminal import printable, shown
+
 if TYPE_CHECKING:
     from bertft.commands.train import TrainResult
     from bertft.commands.watch import TrainingPlan
@@ -29,7 +31,9 @@ class Console:
     """Watches a job and tells it on stderr."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+        self._rich = RichConsole(
+            stderr=True, highlight=False, soft_wrap=True, emoji=False, quiet=quiet
+        )
         self._bar: Progress | None = None
         self._task: Any = None
         self._started = time.perf_counter()
@@ -40,10 +44,10 @@ class Console:
 
     def plan(self, plan: TrainingPlan) -> None:
         sizes = ", ".join(f"{split} {count:,}" for split, count in plan.examples.items())
-        labels = ", ".join(plan.labels[:8]) + (", ..." if len(plan.labels) > 8 else "")
-        labels = f"{len(plan.labels)}: {escape(labels)}"
+        labels = ", ".join(map(_short, plan.labels[:8])) + ", ..." * (len(plan.labels) > 8)
+        labels = f"{len(plan.labels)}: {_safe(labels)}"
         trained = f"{plan.trainable / 1e6:.1f} M of {plan.parameters / 1e6:.1f} M parameters"
-        self._rich.print(f"[bold]{plan.task}[/bold] with {escape(plan.model)} ({trained} trained)")
+        self._rich.print(f"[bold]{plan.task}[/bold] with {_safe(plan.model)} ({trained} trained)")
         self._rich.print(f"  examples  {sizes}")
         if plan.labels:
             self._rich.print(f"  labels    {labels}")
@@ -130,16 +134,19 @@ class Console:
 
     def show_scores(self, content: Mapping[str, Any]) -> None:
         """Metrics with their intervals beside the majority baseline, then the classes."""
-        title = f"{content['split']}: {content['n']:,} examples"
+        title = _safe(f"{content['split']}: {content['n']:,} examples")
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for heading in ("score", "value", "95 % interval", "majority"):
             table.add_column(heading, justify="left" if heading == "score" else "right")
         for name, score in content["metrics"].items():
             low, high = score.get("low"), score.get("high")
-            interval = "" if low is None else f"{low:.4f} - {high:.4f}"
+            interval = "" if low is None or high is None else f"{low:.4f} - {high:.4f}"
             floor = content["baseline"].get(name)
             table.add_row(
-                name, f"{score['value']:.4f}", interval, "" if floor is None else f"{floor:.4f}"
+                _safe(name),
+                f"{score['value']:.4f}",
+                interval,
+                "" if floor is None else f"{floor:.4f}",
             )
         self._rich.print(table)
         self._show_classes(content.get("per_class", {}))
@@ -147,7 +154,7 @@ class Console:
     def _show_classes(self, classes: Mapping[str, Mapping[str, float]], *, most: int = 12) -> None:
         rows = [
             [
-                name,
+                _short(name),
                 *(f"{c[key]:.3f}" for key in ("precision", "recall", "f1")),
                 f"{c['support']:,.0f}",
             ]
@@ -175,7 +182,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """A line that is neither a warning nor a result."""
-        self._rich.print(escape(text))
+        self._rich.print(_safe(text))
 
     def error(self, text: str) -> None:
         """The one line of an error."""
@@ -185,7 +192,11 @@ class Console:
 
 def _safe(text: str) -> str:
     """Text for the terminal: what data hold cannot move the cursor or pass for markup."""
-    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return escape(printable(" ".join(text.splitlines())))
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 60 else label[:57] + "..."
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -193,16 +204,16 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     cells = [[str(cell) for cell in row] for row in rows]
     for index, heading in enumerate(headings):
         numbers = all(row[index].replace(".", "").replace(",", "").isdigit() for row in cells)
-        table.add_column(heading, justify="right" if numbers else "left")
+        table.add_column(_safe(heading), justify="right" if numbers else "left")
     for row in cells:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(_safe(cell) for cell in row))
     return table
 
 
 def emit_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout: laid out on a terminal, tab-separated for a pipe."""
     if sys.stdout.isatty():
-        RichConsole(highlight=False).print(_table(headings, rows))
+        RichConsole(highlight=False, emoji=False).print(_table(headings, rows))
         return
     for row in [headings, *rows]:
         emit("\t".join(str(cell) for cell in row))
@@ -221,7 +232,7 @@ def emit_facts(facts: Mapping[str, Any]) -> None:
 
 def emit(text: str) -> None:
     """A line for programs, on stdout."""
-    sys.stdout.write(text + "\n")
+    shown(sys.stdout).write(text + "\n")
 
 
 def emit_json(content: Any) -> None:

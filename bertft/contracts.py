@@ -140,8 +140,11 @@ class Head(Protocol):
     pools: ClassVar[bool]
     """Whether the model answers per sequence, from its first token, rather than per token."""
 
-    def build(self, folder: Path) -> PreTrainedModel:
-        """A plain Hugging Face model for this head with the encoder's weights from ``folder``."""
+    def build(self, folder: Path, *, trained: bool = False) -> PreTrainedModel:
+        """A plain Hugging Face model for this head with the encoder's weights from ``folder``.
+
+        The head is made anew where the folder has none, unless it is one that was ``trained``.
+        """
         ...
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> Tensor:

@@ -17,6 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
+
+LONGEST = 600
+"""Characters of a message, and of a hint: whatever a file holds, an error is a line to be read."""
 
 
 class BertftError(Exception):
@@ -25,8 +29,8 @@ class BertftError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        self.message = " ".join(message.split())
-        self.hint = " ".join(hint.split())
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
         super().__init__(f"{self.message}; {self.hint}" if self.hint else self.message)
 
 
@@ -68,11 +72,17 @@ class Interrupted(Exception):  # noqa: N818 - a stop that was asked for is no er
         super().__init__(message)
 
 
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    half = LONGEST // 2
+    return line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half + 5 :]}"
+
+
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """A hint that names the nearest valid choice, or all of them when none is near."""
-    choices = list(valid)
-    folded = {choice.casefold(): choice for choice in choices}
-    near = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
+    choices = list(islice(valid, 2_000))  # comparing takes time
+    folded = {choice.casefold(): choice for choice in choices if len(choice) <= 200}
+    near = get_close_matches(wrong[:200].casefold(), folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{folded[near[0]]}'?"
     shown = ", ".join(choices[:20])

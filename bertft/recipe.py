@@ -22,6 +22,7 @@ from bertft.errors import RecipeError, did_you_mean
 
 BUNDLED = "bundled:"
 HUB = "hub:"
+LARGEST = 2**20  # bytes of a recipe
 
 DecayRate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -243,17 +244,29 @@ def _fields_at(model: type[BaseModel], keys: list[str]) -> list[str]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    text = recipe_text(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from None
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         found = re.search(r"\(at line (\d+)", str(error))
         where = f"{path}:{found.group(1)}" if found else str(path)
         reason = re.sub(r" \(at .*\)$", "", str(error))
         raise RecipeError(f"{where}: not valid TOML: {reason}", hint="texts need quotes") from None
+
+
+def recipe_text(path: Path) -> str:
+    """A recipe file as it is written. Raises RecipeError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > LARGEST:
+        raise RecipeError(f"{path}: more than {LARGEST >> 20} MiB", hint="is it a recipe?")
+    return text
 
 
 def _apply(settings: dict[str, Any], override: str) -> str:
@@ -266,7 +279,7 @@ def _apply(settings: dict[str, Any], override: str) -> str:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
         json.dumps(value)
-    except (tomllib.TOMLDecodeError, TypeError):  # not TOML, or a date, which no setting is
+    except (ValueError, RecursionError, TypeError):  # not TOML, or a date, which no setting is
         value = text.strip()
     *sections, last = parts
     for name in sections:

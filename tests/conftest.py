@@ -141,10 +141,14 @@ def reviews(tmp_path: Path) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny model; beside it the train.csv, dev.csv and test.csv it used."""
+    return train_tiny(tmp_path_factory.mktemp("trained"), tiny)
+
+
+def train_tiny(folder: Path, tiny: Path) -> Path:
+    """Train the tiny model on the reviews: ``run`` and the data it used, in ``folder``."""
     from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train
 
-    folder = tmp_path_factory.mktemp("trained")
     files = {name: str(path) for name, path in write_reviews(folder).items()}
     run = folder / "run"
     settings = (*FAST, "training.epochs=8", "training.batch_size=4")

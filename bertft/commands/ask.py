@@ -6,11 +6,12 @@ Each plain text file is one passage; of a table, each row (column context, passa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
-from bertft.commands.predict import Predictor
+from bertft.commands.predict import Predictor, windows
 from bertft.contracts import Answer, Source
+from bertft.errors import DataError
 from bertft.evaluation.probabilities import softmax
+from bertft.loaders import length_fault
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.squad import Question
 
@@ -25,7 +26,12 @@ def passages(source: Source, question: str) -> Iterator[Question]:
     table = read_rows(source)
     column = pick_column(table.columns, "", PASSAGE_COLUMNS, what="passage", path=source.path)
     for row in table:
-        context = str(row.fields.get(column) or "")
+        context = row.fields.get(column)
+        context = "" if context is None else context  # an empty passage holds no answer
+        if not isinstance(context, str) or (fault := length_fault(context)):
+            what = fault if isinstance(context, str) else f"no text in column '{column}'"
+            source.bad_row(DataError(what, path=table.path, line=row.line))
+            continue
         identity = row.fields.get("id")
         name = str(row.line if identity is None else identity)
         yield Question(name, row.line, question, context, None)
@@ -44,8 +50,7 @@ def best_answers(
     first: Answer | None = None
     count = 0
     most = max(N_BEST, top_k or 1)
-    remaining = iter(asked)
-    while window := list(islice(remaining, WINDOW)):
+    for window in windows(asked, most=WINDOW, length=lambda one: len(one[1].text)):
         answers = predictor.answer([question for _, question in window], top_k=most)
         for (file, _), answer in zip(window, answers, strict=True):
             spans = answer.pop("answers")

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.commands.predict import Predictor, load, read_card
+from bertft.commands.predict import Predictor, load
 from bertft.commands.reading import read_examples
-from bertft.commands.run_folder import Run, find_run, model_folder, new_file, write_json
+from bertft.commands.run_folder import (
+    Run,
+    find_run,
+    model_folder,
+    new_file,
+    read_card,
+    write_json,
+)
 from bertft.commands.watch import Silent, Watch
 from bertft.contracts import Answer, Scores
 from bertft.errors import RunError

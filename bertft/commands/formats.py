@@ -11,9 +11,10 @@ import html
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TextIO
+from typing import Any
 
 from bertft.contracts import Answer
+from bertft.terminal import Writable
 
 Write = Callable[[Answer], None]
 
@@ -22,21 +23,21 @@ NESTED = {"scores", "answers"}
 
 
 @contextmanager
-def _jsonl(file: TextIO) -> Iterator[Write]:
+def _jsonl(file: Writable) -> Iterator[Write]:
     yield lambda answer: _line(file, json.dumps(answer, ensure_ascii=False))
 
 
 @contextmanager
-def _csv(file: TextIO) -> Iterator[Write]:
+def _csv(file: Writable) -> Iterator[Write]:
     yield _rows(file, delimiter=",")
 
 
 @contextmanager
-def _tsv(file: TextIO) -> Iterator[Write]:
+def _tsv(file: Writable) -> Iterator[Write]:
     yield _rows(file, delimiter="\t")
 
 
-def _rows(file: TextIO, *, delimiter: str) -> Write:
+def _rows(file: Writable, *, delimiter: str) -> Write:
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     header: list[str] = []
 
@@ -60,7 +61,7 @@ def _cell(name: str, value: Any) -> Any:
 
 
 @contextmanager
-def _text(file: TextIO) -> Iterator[Write]:
+def _text(file: Writable) -> Iterator[Write]:
     yield lambda answer: _line(file, _in_short(answer))
 
 
@@ -74,7 +75,7 @@ def _in_short(answer: Answer) -> str:
         best, score = _flat(answer["answer"]) or "-", f"{answer['score']:.3f}"
     else:
         labels = answer["labels"] if "labels" in answer else [answer["label"]]
-        best = "|".join(labels) or "-"
+        best = _flat("|".join(labels)) or "-"
         score = f"{answer['score']:.3f}" if "score" in answer else "-"
     names = ("text", "text_pair", "premise", "hypothesis", "question")
     texts = " ||| ".join(answer[name] for name in names if name in answer)
@@ -92,7 +93,7 @@ def _parts(answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _conll(file: TextIO) -> Iterator[Write]:
+def _conll(file: Writable) -> Iterator[Write]:
     """Word, tab, BIO tag; a blank line after each text. Words end at white space and entities."""
 
     def write(answer: Answer) -> None:
@@ -110,7 +111,7 @@ def _tagged_words(answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _html(file: TextIO) -> Iterator[Write]:
+def _html(file: Writable) -> Iterator[Write]:
     """One self-contained page: a paragraph per text, entities coloured by type."""
     colours: dict[str, int] = {}
 
@@ -142,7 +143,7 @@ small { font-size: .65rem; font-weight: 600; letter-spacing: .03em }
 </style></head><body>"""
 
 
-def _line(file: TextIO, text: str) -> None:
+def _line(file: Writable, text: str) -> None:
     file.write(text + "\n")
 
 
@@ -150,7 +151,7 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-FORMATS: dict[str, Callable[[TextIO], AbstractContextManager[Write]]] = {
+FORMATS: dict[str, Callable[[Writable], AbstractContextManager[Write]]] = {
     "jsonl": _jsonl,
     "csv": _csv,
     "tsv": _tsv,

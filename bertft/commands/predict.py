@@ -5,22 +5,23 @@ The Predictor is also the Python API: ``bertft.load("runs/x").predict(["what a f
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from bertft.commands.run_folder import CARD, Run, model_folder, open_run
+from bertft.commands.run_folder import CARD, Run, model_folder, open_run, read_card
 from bertft.contracts import Answer, Head, Pieces, Task
-from bertft.encoder.load import check_folder, load_tokenizer
+from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
 from bertft.encoder.packing import choose_batcher
+from bertft.encoder.pieces import CHARACTERS
 from bertft.errors import RunError
 from bertft.evaluation.inference import compute_logits, pieces_of
 from bertft.tasks import make_task
 from bertft.training.runtime import Runtime, choose_runtime
 
 WINDOW = 2048
+
+Item = TypeVar("Item")
 
 
 class Predictor:
@@ -34,7 +35,9 @@ class Predictor:
         self.tokenizer = load_tokenizer(folder)
         self.runtime = runtime
         self.max_length = int(self.card["max_length"])
-        self.model = self.head.build(folder).to(runtime.device)  # type: ignore[arg-type]
+        model = self.head.build(folder, trained=True)
+        check_vocabulary(model, self.tokenizer)
+        self.model = model.to(runtime.device)  # type: ignore[arg-type]
         self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
         self.together = False
         """Whether all processes of a training answer the same examples at the same time."""
@@ -55,8 +58,7 @@ class Predictor:
 
     def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Answer]:
         """Answers one by one, in order; memory holds one window of examples at a time."""
-        remaining = iter(examples)
-        while window := list(islice(remaining, WINDOW)):
+        for window in windows(examples, most=WINDOW, length=lambda one: len(one.text)):
             yield from self.answer(window, top_k=top_k)
 
     def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
@@ -78,25 +80,28 @@ class Predictor:
         return pieces_of(len(examples), encoded, logits)
 
 
+def windows(
+    items: Iterable[Item], *, most: int, length: Callable[[Item], int]
+) -> Iterator[list[Item]]:
+    """At most ``most`` items at a time, and fewer where their texts are long."""
+    window: list[Item] = []
+    held = 0
+    for item in items:
+        window.append(item)
+        held += length(item)
+        if len(window) == most or held >= CHARACTERS:
+            yield window
+            window, held = [], 0
+    if window:
+        yield window
+
+
 def bound_task(card: Mapping[str, Any]) -> Task[Any]:
-    """The task of a saved model, with its labels and what it learned."""
-    return make_task(card["task"]).bind(card["labels"], card.get("learned", {}))
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """What a saved model says of its task, labels and length."""
+    """The task of a saved model, with its labels and what it learned. Raises BertftError."""
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return {
-            "task": card["task"],
-            "labels": card["labels"],
-            "max_length": card["max_length"],
-            **card,
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{folder / CARD}: not readable ({error})", hint="was it saved by bertft?"
-        ) from None
+        return make_task(card["task"]).bind(card["labels"], card["learned"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{CARD}: 'learned' does not fit its task ({error!r})") from None
 
 
 def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto") -> Predictor:

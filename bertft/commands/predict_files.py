@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from bertft.commands.ask import best_answers, passages
 from bertft.commands.formats import ENTITY_FORMATS, FORMATS
@@ -20,6 +20,7 @@ from bertft.errors import BertftError, DataError, did_you_mean
 from bertft.loaders.files import resolve
 from bertft.recipe import HUB, Recipe, parse_recipe
 from bertft.tasks import make_task
+from bertft.terminal import Writable, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +142,10 @@ def output_format(request: PredictRequest) -> str:
 
 
 @contextmanager
-def _output(request: PredictRequest) -> Iterator[TextIO]:
+def _output(request: PredictRequest) -> Iterator[Writable]:
     """stdout, or a file that appears whole: written beside its place, renamed at the end."""
     if not request.out:
-        yield sys.stdout
+        yield shown(sys.stdout)
         sys.stdout.flush()
         return
     target = Path(request.out)

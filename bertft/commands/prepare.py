@@ -22,7 +22,13 @@ from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import TrainingPlan, Watch
 from bertft.contracts import Encoded, Head, Task
 from bertft.encoder.dropout import use_fast_dropout
-from bertft.encoder.load import Encoder, decomposes_hangul, load_encoder, usable_length
+from bertft.encoder.load import (
+    Encoder,
+    check_vocabulary,
+    decomposes_hangul,
+    load_encoder,
+    usable_length,
+)
 from bertft.encoder.lookup import use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.errors import ModelError, RecipeError, RunError
@@ -213,6 +219,7 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     head = job.task.head(job.splits["train"])
     set_seed(settings.seed)
     model = head.build(job.encoder.folder)
+    check_vocabulary(model, job.encoder.tokenizer)
     if settings.freeze == "encoder":
         freeze_encoder(model)
     if settings.gradient_checkpointing:

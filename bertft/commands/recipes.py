@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertft.errors import RecipeError
-from bertft.recipe import bundled_recipes, find_recipe, load_recipe
+from bertft.recipe import bundled_recipes, find_recipe, load_recipe, recipe_text
 
 
 def list_recipes() -> list[dict[str, str]]:
@@ -26,18 +26,19 @@ def list_recipes() -> list[dict[str, str]]:
 
 def show_recipe(name: str) -> str:
     """The recipe file as it is written, comments included."""
-    return find_recipe(name).read_text(encoding="utf-8")
+    return recipe_text(find_recipe(name))
 
 
 def copy_recipe(name: str, to: str) -> Path:
     """Copy a recipe to a file of your own. Raises RecipeError when that file exists."""
     source = find_recipe(name)
+    text = recipe_text(source)
     target = Path(to) if to else Path(source.name)
     if target.is_dir():
         target = target / source.name
     try:
         with target.open("x", encoding="utf-8") as file:
-            file.write(source.read_text(encoding="utf-8"))
+            file.write(text)
     except FileExistsError:
         raise RecipeError(f"{target} exists already", hint="name another file") from None
     except OSError as error:

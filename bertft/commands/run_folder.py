@@ -14,7 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
+from pydantic import BaseModel, Field, ValidationError
+
 from bertft.errors import RunError
+from bertft.loaders.json_text import read_json_text
 from bertft.recipe import Recipe, bundled_recipes
 from bertft.training.checkpoint import flush
 
@@ -23,12 +26,64 @@ CARD = "bertft.json"
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "numpy")
 
 
+DAMAGED = "mend it, or take the run out of runs/"
+
+
+class Value(BaseModel):
+    """A score with its interval, in scores.json."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class ClassScores(BaseModel):
+    """The scores of one label, in scores.json."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: float
+
+
+class ScoresFile(BaseModel):
+    """What has to stand in scores.json, for ``runs`` and the console; there may be more."""
+
+    split: str
+    n: int
+    metric: str
+    metrics: dict[str, Value]
+    baseline: dict[str, float]
+    per_class: dict[str, ClassScores] = {}
+
+
+class Card(BaseModel):
+    """What has to stand in bertft.json; there may be more."""
+
+    task: dict[str, Any]
+    labels: list[str]
+    learned: dict[str, Any] = {}
+    max_length: int = Field(ge=8)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run directory with what its scores.json says (empty while unfinished)."""
+    """A run directory."""
 
     path: Path
-    scores: dict[str, Any]
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """What its scores.json says; empty while unfinished. RunError where it is damaged."""
+        path = self.path / "scores.json"
+        content = read_json(path)
+        if content:
+            try:
+                ScoresFile.model_validate(content).metrics[content["metric"]]
+            except (ValidationError, KeyError) as error:
+                reason = _first_fault(error) if isinstance(error, ValidationError) else "no metric"
+                raise RunError(f"{path}: not readable ({reason})", hint=DAMAGED) from None
+        return content
 
     @property
     def best(self) -> Path:
@@ -117,7 +172,7 @@ def open_run(path: str | Path) -> Run:
         raise RunError(
             f"{folder} holds no trained model (no best/{CARD})", hint="is the run unfinished?"
         )
-    return Run(folder, read_json(folder / "scores.json"))
+    return Run(folder)
 
 
 def model_folder(run: Run) -> Path:
@@ -128,8 +183,7 @@ def model_folder(run: Run) -> Path:
 def finished_runs() -> list[Run]:
     """Finished runs under ``runs/``, oldest first."""
     found = [path.parent for path in RUNS.glob("**/scores.json") if (path.parent / "best").is_dir()]
-    runs = [Run(path, scores) for path in found if (scores := read_json(path / "scores.json"))]
-    return sorted(runs, key=lambda run: (run.path / "scores.json").stat().st_mtime_ns)
+    return sorted(map(Run, found), key=lambda run: (run.path / "scores.json").stat().st_mtime_ns)
 
 
 def newest_run(recipe: str | None) -> Run:
@@ -187,9 +241,31 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; empty where there is no such file."""
+    """The object in a file; empty where there is no such file. RunError where it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json_text(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not readable ({error})", hint=DAMAGED) from None
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: not readable (no JSON object)", hint=DAMAGED)
+    return content
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What a saved model says of its task, labels and length. Raises RunError."""
+    path = folder / CARD
+    hint = "was it saved by bertft?"
+    try:
+        card: dict[str, Any] = read_json_text(path.read_text(encoding="utf-8"))
+        return card | Card.model_validate(card).model_dump()
+    except ValidationError as error:
+        raise RunError(f"{path}: not readable ({_first_fault(error)})", hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not readable ({error})", hint=hint) from None

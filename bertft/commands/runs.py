@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.predict import bound_task, read_card
-from bertft.commands.run_folder import finished_runs, open_run, read_json
+from bertft.commands.predict import bound_task
+from bertft.commands.run_folder import finished_runs, open_run, read_card, read_json
 from bertft.errors import RunError
 from bertft.evaluation.intervals import paired_bootstrap
+from bertft.loaders.json_text import read_json_text
+
+HINT = "score the run: bertft eval"
 
 
 def list_runs() -> list[dict[str, Any]]:
@@ -64,11 +66,10 @@ def _predictions(path: str) -> list[dict[str, Any]]:
     file = Path(path) / "predictions.jsonl"
     try:
         with file.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{file}: not readable ({error})", hint="score the run: bertft eval"
-        ) from None
+            rows = [read_json_text(line) for line in lines]
+            return [one | {"id": one["id"], "gold": one["gold"]} for one in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{file}: not readable ({error})", hint=HINT) from None
 
 
 def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
@@ -82,5 +83,9 @@ def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
         folder = folder.parent
     card = read_card(folder / "best")
     task = bound_task(card)
-    examples = [task.regain(row) for row in rows]
-    return task.score(examples, rows).statistic
+    try:
+        examples = [task.regain(row) for row in rows]
+        return task.score(examples, rows).statistic
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        reason = f"{path}/predictions.jsonl does not fit the run's model ({error!r})"
+        raise RunError(reason, hint=HINT) from None

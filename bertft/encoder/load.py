@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -73,16 +73,44 @@ def check_folder(folder: Path) -> None:
         hint = "only safetensors are loaded, never pickles: make them once with 'hf download"
         hint += " ID --local-dir OLD' and 'bertft models convert OLD NEW'"
         raise ModelError(f"{folder}: no *.safetensors weights", hint=hint)
+    _check_index(folder)
     vocabularies = ("tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
     if not any((folder / name).is_file() for name in vocabularies):
         hint = "copy tokenizer.json and tokenizer_config.json of the encoder into the folder"
         raise ModelError(f"{folder}: no tokenizer (tokenizer.json or vocab.txt)", hint=hint)
 
 
+def _check_index(folder: Path) -> None:
+    """Raise ModelError where an index of weights in several files leads to anything else."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return
+    try:
+        files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if all(name.endswith(".safetensors") and "/" not in name for name in files):
+            return
+        fault = "names files that are no safetensors of this folder"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        fault = f"not readable ({_first_line(error)})"
+    raise ModelError(f"{index}: {fault}", hint="fetch the model again")
+
+
+def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ModelError when the tokenizer makes tokens that the model has no vector for."""
+    table: Any = model.get_input_embeddings()
+    size = int(table.weight.shape[0])
+    last = max(tokenizer.get_vocab().values(), default=0)
+    if last >= size:
+        what = f"the tokenizer makes tokens up to {last}, the model knows {size}"
+        raise ModelError(what, hint="take model and tokenizer from one folder")
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder; offsets need a fast one."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, use_fast=True, trust_remote_code=False
+        )
     except Exception as error:  # transformers raises bare Exceptions for broken tokenizer files
         raise ModelError(
             f"{folder}: the tokenizer cannot be loaded ({_first_line(error)})"
@@ -94,11 +122,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(auto_class: Any, folder: Path, *, settings: dict[str, Any]) -> PreTrainedModel:
+def load_model(
+    auto_class: Any, folder: Path, *, settings: dict[str, Any], trained: bool = False
+) -> PreTrainedModel:
     """A model of ``auto_class`` with float32 master weights; ``settings`` go into its config.
 
+    A head that the folder lacks is made anew, unless the model is to answer as it was ``trained``.
+
     Raises:
-        ModelError: the file is damaged, or encoder weights are missing or of another shape.
+        ModelError: the file is damaged, or weights are missing or of another shape.
     """
     import torch
 
@@ -107,19 +139,24 @@ def load_model(auto_class: Any, folder: Path, *, settings: dict[str, Any]) -> Pr
             folder,
             dtype=torch.float32,
             use_safetensors=True,
+            trust_remote_code=False,
             local_files_only=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **settings,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # transformers builds what config.json says, whatever it says
         raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
     prefix = model.base_model_prefix + "."
-    lost = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
+    lost = [
+        key
+        for key in info["missing_keys"]
+        if trained or (key.startswith(prefix) and "pooler" not in key)
+    ]
     if lost:
-        raise ModelError(f"{folder}: the weights lack {len(lost)} encoder tensors, e.g. {lost[0]}")
+        raise ModelError(f"{folder}: the weights lack {len(lost)} tensors, e.g. {min(lost)}")
     # Only a head may be of another shape: that of another task, made anew for this one.
-    unfit = [key for key, *_ in info["mismatched_keys"] if key.startswith(prefix)]
+    unfit = [key for key, *_ in info["mismatched_keys"] if trained or key.startswith(prefix)]
     if unfit:
         hint = "config.json belongs to another model"
         raise ModelError(f"{folder}: the shape of {unfit[0]} is not config.json's", hint=hint)
@@ -131,14 +168,21 @@ def usable_length(encoder_folder: Path, *, asked: int) -> int:
     """``asked`` tokens if the encoder has that many positions. Raises ModelError if it has not."""
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(encoder_folder, local_files_only=True)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
-        return asked
-    # RoBERTa counts positions from pad_token_id + 1, so that many of them are never used.
-    offset_families = {"roberta", "xlm-roberta", "camembert", "mpnet"}
-    if config.model_type in offset_families:
-        positions -= config.pad_token_id + 1
+    try:
+        config = AutoConfig.from_pretrained(
+            encoder_folder, local_files_only=True, trust_remote_code=False
+        )
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions is None:
+            return asked
+        # RoBERTa counts positions from pad_token_id + 1, so that many of them are never used.
+        offset_families = {"roberta", "xlm-roberta", "camembert", "mpnet"}
+        positions = int(positions)
+        if config.model_type in offset_families:
+            positions -= config.pad_token_id + 1
+    except Exception as error:  # transformers checks little of what config.json says
+        what = f"{encoder_folder}: config.json cannot be used ({_first_line(error)})"
+        raise ModelError(what) from error
     if asked > positions:
         hint = f"--set model.max_length={positions}"
         raise ModelError(f"model.max_length is {asked}, but the encoder has {positions}", hint=hint)

@@ -9,7 +9,7 @@ Shape legend: P pieces of a text, L tokens of a window.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import OffsetArray
 from bertft.errors import ModelError, RecipeError
+
+CHARACTERS = 2**20
 
 _SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], dtype=np.uint32)
 
@@ -34,6 +36,19 @@ class TextPieces:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def chunks(lengths: Sequence[int], *, most: int) -> Iterator[range]:
+    """Ranges of at most ``most`` texts and CHARACTERS characters, one text at least: what a
+    tokenizer is given at once, for it takes much memory for each character."""
+    start = held = 0
+    for index, length in enumerate(lengths):
+        if index > start and (index - start == most or held + length > CHARACTERS):
+            yield range(start, index)
+            start, held = index, 0
+        held += length
+    if start < len(lengths):
+        yield range(start, len(lengths))
 
 
 def cut_into_pieces(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[TextPieces]:

@@ -30,10 +30,12 @@ class NumberHead:
     pools: ClassVar[bool] = True
     start: float | None = None
 
-    def build(self, folder: Path) -> PreTrainedModel:
+    def build(self, folder: Path, *, trained: bool = False) -> PreTrainedModel:
         settings: dict[str, Any] = {"num_labels": 1, "problem_type": "regression"}
         settings |= {"id2label": {0: "value"}, "label2id": {"value": 0}}
-        model = load_model(AutoModelForSequenceClassification, folder, settings=settings)
+        model = load_model(
+            AutoModelForSequenceClassification, folder, settings=settings, trained=trained
+        )
         if self.start is not None:
             last = [one for one in model.modules() if isinstance(one, nn.Linear)][-1]
             assert last.out_features == 1

@@ -33,7 +33,7 @@ class SequenceHead:
     weights: tuple[float, ...] | None = None
     smoothing: float = 0.0
 
-    def build(self, folder: Path) -> PreTrainedModel:
+    def build(self, folder: Path, *, trained: bool = False) -> PreTrainedModel:
         kind = "multi_label_classification" if self.multi_label else "single_label_classification"
         settings = {
             "num_labels": len(self.labels),
@@ -41,7 +41,9 @@ class SequenceHead:
             "label2id": {name: index for index, name in enumerate(self.labels)},
             "problem_type": kind,
         }
-        return load_model(AutoModelForSequenceClassification, folder, settings=settings)
+        return load_model(
+            AutoModelForSequenceClassification, folder, settings=settings, trained=trained
+        )
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         kind = torch.float32 if self.multi_label else torch.int64

@@ -29,8 +29,10 @@ class SpanHead:
 
     pools: ClassVar[bool] = False
 
-    def build(self, folder: Path) -> PreTrainedModel:
-        return load_model(AutoModelForQuestionAnswering, folder, settings={"num_labels": 2})
+    def build(self, folder: Path, *, trained: bool = False) -> PreTrainedModel:
+        return load_model(
+            AutoModelForQuestionAnswering, folder, settings={"num_labels": 2}, trained=trained
+        )
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         """[B, 5]: start, end, first and last token of the passage, length of the sequence."""

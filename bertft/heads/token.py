@@ -29,13 +29,15 @@ class TokenHead:
     pools: ClassVar[bool] = False
     labels: tuple[str, ...]
 
-    def build(self, folder: Path) -> PreTrainedModel:
+    def build(self, folder: Path, *, trained: bool = False) -> PreTrainedModel:
         settings = {
             "num_labels": len(self.labels),
             "id2label": dict(enumerate(self.labels)),
             "label2id": {name: index for index, name in enumerate(self.labels)},
         }
-        return load_model(AutoModelForTokenClassification, folder, settings=settings)
+        return load_model(
+            AutoModelForTokenClassification, folder, settings=settings, trained=trained
+        )
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         rows = [_tags(one) for one in encoded]

@@ -17,6 +17,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+MAX_TEXT = 4 * 2**20
+"""Characters of one text: a tokenizer takes hundreds of bytes for each."""
+
+
+def length_fault(text: str) -> str:
+    """Why a text is too long for a model; "" when it is not."""
+    if len(text) <= MAX_TEXT:
+        return ""
+    return f"a text of {len(text):,} characters, of which {MAX_TEXT:,} are the most; split it"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -16,11 +16,9 @@ from typing import Any
 from bertft.contracts import BadRow
 from bertft.errors import DataError
 from bertft.loaders.files import TextFile
+from bertft.loaders.json_text import HALF_PAIR, JsonError, JsonReader, is_writable, skip_space
 
 SHAPE = '{"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]} is expected'
-
-_SPACE = re.compile(r"[ \t\r\n]*")
-_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,16 @@ def read_articles(file: TextFile, *, bad_row: BadRow) -> Iterator[Record]:
     """
     with file:
         text = file.read()
-        for index, (article, start, end) in enumerate(_articles(text, name=file.name)):
+        line, seen = 1, 0
+        for index, (article, start, end, fault) in enumerate(_articles(text, name=file.name)):
             where = f"data[{index}]"
-            lines = _Lines(text, start, end)
-            yield from _article(article, lines, where=where, path=file.name, bad_row=bad_row)
+            line += text.count("\n", seen, start)
+            seen = start
+            if fault in ("", HALF_PAIR):  # which questions hold it is looked at one by one
+                lines = _Lines(text, start, end, line=line)
+                yield from _article(article, lines, where=where, path=file.name, bad_row=bad_row)
+            else:
+                bad_row(DataError(f"{where}: {fault}", path=file.name, line=line))
 
 
 def _article(
@@ -73,10 +77,10 @@ def _article(
             if isinstance(question, dict):
                 line = lines.number(question.get("id", question.get("guid")))
                 record = Record({**question, **shared}, line=line, path=path, where=spot)
-                if fault := _half_pair(record.fields):
-                    bad_row(record.error(fault))
-                else:
+                if is_writable(record.fields):
                     yield record
+                else:
+                    bad_row(record.error(HALF_PAIR))
             else:
                 wrong("a question is an object {...}", spot)
 
@@ -84,10 +88,10 @@ def _article(
 class _Lines:
     """Line numbers inside one article, by the ids of its questions, asked for in file order."""
 
-    def __init__(self, text: str, start: int, end: int) -> None:
+    def __init__(self, text: str, start: int, end: int, *, line: int) -> None:
         self._text, self._at, self._end = text, start, end
-        self._line = text.count("\n", 0, start) + 1 if "\n" in text else 1
-        self._several = "\n" in text[start:end]
+        self._line = line
+        self._several = text.find("\n", start, end) >= 0
 
     def number(self, identity: Any = None) -> int:
         """The line of the next ``"id": identity``; where there is none, that of the one before."""
@@ -101,53 +105,55 @@ class _Lines:
                     self._line += self._text.count("\n", self._at, found.start())
                     self._at = found.start()
                     break
+            else:  # an id that is written otherwise: the search is not begun again for each
+                self._several = False
         return self._line
 
 
-def _articles(text: str, *, name: str) -> Iterator[tuple[Any, int, int]]:
-    """Each element of the list ``data`` with its place in the text; other keys are passed over."""
+def _articles(text: str, *, name: str) -> Iterator[tuple[Any, int, int, str]]:
+    """Each element of the list ``data`` with its place in the text, and why it cannot be used
+    ("" when it can); other keys are passed over."""
+    reader = JsonReader()
     at = _after(text, 0, "{", name=name)
     seen = False
     more = not text.startswith("}", at)
     while more:
-        key, at = _value(text, at, name=name)
+        key, at, _ = _value(reader, text, at, name=name)
         at = _after(text, at, ":", name=name)
         if key == "data" and text.startswith("[", at):
             seen = True
             at = _after(text, at, "[", name=name)
             while not text.startswith("]", at):
-                article, end = _value(text, at, name=name)
-                yield article, at, end
+                article, end, fault = _value(reader, text, at, name=name)
+                yield article, at, end, fault
                 at = _comma(text, end, "]", name=name)
-            at = _skip(text, at + 1)
+            at = skip_space(text, at + 1)
         else:
-            _, at = _value(text, at, name=name)
+            _, at, _ = _value(reader, text, at, name=name)
         at = _comma(text, at, "}", name=name)
         more = not text.startswith("}", at)
-    if (rest := _skip(text, at + 1)) < len(text):
+    if (rest := skip_space(text, at + 1)) < len(text):
         hint = "JSON lines have the suffix .jsonl"
         raise _broken(text, rest, "more text after the end", name=name, hint=hint)
     if not seen:
         raise DataError("no list 'data': not a SQuAD file", path=name, line=1, hint=SHAPE)
 
 
-def _value(text: str, at: int, *, name: str) -> tuple[Any, int]:
-    """The JSON value at a place, and the place after it and the space behind it."""
+def _value(reader: JsonReader, text: str, at: int, *, name: str) -> tuple[Any, int, str]:
+    """The JSON value at a place, the place after it and the space behind it, and its fault."""
     try:
-        value, end = _DECODER.raw_decode(text, at)
-    except json.JSONDecodeError as error:
-        raise _broken(text, error.pos, error.msg, name=name) from None
-    except (ValueError, RecursionError) as error:
-        fault = "nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
-        raise _broken(text, at, fault, name=name) from None
-    return value, _skip(text, end)
+        value, end, reason = reader.value(text, at)
+    except JsonError as fault:
+        line = text.count("\n", 0, fault.at) + 1
+        raise DataError(str(fault), path=name, line=line) from None
+    return value, skip_space(text, end), reason
 
 
 def _after(text: str, at: int, mark: str, *, name: str) -> int:
-    at = _skip(text, at)
+    at = skip_space(text, at)
     if not text.startswith(mark, at):
         raise _broken(text, at, f"'{mark}' is expected", name=name)
-    return _skip(text, at + 1)
+    return skip_space(text, at + 1)
 
 
 def _comma(text: str, at: int, close: str, *, name: str) -> int:
@@ -160,22 +166,8 @@ def _comma(text: str, at: int, close: str, *, name: str) -> int:
     return at
 
 
-def _skip(text: str, at: int) -> int:
-    gap = _SPACE.match(text, at)
-    return gap.end() if gap else at
-
-
 def _broken(text: str, at: int, fault: str, *, name: str, hint: str = "") -> DataError:
     line = text.count("\n", 0, at) + 1
     column = at - (text.rfind("\n", 0, at) + 1) + 1
     reason = f"not valid JSON: {fault} (character {column} of the line)"
     return DataError(reason, path=name, line=line, hint=hint)
-
-
-def _half_pair(fields: Mapping[str, Any]) -> str:
-    """Why a record cannot be encoded; "" when it can."""
-    try:
-        json.dumps(fields, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
-    return ""

@@ -21,6 +21,7 @@ import regex  # type: ignore[import-untyped, unused-ignore]
 
 from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders import length_fault
 from bertft.loaders.files import STDIN, TextFile, resolve
 from bertft.loaders.rows import read_rows
 from bertft.loaders.tables import FORMATS
@@ -204,6 +205,8 @@ def _sentence(block: Block, *, lines: Lines, source: Source) -> TaggedWords | No
     if not words:
         return None
     text, spans = join_words(words, space=lines.space)
+    if fault := length_fault(text):
+        raise DataError(fault, path=source.path, line=first)
     gold = tuple(tags) if source.gold else None
     return TaggedWords(name or str(first), first, text, spans, gold, by_character=not lines.space)
 

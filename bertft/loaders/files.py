@@ -24,8 +24,10 @@ from bertft.errors import DataError, did_you_mean
 from bertft.recipe import BUNDLED, bundled_root
 
 STDIN = "-"
-MAX_LINE = 64 * 2**20  # bytes
-MAX_FILE = 2**30  # bytes, unzipped, of a file that is read as one text
+MAX_LINE = 16 * 2**20  # bytes, also of a file that is one text for the model
+MAX_FILE = 2**30  # bytes, unzipped, of a file that is read as one piece of JSON
+MAX_RATIO = 200  # unzipped to zipped bytes: text has 2 to 10, log files 50
+FREE = 64 * 2**20  # bytes from which that is looked at
 BLOCK = 2**18
 HEAD = 2**16
 SKIP = 'leave such rows out with --set data.on_bad_row="skip"'
@@ -53,7 +55,9 @@ def resolve(path: str) -> Path:
 
 
 def sha256(path: str) -> str:
-    """SHA-256 of the bytes of a file, as hex digits."""
+    """SHA-256 of the bytes of a file, as hex digits; "" for a pipe, which is read only once."""
+    if not resolve(path).is_file():
+        return ""
     with _open(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -127,16 +131,16 @@ class TextFile:
         if last not in (b"", codecs.BOM_UTF8):
             yield self._decode(last)
 
-    def read(self) -> str:
-        """The whole text, line ends untouched; an unusable line raises DataError."""
-        chunks: list[bytes] = []
-        size = 0
+    def read(self, *, most: int = 0) -> str:
+        """The whole text, line ends untouched; an unusable line raises DataError, and so do more
+        than ``most`` bytes (MAX_FILE for 0)."""
+        most = most or MAX_FILE
+        data = bytearray()
         while chunk := self._read():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_FILE:
-                raise self._error(f"more than {MAX_FILE >> 20} MiB in one text", hint="split it")
-        text = self._decode(b"".join(chunks))
+            data += chunk
+            if len(data) > most:
+                raise self._error(f"more than {most >> 20} MiB in one text", hint="split it")
+        text = self._decode(bytes(data))
         if self.faults:
             raise self.faults[0]
         return text
@@ -156,8 +160,18 @@ class TextFile:
         start = next(chunks, b"")
         chunks = chain((start,), chunks)
         if start == b"\x1f\x8b":
-            chunks = _unzipped(chunks)
+            chunks = self._bounded(_unzipped(chunks))
         yield from _transcoded(chunks, self._transcode) if self._transcode else chunks
+
+    def _bounded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Unzipped bytes, unless they are so many that the file was made to fill a machine."""
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > max(FREE, MAX_RATIO * self._count):
+                hint = "give the unzipped file if it is meant"
+                raise self._error(f"gzip data of {MAX_RATIO} times their size", hint=hint)
+            yield chunk
 
     def _raw(self) -> Iterator[bytes]:
         if not self._file and sys.stdin is None:

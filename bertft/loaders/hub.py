@@ -28,6 +28,8 @@ BATCH = 1000
 Naming = Callable[[Any], Any]
 """Turns the label numbers in a value into names."""
 
+_UNFIT = (ValueError, IndexError, OverflowError, NotImplementedError)
+"""What Arrow raises for values that Python cannot hold: bytes that are no text, a year 60000."""
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 _COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
 
@@ -129,7 +131,7 @@ class _ArrowRows:
         while (batch := self._next_batch()) is not None:
             try:
                 rows = self._fields(batch)
-            except (ValueError, IndexError):
+            except _UNFIT:
                 yield from self._one_by_one(batch)
                 continue
             for fields in rows:
@@ -157,7 +159,7 @@ class _ArrowRows:
             self._done += 1
             try:
                 fields = self._fields(batch.slice(index, 1))[0]
-            except (ValueError, IndexError) as error:
+            except _UNFIT as error:
                 fault = "not UTF-8 text" if isinstance(error, UnicodeError) else _short(error)
                 self._bad_row(DataError(fault, path=self._path, line=self._done))
             else:

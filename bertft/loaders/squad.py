@@ -10,7 +10,6 @@ The text of a nested file is held whole, its records one article at a time.
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,8 +17,10 @@ from typing import Any, Literal
 
 from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders import length_fault
 from bertft.loaders.articles import Record, read_articles
 from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.rows import read_rows
 from bertft.loaders.tables import format_of
 
@@ -139,6 +140,8 @@ def _text(record: Record, name: str) -> str:
         raise record.error(f"the {name} is {_kind(value)}, not text", hint=SKIP_HINT)
     if not value or value.isspace():
         raise record.error(f"the {name} is empty", hint=SKIP_HINT)
+    if fault := length_fault(value):
+        raise record.error(fault)
     return value
 
 
@@ -183,11 +186,11 @@ def _cell(record: Record, cell: str) -> Any:
     """What a text in place of a list means: JSON, no answer, or the one answer."""
     if cell.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
+            return read_json_text(cell)
+        except JsonError as fault:
             if cell.lstrip().startswith("{"):
                 hint = "write it with json.dumps, not str"
-                raise record.error("answers: not valid JSON", hint=hint) from None
+                raise record.error(f"answers: {fault}", hint=hint) from None
     return [] if not cell or cell.isspace() else [cell]
 
 

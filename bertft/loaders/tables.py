@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import PurePath
@@ -105,7 +106,7 @@ def _columns(
             raise DataError("one column only", path=name, line=line, hint=hint)
         if given and len(given) != len(names):
             reason = f"{len(names)} columns, but data.columns names {len(given)}"
-            raise DataError(reason, path=name, line=line, hint=f"found: {', '.join(names)}")
+            raise DataError(reason, path=name, line=line, hint=f"found: {', '.join(names[:12])}")
         names = given or names
     elif not given:
         hint = """name them: --set 'data.columns=["text", "label"]'"""
@@ -115,10 +116,10 @@ def _columns(
         raise DataError(
             f"column {names.index('') + 1} has no name", path=name, line=line, hint=hint
         )
-    twice = [column for column in names if names.count(column) > 1]
-    if twice:
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         hint = "rename one, or name all with --set data.columns"
-        raise DataError(f"two columns are named '{twice[0]}'", path=name, line=line, hint=hint)
+        raise DataError(f"two columns are named '{twice}'", path=name, line=line, hint=hint)
     return names
 
 
@@ -142,7 +143,7 @@ def _rows(
             hint = _other_delimiter(cells, delimiter) if line == 1 else ""  # there is no header
             if not hint and len(cells) > width and delimiter != "\t":
                 hint = f"put a text that holds '{delimiter}' in double quotes"
-            names = ", ".join(columns)
+            names = ", ".join(columns[:12]) + ", ..." * (width > 12)
             reason = f"{width} fields expected ({names}), {len(cells)} found"
             file.bad_row(DataError(reason, path=file.name, line=line, hint=hint))
 

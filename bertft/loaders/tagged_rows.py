@@ -7,7 +7,6 @@ the file writes them, and those TaggedText with entities.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,8 @@ from typing import Any, TypeVar
 
 from bertft.contracts import Source
 from bertft.errors import DataError
-from bertft.loaders import Row, Table
+from bertft.loaders import Row, Table, length_fault
+from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.tables import open_table
 from bertft.spans import Entity, Span, detect_scheme, split_tag, tags_to_entities, to_bio
 
@@ -33,7 +33,7 @@ _TAG_HINT = "tags are O, B-TYPE and I-TYPE (also BIOES or BILOU), by name"
 _COUNT_HINT = "offsets count characters from 0, and the end is the first one behind it"
 
 
-Given = TypeVar("Given")
+Given = TypeVar("Given", "TaggedText", "TaggedWords")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,10 @@ def _each(table: Table, *, source: Source, read: Callable[[Row], Given]) -> Iter
     """What ``read`` makes of each row; rows that it refuses go to ``source.bad_row``."""
     for row in table:
         try:
-            yield read(row)
+            given = read(row)
+            if fault := length_fault(given.text):
+                raise DataError(fault)
+            yield given
         except DataError as error:
             place = DataError(error.message, path=table.path, line=row.line, hint=error.hint)
             source.bad_row(place)
@@ -227,14 +230,15 @@ def _entity(item: Any, *, text: str) -> Entity:
 
 def _list(value: Any, *, what: str, like: str) -> list[Any]:
     """A list, or the one in a cell of text, as JSON."""
+    fault = ""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-            json.dumps(value, ensure_ascii=False).encode()  # refuses half a surrogate pair
-        except (ValueError, RecursionError):
-            value = None
+            value = read_json_text(value)
+        except JsonError as error:
+            fault = f": {error}"
     if not isinstance(value, list):
-        raise DataError(f"no list in column '{what}'", hint=f"write it as {like}; [] for none")
+        hint = f"write it as {like}; [] for none"
+        raise DataError(f"no list in column '{what}'{fault}", hint=hint)
     return value
 
 

@@ -6,8 +6,6 @@ is not blank, or one for the whole file.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
@@ -15,13 +13,11 @@ from typing import Any
 from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
-from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.files import MAX_LINE, STDIN, TextFile
+from bertft.loaders.json_text import JsonError, JsonReader, skip_space
 
 PEEK = 100
 """Rows of JSON that are read ahead for the column names."""
-
-_SPACE = re.compile(r"[ \t\r\n]*")
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Lines:
@@ -55,7 +51,7 @@ class Lines:
     def _whole(self) -> Iterator[Row]:
         with self._file as file:
             try:
-                text = file.read()
+                text = file.read(most=MAX_LINE)
             except DataError as error:
                 file.bad_row(error)
                 return
@@ -82,16 +78,16 @@ def read_json(source: Source, *, array: bool) -> Table:
 
 
 def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
-    decode = json.JSONDecoder().decode
+    whole = JsonReader().whole
     with file:
         for number, line in file:
             if not line or line.isspace():
                 continue
             try:
-                value = decode(line)
-                reason = _unfit(value, line, start=0, end=len(line))
-            except (ValueError, RecursionError) as error:
-                value, reason = {}, _reason(error)
+                value = whole(line)
+                reason = _unfit(value)
+            except JsonError as fault:
+                value, reason = {}, str(fault)
             if reason:
                 file.bad_row(DataError(reason, path=file.name, line=number, hint=hint))
             else:
@@ -100,52 +96,35 @@ def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
 
 def _elements(file: TextFile) -> Iterator[Row]:
     """Objects of a JSON array. Nothing can be read after a syntax error: it is never skipped."""
-    decode = json.JSONDecoder().raw_decode
+    reader = JsonReader()
     with file:
         text = file.read()
         seen, line = 0, 1
-        start = _skip_space(text, text.index("[") + 1)
+        start = skip_space(text, text.index("[") + 1)
         more = not text.startswith("]", start)
         while more:
             line += text.count("\n", seen, start)
             seen = start
             try:
-                value, end = decode(text, start)
-                reason = _unfit(value, text, start=start, end=end)
-            except (ValueError, RecursionError) as error:
-                at = error.lineno if isinstance(error, json.JSONDecodeError) else line
-                raise DataError(_reason(error), path=file.name, line=at) from None
-            if reason:
+                value, end, reason = reader.value(text, start)
+            except JsonError as fault:
+                at = line + text.count("\n", seen, fault.at)
+                raise DataError(str(fault), path=file.name, line=at) from None
+            if reason := reason or _unfit(value):
                 file.bad_row(DataError(reason, path=file.name, line=line))
             else:
                 yield Row(value, line)
-            end = _skip_space(text, end)
+            end = skip_space(text, end)
             more = text.startswith(",", end)
-            start = _skip_space(text, end + 1) if more else end
-        if not text.startswith("]", start) or _skip_space(text, start + 1) < len(text):
+            start = skip_space(text, end + 1) if more else end
+        if not text.startswith("]", start) or skip_space(text, start + 1) < len(text):
             line += text.count("\n", seen, start)
             reason = "not valid JSON: ',' between objects and one ']' at the end are expected"
             raise DataError(reason, path=file.name, line=line)
 
 
-def _skip_space(text: str, start: int) -> int:
-    gap = _SPACE.match(text, start)
-    return gap.end() if gap else start
-
-
-def _unfit(value: Any, text: str, *, start: int, end: int) -> str:
+def _unfit(value: Any) -> str:
     """Why a JSON value cannot be a row; "" when it can."""
-    if not isinstance(value, dict):
-        return f"a JSON object {{...}} is expected, not {type(value).__name__}"
-    if _HALF_PAIR.search(text, start, end):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            return "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
-    return ""
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} (character {error.colno} of the line)"
-    return "nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
+    if isinstance(value, dict):
+        return ""
+    return f"a JSON object {{...}} is expected, not {type(value).__name__}"

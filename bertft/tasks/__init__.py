@@ -20,6 +20,6 @@ TASKS: dict[str, Callable[[Mapping[str, Any]], Task[Any]]] = {
 def make_task(settings: Mapping[str, Any]) -> Task[Any]:
     """The task that a recipe's ``[task]`` table describes. Raises RecipeError for wrong options."""
     name = settings.get("name", "")
-    if name not in TASKS:
+    if not isinstance(name, str) or name not in TASKS:
         raise RecipeError(f"[task]: no task '{name}'", hint=did_you_mean(str(name), TASKS))
     return TASKS[name](settings)

@@ -301,6 +301,8 @@ def _label(value: Any) -> str:
     """A label cell as its name: 1, 1.0 and "1" are the same label."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         raise ValueError("the label is missing")
+    if isinstance(value, (list, dict, bytes)):
+        raise ValueError(f"the label is {type(value).__name__}, not text")
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
     name = str(value).strip()

@@ -15,6 +15,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded
+from bertft.encoder.pieces import chunks
 from bertft.errors import RecipeError
 
 CHUNK = 2048
@@ -39,10 +40,13 @@ def encode_texts(
 ) -> list[Encoded]:
     """Encoded windows of all texts in order; ``dropped`` counts the tokens that were cut off."""
     encoded: list[Encoded] = []
-    for start in range(0, len(texts), CHUNK):
-        part = texts[start : start + CHUNK]
-        second = None if pairs is None else pairs[start : start + CHUNK]
-        encoded.extend(_encode_chunk(part, second, tokenizer, max_length, rule, start))
+    lengths = [len(text) for text in texts]
+    if pairs is not None:
+        lengths = [one + len(pair) for one, pair in zip(lengths, pairs, strict=True)]
+    for some in chunks(lengths, most=CHUNK):
+        part = texts[some.start : some.stop]
+        second = None if pairs is None else pairs[some.start : some.stop]
+        encoded.extend(_encode_chunk(part, second, tokenizer, max_length, rule, some.start))
     return encoded
 
 

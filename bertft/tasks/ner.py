@@ -26,12 +26,13 @@ from bertft.contracts import (
     Scores,
     Source,
 )
-from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed, windows_over
-from bertft.errors import DataError, did_you_mean
+from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
+from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import log_softmax
 from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText, read_tagged
-from bertft.recipe import Section, parse_options
+from bertft.loaders.tagged_rows import check_tag
+from bertft.recipe import Section, parse_options, validate
 from bertft.spans import (
     Composed,
     Entity,
@@ -65,6 +66,20 @@ class NerOptions(Section):
     """Pieces that neighbouring windows of a long text share."""
     character_scores: bool = False
     """Add KLUE's macro F1 over character tags."""
+
+
+class LearnedEdges(Section):
+    """What sticks to entities (edges.py)."""
+
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
+
+
+class NerLearned(Section):
+    """What training stores with the model."""
+
+    edges: LearnedEdges = LearnedEdges()
+    transitions: Sequence[Sequence[float]] = ()
 
 
 def from_options(settings: Mapping[str, Any]) -> Ner:
@@ -112,9 +127,13 @@ class Ner:
     # --- labels -------------------------------------------------------------------------------
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Ner:
-        rows = tuple(tuple(row) for row in learned.get("transitions", ()))
-        found = learned.get("edges", {"before": (), "after": ()})
-        edges = Edges(tuple(found["before"]), tuple(found["after"]))
+        found = validate(NerLearned, learned, where="learned")
+        rows = tuple(tuple(row) for row in found.transitions)
+        if rows and [len(row) for row in rows] != [len(labels)] * (len(labels) + 1):
+            raise RecipeError("learned: transitions: not a row of each label for each label")
+        for label in labels:
+            check_tag(label)
+        edges = Edges(tuple(found.edges.before), tuple(found.edges.after))
         return replace(self, labels=tuple(labels), transitions=rows, edges=edges)
 
     def learn_labels(self, examples: Sequence[TaggedText], *, path: str) -> Ner:
@@ -174,8 +193,8 @@ class Ner:
     ) -> list[Encoded]:
         frame = Frame.of(tokenizer)
         encoded: list[Encoded] = []
-        for start in range(0, len(examples), CHUNK):
-            chunk = examples[start : start + CHUNK]
+        for some in chunks([len(one.text) for one in examples], most=CHUNK):
+            chunk = examples[some.start : some.stop]
             composed = [compose(example.text) for example in chunk]
             texts = cut_into_pieces([one.text for one in composed], tokenizer)
             for index, example in enumerate(chunk):
@@ -184,7 +203,7 @@ class Ner:
                     composed[index],
                     texts[index],
                     frame,
-                    number=start + index,
+                    number=some.start + index,
                     max_length=max_length,
                 )
         return encoded

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -16,12 +17,12 @@ from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
-from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed, windows_over
+from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import log_softmax
 from bertft.heads.span import SpanHead, passage_of
 from bertft.loaders.squad import AnswerText, Question, read_questions
-from bertft.recipe import Section, parse_options
+from bertft.recipe import Section, parse_options, validate
 from bertft.spans import Composed, compose
 from bertft.tasks.extraction import N_BEST, Extraction, extract
 
@@ -41,6 +42,13 @@ class QaOptions(Section):
     """Longest answer in pieces."""
     max_question_length: int = Field(default=64, ge=1)
     """Longer questions are cut to this many pieces (fewer where windows need the room)."""
+
+
+class QaLearned(Section):
+    """What training stores with the model."""
+
+    null_threshold: float | None = None
+    confidence: Sequence[float] = Field(default=(1.0, 0.0), min_length=2, max_length=2)
 
 
 def from_options(settings: Mapping[str, Any]) -> Qa:
@@ -88,8 +96,9 @@ class Qa:
     # --- what training finds ------------------------------------------------------------------
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Qa:
-        a, b = learned.get("confidence", self.confidence)
-        return replace(self, null_threshold=learned.get("null_threshold"), confidence=(a, b))
+        found = validate(QaLearned, learned, where="learned")
+        a, b = found.confidence
+        return replace(self, null_threshold=found.null_threshold, confidence=(a, b))
 
     def learn_labels(self, examples: Sequence[Question], *, path: str) -> Qa:
         """Whether "no answer" is an answer. Raises DataError when nothing has an answer."""
@@ -166,8 +175,10 @@ class Qa:
         room = max_length - frame.pair_specials
         windows_over(0, room=room - 1, overlap=self.options.window_overlap)  # refuses what is amiss
         encoded: list[Encoded] = []
-        for start in range(0, len(examples), CHUNK):
-            chunk = examples[start : start + CHUNK]
+        contexts = ["", *(one.context for one in examples)]
+        lengths = [len(new) if new != old else 0 for old, new in pairwise(contexts)]
+        for some in chunks(lengths, most=CHUNK):
+            chunk = examples[some.start : some.stop]
             # Several questions are asked of one passage: it is composed and tokenised once.
             composed = {one.context: compose(one.context) for one in chunk}
             passages = dict(
@@ -185,7 +196,7 @@ class Qa:
                     composed[example.context],
                     passages[example.context],
                     frame,
-                    number=start + index,
+                    number=some.start + index,
                     max_length=max_length,
                 )
         return encoded

@@ -131,7 +131,7 @@ def _number(value: Any) -> float:
     """A gold cell. Raises ValueError when it holds no finite number."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"the label {value!r} is not a number") from None
     if not math.isfinite(number):
         raise ValueError("the label is missing")

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded, Source
 from bertft.errors import DataError
+from bertft.loaders import length_fault
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.recipe import DataSettings
 from bertft.tasks.long_text import LongText, encode_texts
@@ -169,11 +170,13 @@ def _is_in(value: Any, values: frozenset[Any]) -> bool:
 
 def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
     value = cell(fields, column)
-    if isinstance(value, (list, dict)):
-        raise ValueError(f"the text (column '{column}') is a {type(value).__name__}, not text")
+    if isinstance(value, (list, dict, bytes)):
+        raise ValueError(f"the text (column '{column}') is {type(value).__name__}, not text")
     if value is None or isinstance(value, float):
         value = "" if value is None or math.isnan(value) else str(value)
     text = value if isinstance(value, str) else str(value)
     if required and not text.strip():
         raise ValueError(f"the text (column '{column}') is empty")
+    if fault := length_fault(text):
+        raise ValueError(fault)
     return text

@@ -18,7 +18,7 @@ import bertft
 
 PACKAGE = Path(bertft.__file__).parent
 FLOORS = [
-    {"errors"},
+    {"errors", "terminal"},
     {"contracts"},
     {"recipe"},
     {"encoder", "spans"},
@@ -152,8 +152,11 @@ def test_nothing_is_unpickled_and_no_foreign_code_is_run(name: str) -> None:
     """Only ``bertft models convert`` reads a pickle, on demand, with torch's restricted loader."""
     forbidden = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve", "cloudpickle"}
     assert not {one.split(".")[0] for one in imports(name)} & forbidden
-    assert "trust_remote_code" not in MODULES[name].read_text(encoding="utf-8")
     for called, node in calls(name):
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        # Left out, transformers asks the user at the terminal whether to run foreign code.
+        if called.endswith(".from_pretrained"):
+            assert given["trust_remote_code"] == "False"
         assert called not in {"eval", "exec", "__import__", "os.system"}, called
         assert called not in {"torch.save", "np.load", "numpy.load"}, called
         if called == "torch.load":

@@ -50,10 +50,13 @@ class TestList:
         rows = json.loads(command("runs", "list", "--json")[1])
         assert rows[0]["run"] == "runs/many/seed-1"
 
-    def test_a_run_whose_scores_are_damaged_is_left_out(self, command, runs):
-        (runs / "b-first" / "scores.json").write_text("{", encoding="utf-8")
-        rows = json.loads(command("runs", "list", "--json")[1])
-        assert [row["run"] for row in rows] == ["runs/a-second"]
+    @pytest.mark.parametrize("content", ["{", "[]", '{"n": 1}', '{"metric": "x", "metric": "y"}'])
+    def test_a_run_whose_scores_are_damaged_is_named(self, command, runs, content):
+        (runs / "b-first" / "scores.json").write_text(content, encoding="utf-8")
+        code, out, err = command("runs", "list", "--json")
+        assert (code, out) == (2, "")
+        assert err.startswith("error: runs/b-first/scores.json: not readable (")
+        assert err.endswith("; mend it, or take the run out of runs/\n")
 
     def test_none(self, command):
         assert command("runs", "list") == (0, "", "none\n")

