@@ -1,6 +1,7 @@
 """Every verb on one page: parse the arguments, call ``commands/``, hand the result to the console.
 
-Exit codes: 0 done; 2 the input is at fault (one line); 1 a fault of ours (traceback with --debug);
+Exit codes: 0 done; 2 the input is at fault (one line); 3 ``check --strict`` has warnings; 1 a fault
+of ours (traceback with --debug);
 130 / 143 after SIGINT / SIGTERM. torch and transformers are imported inside the verbs, so that
 ``--help`` answers at once.
 """
@@ -195,6 +196,58 @@ def train(
         texts, table = NEXT.get(result.task, NEXT["classification"])
         console.say(f"next    bertft predict {texts} --run {result.run}")
         console.say(f"        bertft eval {result.run} --data {table}")
+
+
+@app.command()
+def check(
+    recipe: Annotated[
+        str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
+    ],
+    train: Annotated[str, typer.Option("--train", metavar="FILE", help="Your training data.")] = "",
+    dev: Annotated[
+        str, typer.Option("--dev", metavar="FILE", help="Data that choose the best model.")
+    ] = "",
+    test: Annotated[
+        str, typer.Option("--test", metavar="FILE", help="Data for the final scores.")
+    ] = "",
+    model: Annotated[
+        str, typer.Option("--model", help="The encoder whose tokens are counted.")
+    ] = "",
+    set_: SetOption = None,
+    on_bad_row: BadRowOption = None,
+    fix: Annotated[
+        str, typer.Option("--fix", metavar="OUT", help="Write repaired copies (questions) to OUT.")
+    ] = "",
+    examples: Annotated[
+        int, typer.Option(min=0, max=20, help="Places that are shown of each finding.")
+    ] = 3,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on warnings.")] = False,
+    json: JsonOption = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+) -> None:
+    """Look for what is amiss with data, without training; exit code 2 with errors."""
+    console = _console(offline=offline)
+    from bertft.commands.check import check as run_check
+    from bertft.commands.prepare import TrainRequest, read_recipe
+
+    request = TrainRequest(
+        recipe=recipe,
+        overrides=tuple(set_ or ()),
+        train=train,
+        dev=dev,
+        test=test,
+        model=model,
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+    )
+    report = run_check(read_recipe(request), fix=fix, offline=offline)
+    if json:
+        from bertft.console import emit_json
+
+        emit_json(report.content(examples=examples))
+    else:
+        console.show_report(report, examples=examples)
+    if code := report.exit_code(strict=strict):
+        raise typer.Exit(code)
 
 
 @app.command("eval")

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
@@ -17,9 +18,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bertft.checks.finding import SEVERITIES
 from bertft.terminal import printable, shown
 
 if TYPE_CHECKING:
+    from bertft.checks.finding import Finding
+    from bertft.commands.check import Report
     from bertft.commands.train import TrainResult
     from bertft.commands.watch import TrainingPlan
     from bertft.contracts import StepReport
@@ -176,6 +180,36 @@ class Console:
         if collapsed := int(summary["collapsed"]):
             self.note(f"{collapsed} collapsed: no better than always answering the majority class")
 
+    def show_report(self, report: Report, *, examples: int) -> None:
+        """Counts of each split, then the findings, worst first, with places and the way out."""
+        self._rich.print(f"[bold]{report.task}[/bold] with {escape(report.encoder)}")
+        self._rich.print(_split_table(report))
+        for name, facts in report.splits.items():
+            labels = [f"{label} {count:,}" for label, count in facts["labels"].items()]
+            labels += [f"{name} {value:g}" for name, value in facts.get("numbers", {}).items()]
+            if labels:
+                more = f", ... ({len(labels)} labels)" if len(labels) > 8 else ""
+                self.say(f"{name}: {', '.join(labels[:8])}{more}")
+        for group in report.groups():
+            self._rich.print()
+            self._show_group(group, examples=examples)
+        self._rich.print()
+        self.say(", ".join(f"{one}s {report.count(one)}" for one in SEVERITIES))
+
+    def _show_group(self, group: Sequence[Finding], *, examples: int) -> None:
+        """One kind of finding: where and how often, some places, the way out."""
+        first = group[0]
+        colour = {"error": "bold red", "warning": "yellow", "note": "dim"}[first.severity]
+        title = f"{_safe(first.what)} [dim]({first.code})[/dim]"
+        self._rich.print(f"[{colour}]{first.severity}[/{colour}] {title}")
+        self.say("    " + "; ".join(f"{one.split}: {one.amount}" for one in group))
+        places = (place for row in zip_longest(*(one.places for one in group)) for place in row)
+        for place in islice(filter(None, places), examples):
+            where = f"{place.file}:{place.line}" if place.line else place.file
+            self._rich.print(f"    [dim]{_safe(where)}[/dim]  {_safe(place.text)}")
+        if first.mend:
+            self._rich.print(f"    [dim]mend:[/dim] {_safe(first.mend)}")
+
     def show_table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A plain table; columns of numbers to the right."""
         self._rich.print(_table(headings, rows))
@@ -197,6 +231,21 @@ def _safe(text: str) -> str:
 
 def _short(label: str) -> str:
     return label if len(label) <= 60 else label[:57] + "..."
+
+
+def _split_table(report: Report) -> Table:
+    """Rows, lengths in tokens, share of [UNK] and majority baseline of each split."""
+    headings = ["split", "rows", "tokens: median", "p95", "max", "\\[UNK]", "majority"]
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for name, facts in report.splits.items():
+        tokens = facts.get("tokens") or {}
+        lengths = [f"{tokens[key]:,.0f}" if tokens else "" for key in ("median", "p95", "max")]
+        unknown = f"{tokens['unknown_share']:.2%}" if tokens else ""
+        share = "" if facts["majority"] is None else f"{facts['majority']:.1%}"
+        table.add_row(name, f"{facts['rows']:,}", *lengths, unknown, share)
+    return table
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from bertft.checks.finding import Finding, Reading, Split
     from bertft.recipe import DataSettings
 
 FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
@@ -56,12 +57,13 @@ def refuse(error: DataError) -> None:
 class Meter:
     """What reading a source has shown so far: share of the file read, rows left out.
 
-    ``counts`` are rows left out by rule, or mended, by what is to be said of them.
+    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said.
     """
 
     fraction: Callable[[], float | None] = lambda: None
     blank: Callable[[], int] = lambda: 0
     counts: Counter[str] = field(default_factory=Counter)
+    mended: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,16 @@ class Task(Protocol[E]):
 
     def remarks(self, examples: Sequence[E], encoded: Sequence[Encoded]) -> list[str]:
         """What encoding gold has lost, counted, a sentence each; nothing is lost silently."""
+        ...
+
+    def readings(self, examples: Sequence[E]) -> list[Reading]:
+        """What checks look at in examples with gold."""
+        ...
+
+    def findings(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
+    ) -> list[Finding]:
+        """What only this task can find in data; without a tokenizer, what needs none."""
         ...
 
     def decode(self, example: E, pieces: Pieces, *, top_k: int | None = None) -> Answer:

@@ -4,6 +4,7 @@ BertftError                 exit 2: ``message`` says what and where, ``hint`` ho
 ├── RecipeError             a recipe file or an override: unknown key, wrong type, unknown recipe
 ├── DataError               a data file: carries ``path`` and ``line`` (file:line in the message)
 ├── ModelError              an encoder or tokenizer that is missing, incomplete or does not fit
+│   └── UnreachableError    it is on the Hub, which cannot be reached, or must not be
 ├── RunError                a run directory: exists already, is unfinished, does not exist
 ├── DeviceError             a device or precision that this machine does not have
 └── TrainingError           training cannot go on: loss is NaN or infinite, memory is used up
@@ -39,17 +40,29 @@ class RecipeError(BertftError):
 
 
 class DataError(BertftError):
-    """A data file is missing, broken or does not fit the task."""
+    """A data file is missing, broken or does not fit the task.
 
-    def __init__(self, message: str, *, path: str = "", line: int = 0, hint: str = "") -> None:
+    ``code`` names the kind of fault where checks tell it apart; ``reason`` is the message without
+    the place.
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "", line: int = 0, hint: str = "", code: str = ""
+    ) -> None:
         self.path = path
         self.line = line
+        self.code = code
+        self.reason = " ".join(message.split())
         where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
         super().__init__(where + message, hint=hint)
 
 
 class ModelError(BertftError):
     """An encoder or its tokenizer is missing, incomplete or does not fit the text."""
+
+
+class UnreachableError(ModelError):
+    """An encoder of the Hub that is not on this machine, and cannot be fetched now."""
 
 
 class RunError(BertftError):
@@ -69,6 +82,14 @@ class Interrupted(Exception):  # noqa: N818 - a stop that was asked for is no er
 
     def __init__(self, message: str, *, signal_number: int) -> None:
         self.exit_code = 128 + signal_number
+        super().__init__(message)
+
+
+class CellError(ValueError):
+    """A cell of a table cannot be used; ``code`` as in DataError."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
         super().__init__(message)
 
 

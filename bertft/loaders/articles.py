@@ -30,10 +30,10 @@ class Record:
     path: str
     where: str = ""
 
-    def error(self, fault: str, *, hint: str = "") -> DataError:
+    def error(self, fault: str, *, hint: str = "", code: str = "") -> DataError:
         """A DataError that names file, line and place."""
         place = f"{self.where}: " if self.where else ""
-        return DataError(place + fault, path=self.path, line=self.line, hint=hint)
+        return DataError(place + fault, path=self.path, line=self.line, hint=hint, code=code)
 
 
 def read_articles(file: TextFile, *, bad_row: BadRow) -> Iterator[Record]:

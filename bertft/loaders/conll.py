@@ -195,7 +195,9 @@ def _sentence(block: Block, *, lines: Lines, source: Source) -> TaggedWords | No
             parsed = lines.read(line)
         except DataError as error:
             place = "stdin" if source.path == STDIN else source.path
-            raise DataError(error.message, path=place, line=number, hint=error.hint) from None
+            raise DataError(
+                error.message, path=place, line=number, hint=error.hint, code=error.code
+            ) from None
         if parsed is None:
             name = _identity(line) or name
             continue

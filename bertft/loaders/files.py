@@ -212,7 +212,9 @@ class TextFile:
     def _repair(self, data: bytes) -> str:
         texts = []
         for number, line in enumerate(data.split(b"\n"), self._line):
-            reason = "holds a NUL character" if b"\0" in line else ""
+            reason, code = "", "encoding"
+            if b"\0" in line:
+                reason, code = "holds a NUL character", "nul-character"
             try:
                 texts.append(line.decode(self._codec))
             except UnicodeDecodeError as error:
@@ -221,7 +223,8 @@ class TextFile:
             if reason:
                 sample = line if self._head.isascii() else self._head
                 self._hint = self._hint or _encoding_hint(sample, codec=self._codec)
-                self.faults.append(DataError(reason, path=self.name, line=number, hint=self._hint))
+                fault = DataError(reason, path=self.name, line=number, hint=self._hint, code=code)
+                self.faults.append(fault)
         return "\n".join(texts)
 
     def _usable(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from bertft.contracts import Source
 from bertft.errors import DataError
@@ -59,14 +59,8 @@ class Question:
         return self.context
 
 
-def read_questions(
-    source: Source, *, misplaced: Literal["stop", "mend"] = "stop"
-) -> Iterator[Question]:
+def read_questions(source: Source) -> Iterator[Question]:
     """Questions of a source in file order, each id once.
-
-    ``misplaced`` says what happens to an answer that is not at its ``answer_start``: ``stop``
-    refuses the row; ``mend`` moves the answer where the offset was counted in bytes, UTF-16 units
-    or over composed text, or where its text occurs only once, and refuses all others.
 
     Raises:
         DataError: the file cannot be read at all; a row that cannot be used goes to
@@ -76,11 +70,11 @@ def read_questions(
     last = ""
     for record in _records(source):
         try:
-            question = _question(record, gold=source.gold, mend=misplaced == "mend")
+            question = _question(record, gold=source.gold)
             if question.id in taken:
                 hint = "give each question an id of its own"
                 what = f"the id '{question.id}' is that of line {taken[question.id]} already"
-                raise record.error(what, hint=hint)
+                raise record.error(what, hint=hint, code="duplicate-id")
         except DataError as error:
             source.bad_row(error)
             continue
@@ -115,7 +109,7 @@ def _flat(source: Source) -> Iterator[Record]:
         yield Record(row.fields, line=row.line, path=table.path)
 
 
-def _question(record: Record, *, gold: bool, mend: bool) -> Question:
+def _question(record: Record, *, gold: bool) -> Question:
     fields = record.fields
     context, question = _text(record, "context"), _text(record, "question")
     identity = next((fields[key] for key in ("id", "guid") if fields.get(key) is not None), None)
@@ -127,7 +121,7 @@ def _question(record: Record, *, gold: bool, mend: bool) -> Question:
         line=record.line,
         question=question,
         context=context,
-        answers=_answers(record, context, mend=mend) if gold else None,
+        answers=_answers(record, context) if gold else None,
         title=title if isinstance(title, str) else "",
     )
 
@@ -139,13 +133,13 @@ def _text(record: Record, name: str) -> str:
     if not isinstance(value, str):
         raise record.error(f"the {name} is {_kind(value)}, not text", hint=SKIP_HINT)
     if not value or value.isspace():
-        raise record.error(f"the {name} is empty", hint=SKIP_HINT)
+        raise record.error(f"the {name} is empty", hint=SKIP_HINT, code="empty-text")
     if fault := length_fault(value):
         raise record.error(fault)
     return value
 
 
-def _answers(record: Record, context: str, *, mend: bool) -> tuple[AnswerText, ...]:
+def _answers(record: Record, context: str) -> tuple[AnswerText, ...]:
     """The gold answers; none for an impossible question, whatever stands in ``answers``.
 
     KLUE-MRC on the Hub has the plausible answers of impossible questions in ``answers``.
@@ -157,7 +151,7 @@ def _answers(record: Record, context: str, *, mend: bool) -> tuple[AnswerText, .
         if not isinstance(text, str) or not text or text.isspace():
             fault = "is empty" if isinstance(text, str) or text is None else "is not text"
             raise record.error(f"an answer {fault}", hint=ANSWERS_HINT)
-        found[_placed(record, context, text, start, mend=mend)] = None
+        found[_placed(record, context, text, start)] = None
     return tuple(found)
 
 
@@ -194,7 +188,7 @@ def _cell(record: Record, cell: str) -> Any:
     return [] if not cell or cell.isspace() else [cell]
 
 
-def _placed(record: Record, context: str, text: str, start: Any, *, mend: bool) -> AnswerText:
+def _placed(record: Record, context: str, text: str, start: Any) -> AnswerText:
     """The answer where it stands in the context. Raises DataError when it does not."""
     shown = f"the answer '{_short(text)}'"
     if start is None:
@@ -202,19 +196,26 @@ def _placed(record: Record, context: str, text: str, start: Any, *, mend: bool) 
         if times == 1:
             return AnswerText(text, context.index(text))
         hint = "give its answer_start" if times else "copy it from the context, letter by letter"
-        raise record.error(f"{shown} occurs {times} times in the context", hint=hint)
+        code = "ambiguous-answer" if times else "answer-not-found"
+        raise record.error(f"{shown} occurs {times} times in the context", hint=hint, code=code)
     if not isinstance(start, int) or isinstance(start, bool):
         raise record.error(f"answer_start of {shown} is {_kind(start)}, not a whole number")
     if start >= 0 and context.startswith(text, start):
         return AnswerText(text, start)
-    place, reason = _explained(context, text, start)
-    if mend and place is not None:
-        return AnswerText(text, place)
-    raise record.error(f"{shown} is not at character {start} of the context", hint=reason)
+    place, reason = explain(context, text, start)
+    code = "misplaced-answer" if place is not None else "ambiguous-answer"
+    if text not in context:
+        code = "answer-not-found"
+    what = f"{shown} is not at character {start} of the context"
+    raise record.error(what, hint=reason, code=code)
 
 
-def _explained(context: str, text: str, start: int) -> tuple[int | None, str]:
-    """Where an answer is (None: no telling), and how its offset or its text went wrong."""
+def explain(context: str, text: str, start: int) -> tuple[int | None, str]:
+    """Where an answer is (None: no telling), and how its offset or its text went wrong.
+
+    The place is certain where the offset was counted in bytes, UTF-16 units or over composed text,
+    or where the text occurs only once.
+    """
     places = _places(context, text)
     for unit, place in _recounted(context, places, start):
         if place in places:

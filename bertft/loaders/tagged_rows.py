@@ -18,7 +18,15 @@ from bertft.errors import DataError
 from bertft.loaders import Row, Table, length_fault
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.tables import open_table
-from bertft.spans import Entity, Span, detect_scheme, split_tag, tags_to_entities, to_bio
+from bertft.spans import (
+    Entity,
+    Span,
+    broken_tags,
+    detect_scheme,
+    split_tag,
+    tags_to_entities,
+    to_bio,
+)
 
 TEXT_COLUMNS = ("text", "sentence")
 ENTITY_COLUMNS = ("entities",)
@@ -41,7 +49,7 @@ class TaggedText:
     """A text with its entities, all offsets in characters of ``text``.
 
     ``words`` is None where the file does not give words, ``entities`` where there is no gold;
-    ``repaired`` counts the tags of this text that broke the rules of the file's scheme.
+    ``broken`` says of each tag that broke the rules of the file's scheme what it was, and where.
     """
 
     id: str
@@ -49,7 +57,12 @@ class TaggedText:
     text: str
     words: tuple[Span, ...] | None
     entities: tuple[Entity, ...] | None
-    repaired: int = 0
+    broken: tuple[str, ...] = ()
+
+    @property
+    def repaired(self) -> int:
+        """Tags that broke the rules, and were read as if they had not."""
+        return len(self.broken)
 
     @property
     def group(self) -> str:
@@ -81,7 +94,7 @@ def join_words(words: Sequence[str], *, space: str = " ") -> tuple[str, tuple[Sp
 def check_tag(tag: Any) -> str:
     """The tag, when it is one. Raises DataError (without a place)."""
     if not isinstance(tag, str) or not is_tag(tag):
-        raise DataError(f"'{_short(tag)}' is not a tag", hint=_TAG_HINT)
+        raise DataError(f"'{_short(tag)}' is not a tag", hint=_TAG_HINT, code="broken-tag")
     return tag
 
 
@@ -107,12 +120,25 @@ def with_entities(sentences: Iterator[TaggedWords], *, scheme: str) -> Iterator[
         scheme = detect_scheme(sentence.tags or () for sentence in first)
         sentences = chain(first, sentences)
     for sentence in sentences:
-        entities, repaired = None, 0
+        entities = None
+        broken: tuple[str, ...] = ()
         if sentence.tags is not None:
             tags, repaired = to_bio(sentence.tags, scheme=scheme)
             entities = tuple(tags_to_entities(tags, sentence.units))
+            broken = _broken(sentence, scheme=scheme) if repaired else ()
         words_given = None if sentence.by_character else sentence.units
-        yield TaggedText(sentence.id, sentence.line, sentence.text, words_given, entities, repaired)
+        yield TaggedText(sentence.id, sentence.line, sentence.text, words_given, entities, broken)
+
+
+def _broken(sentence: TaggedWords, *, scheme: str) -> tuple[str, ...]:
+    """``I-PER after O at 'word' (3)`` for each tag that broke the rules."""
+    tags = sentence.tags or ()
+    told = []
+    for index in broken_tags(tags, scheme=scheme):
+        start, end = sentence.units[index]
+        before = f"after {tags[index - 1]}" if index else "at the start"
+        told.append(f"{tags[index]} {before}, {_short(sentence.text[start:end])!r} ({index + 1})")
+    return tuple(told)
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -178,14 +204,22 @@ def _each(table: Table, *, source: Source, read: Callable[[Row], Given]) -> Iter
                 raise DataError(fault)
             yield given
         except DataError as error:
-            place = DataError(error.message, path=table.path, line=row.line, hint=error.hint)
-            source.bad_row(place)
+            source.bad_row(
+                DataError(
+                    error.message,
+                    path=table.path,
+                    line=row.line,
+                    hint=error.hint,
+                    code=error.code,
+                )
+            )
 
 
 def _text_row(row: Row, *, text: str, entities: str | None) -> TaggedText:
     value = row.fields.get(text)
     if not isinstance(value, str) or not value or value.isspace():
-        raise DataError(f"no text in column '{text}'", hint="each row holds a text")
+        hint = "each row holds a text"
+        raise DataError(f"no text in column '{text}'", hint=hint, code="empty-text")
     gold = None if entities is None else read_entities(row.fields.get(entities), text=value)
     return TaggedText(_name(row), row.line, value, None, gold)
 

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
+from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import (
     Answer,
     Encoded,
@@ -28,7 +29,7 @@ from bertft.contracts import (
     Scores,
     Source,
 )
-from bertft.errors import DataError, RecipeError, did_you_mean
+from bertft.errors import CellError, DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.heads.sequence import SequenceHead
 from bertft.recipe import Section, parse_options
@@ -237,6 +238,18 @@ class Classification:
     def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
         return []
 
+    def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
+        """Labels by their names, whatever the file calls them."""
+        names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
+        golds = [tuple(names.get(name, name) for name in one.names) for one in examples]
+        pairs = zip(examples, golds, strict=True)
+        return [Reading(one.texts, gold, frozenset(gold)) for one, gold in pairs]
+
+    def findings(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
+    ) -> list[Finding]:
+        return []
+
     def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
         targets: list[int | list[float] | None] = []
         for example, ids in zip(examples, self.gold_ids(examples), strict=True):
@@ -300,14 +313,14 @@ class Classification:
 def _label(value: Any) -> str:
     """A label cell as its name: 1, 1.0 and "1" are the same label."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise ValueError("the label is missing")
+        raise CellError("the label is missing", code="missing-label")
     if isinstance(value, (list, dict, bytes)):
         raise ValueError(f"the label is {type(value).__name__}, not text")
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
     name = str(value).strip()
     if not name:
-        raise ValueError("the label is missing")
+        raise CellError("the label is missing", code="missing-label")
     return _normal(name)
 
 

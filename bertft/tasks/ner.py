@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
+from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import (
     Answer,
     Encoded,
@@ -43,6 +44,7 @@ from bertft.spans import (
 )
 from bertft.tasks import tagging
 from bertft.tasks.edges import Edges, learn_edges
+from bertft.tasks.entity_checks import entity_findings
 
 CHUNK = 1024
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
@@ -114,7 +116,7 @@ class Ner:
     def read(self, source: Source) -> Iterator[TaggedText]:
         for one in read_tagged(source, scheme=self.options.scheme, form=self.options.form):
             if one.repaired:
-                source.meter.counts["tags that broke the BIO scheme are mended"] += one.repaired
+                source.meter.mended["tags that broke the BIO scheme are mended"] += one.repaired
             yield one
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:
@@ -267,23 +269,53 @@ class Ner:
 
     def remarks(self, examples: Sequence[TaggedText], encoded: Sequence[Encoded]) -> list[str]:
         """Entities whose tags do not give them back: they begin or end inside a unit."""
-        windows: dict[int, list[Encoded]] = {}
-        for one in encoded:
-            windows.setdefault(one.example, []).append(one)
-        lost = total = 0
-        for number, parts in windows.items():
-            composed = compose(examples[number].text)
-            units, tags = tagging.merge_windows([(one, np.asarray(one.target)) for one in parts])
-            found = self._entities([int(tag) for tag in tags], units, composed.text)
-            gold = set(self._composed_gold(examples[number], composed))
-            total += len(gold)
-            lost += len(gold.difference(found))
+        lost = len(self.lost_entities(examples, encoded))
         if not lost:
             return []
+        total = sum(len(example.entities or ()) for example in examples)
         what = "words" if self.options.label_pieces == "first" else "pieces"
         hint = "what sticks to them is learned from dev"
         hint += ' (task.label_pieces = "all" is finer)' if what == "words" else ""
         return [f"{lost} of {total} entities do not begin and end where {what} do: {hint}"]
+
+    def lost_entities(
+        self, examples: Sequence[TaggedText], encoded: Sequence[Encoded]
+    ) -> list[tuple[int, Entity]]:
+        """(example, entity) where gold tags do not give the entity back; spans of the input."""
+        windows: dict[int, list[Encoded]] = {}
+        for one in encoded:
+            windows.setdefault(one.example, []).append(one)
+        lost = []
+        for number, parts in windows.items():
+            example = examples[number]
+            composed = compose(example.text)
+            units, tags = tagging.merge_windows([(one, np.asarray(one.target)) for one in parts])
+            found = set(self._entities([int(tag) for tag in tags], units, composed.text))
+            gold = self._composed_gold(example, composed)
+            pairs = zip(example.entities or (), gold, strict=True)
+            lost += [(number, entity) for entity, one in pairs if one not in found]
+        return lost
+
+    # --- checks -------------------------------------------------------------------------------
+
+    def readings(self, examples: Sequence[TaggedText]) -> list[Reading]:
+        return [
+            Reading(
+                (one.text,),
+                tuple(entity.label for entity in one.entities or ()),
+                frozenset(
+                    f"{e.label} '{one.text[e.start : e.end]}' ({e.start})"
+                    for e in one.entities or ()
+                ),
+            )
+            for one in examples
+        ]
+
+    def findings(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
+    ) -> list[Finding]:
+        """Tags that break their scheme; entities and words that tokens do not give back."""
+        return entity_findings(self, split, tokenizer, max_length=max_length)
 
     # --- answers ------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
+from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError
@@ -25,10 +26,14 @@ from bertft.loaders.squad import AnswerText, Question, read_questions
 from bertft.recipe import Section, parse_options, validate
 from bertft.spans import Composed, compose
 from bertft.tasks.extraction import N_BEST, Extraction, extract
+from bertft.tasks.question_checks import (
+    NO_ANSWER,
+    held_answers,
+    learned_text,
+    question_findings,
+)
 
 CHUNK = 512
-NO_ANSWER = (0, 0)
-"""Target of a window that does not hold the answer: [CLS] as start and end."""
 
 
 class QaOptions(Section):
@@ -246,38 +251,37 @@ class Qa:
 
     def remarks(self, examples: Sequence[Question], encoded: Sequence[Encoded]) -> list[str]:
         """Answers that no window holds whole, and those that pieces do not give back."""
-        held: dict[int, bool] = {}
-        inexact: set[int] = set()
-        for one in encoded:
-            example = examples[one.example]
-            if not example.answers:
-                continue
-            holds = one.target != NO_ANSWER
-            held[one.example] = held.get(one.example, False) or holds
-            if holds and self._target_text(example, one) != example.answers[0].text:
-                inexact.add(one.example)
-        lost = sum(not holds for holds in held.values())
+        answered = sum(bool(example.answers) for example in examples)
+        held = held_answers(examples, encoded)
+        inexact = sum(
+            learned_text(examples[number], one) is not None for number, one in held.items()
+        )
         remarks = []
-        if lost:
+        if lost := answered - len(held):
             remarks.append(
-                f"{lost} of {len(held)} answers are in no window whole: a larger model.max_length "
+                f"{lost} of {answered} answers are in no window whole: a larger model.max_length "
                 "or task.window_overlap holds more"
             )
         if inexact:
             remarks.append(
-                f"{len(inexact)} of {len(held)} answers begin or end inside a token: the model "
+                f"{inexact} of {answered} answers begin or end inside a token: the model "
                 "learns the tokens around them"
             )
         return remarks
 
-    @staticmethod
-    def _target_text(example: Question, one: Encoded) -> str:
-        assert isinstance(one.target, tuple)
-        assert one.offsets is not None
-        composed = compose(example.context)
-        start, end = (int(one.offsets[one.target[side], side]) for side in (0, 1))
-        first, last = composed.original(start, end)
-        return example.context[first:last]
+    # --- checks -------------------------------------------------------------------------------
+
+    def readings(self, examples: Sequence[Question]) -> list[Reading]:
+        """Answers in other words do not contradict each other; an answer and none do."""
+        golds = ["answerable" if one.answers else "unanswerable" for one in examples]
+        pairs = zip(examples, golds, strict=True)
+        return [Reading((one.question, one.context), (gold,), gold) for one, gold in pairs]
+
+    def findings(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
+    ) -> list[Finding]:
+        """Answers that the model cannot learn, or could never give."""
+        return question_findings(self, split, tokenizer, max_length=max_length)
 
     # --- answers ------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Scores, Source, Task
-from bertft.errors import DataError, RecipeError
+from bertft.errors import CellError, DataError, RecipeError
 from bertft.heads.number import NumberHead
 from bertft.tasks.classification import Classification, ClassificationOptions, read_options
 from bertft.tasks.long_text import LongText
@@ -99,6 +100,14 @@ class Regression:
     def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
         return []
 
+    def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
+        return [Reading(one.texts, (), _gold(one)) for one in examples]
+
+    def findings(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
+    ) -> list[Finding]:
+        return []
+
     def decode(self, example: TextExample, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """The mean output over the example's windows."""
         answer: Answer = {"id": example.id, "text": example.text}
@@ -134,5 +143,5 @@ def _number(value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"the label {value!r} is not a number") from None
     if not math.isfinite(number):
-        raise ValueError("the label is missing")
+        raise CellError("the label is missing", code="missing-label")
     return number

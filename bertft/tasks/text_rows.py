@@ -14,7 +14,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded, Source
-from bertft.errors import DataError
+from bertft.errors import CellError, DataError
 from bertft.loaders import length_fault
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.recipe import DataSettings
@@ -51,6 +51,11 @@ class TextExample:
     @property
     def group(self) -> str:
         return "" if self.pair is None else self.text
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that the model reads."""
+        return (self.text,) if self.pair is None else (self.text, self.pair)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,7 +138,10 @@ class TextRows:
             pair = None if pair_column is None else _text(fields, pair_column, required=source.gold)
             gold = None if label_column is None else self.read_gold(cell(fields, label_column))
         except ValueError as error:
-            raise DataError(str(error), path=source.path, line=line, hint=SKIP_HINT) from None
+            code = error.code if isinstance(error, CellError) else ""
+            raise DataError(
+                str(error), path=source.path, line=line, hint=SKIP_HINT, code=code
+            ) from None
         identity = fields.get("id", fields.get("guid", fields.get("idx")))
         name = (id or str(line)) if identity is None else str(identity)
         return TextExample(name, line, text, pair, gold)
@@ -176,7 +184,7 @@ def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
         value = "" if value is None or math.isnan(value) else str(value)
     text = value if isinstance(value, str) else str(value)
     if required and not text.strip():
-        raise ValueError(f"the text (column '{column}') is empty")
+        raise CellError(f"the text (column '{column}') is empty", code="empty-text")
     if fault := length_fault(text):
         raise ValueError(fault)
     return text

@@ -23,7 +23,7 @@ FLOORS = [
     {"recipe"},
     {"encoder", "spans"},
     {"loaders", "heads"},
-    {"tasks", "training", "evaluation"},
+    {"checks", "tasks", "training", "evaluation"},
     {"commands"},
     {"console"},
     {"cli"},

@@ -28,7 +28,7 @@ FILES = {".csv", ".txt", ".conll", ".json", ".jsonl"}
 
 @dataclass(frozen=True)
 class Line:
-    """A command of a page, and the recipe that was trained last above it."""
+    """A command of a page, and the recipe that was named last above it."""
 
     page: str
     text: str
@@ -66,7 +66,7 @@ def commands(page: str) -> list[Line]:
         words = shlex.split(line, comments=True)
         if words[:1] != ["bertft"]:
             continue
-        if words[1] == "train" and words[2] in bundled_recipes():
+        if words[1] in ("train", "check") and words[2] in bundled_recipes():
             recipe = words[2]
         found.append(Line(page, line, recipe))
     return found

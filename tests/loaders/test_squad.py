@@ -40,8 +40,8 @@ def flat(answers: Any, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def questions(path: str, *, gold: bool = True, **options: Any) -> list[Question]:
-    return list(read_questions(Source(path, DataSettings(), gold=gold), **options))
+def questions(path: str, *, gold: bool = True) -> list[Question]:
+    return list(read_questions(Source(path, DataSettings(), gold=gold)))
 
 
 def faults(path: str, *, gold: bool = True) -> tuple[list[Question], list[DataError]]:
@@ -329,20 +329,6 @@ class TestMisplaced:
     def test_negative_starts_do_not_count_from_the_end(self, fault):
         context = "a river"
         assert "is not at character -5" in fault(context=context, answers=self.at(-5, "river"))
-
-    @pytest.mark.parametrize(
-        ("context", "start"),
-        [(CONTEXT, len(CONTEXT[: RIVER.start].encode())), (NFD, RIVER.start), (CONTEXT, 0)],
-    )
-    def test_mended_where_there_is_no_doubt(self, write, context, start):
-        document = nested(qa(answers=self.at(start)), context=context)
-        [question] = questions(write("a.json", json.dumps(document)), misplaced="mend")
-        assert question.answers == (AnswerText(RIVER.text, context.index(RIVER.text)),)
-
-    def test_not_mended_where_there_is(self, write):
-        document = nested(qa(answers=self.at(1, "b")), context="a b a b")
-        with pytest.raises(DataError, match="'b' is not at character 1"):
-            questions(write("a.json", json.dumps(document)), misplaced="mend")
 
 
 class TestQuestions:

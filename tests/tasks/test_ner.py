@@ -247,7 +247,7 @@ class TestLabels:
         (tmp_path / "a.conll").write_text("we\tI-PER\nlove\tB-PER\n", encoding="utf-8")
         source = Source(str(tmp_path / "a.conll"), data=DataSettings())
         assert len(list(task(scheme="bio").read(source))) == 1
-        assert source.meter.counts == {"tags that broke the BIO scheme are mended": 1}
+        assert source.meter.mended == {"tags that broke the BIO scheme are mended": 1}
 
     def test_records(self):
         assert task().example("we", id="3") == TaggedText("3", 0, "we", None, None)

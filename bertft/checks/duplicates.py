@@ -1,0 +1,165 @@
+"""Rows that stand twice, within a split or in two of them, and rows that contradict each other.
+
+In: Splits. A row is all texts that the model reads, gold aside. Three nets, each finer than the one
+before, and each tells only what the one before did not: exact, folded (composed, without case,
+spaces squeezed), near (near.py).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Hashable, Sequence
+
+from bertft.checks.finding import Finding, Hits, Split, short
+
+Texts = tuple[str, ...]
+Repeats = dict[tuple[str, str], dict[int, int]]
+"""(split, split or one before it) -> rows of the first, each with the row of the second that it
+repeats."""
+
+LEAK = "take them out of one of the two: scores on what was learned by heart deceive"
+INSIDE = "keep one of each, unless they are as frequent in what the model will read"
+
+
+class Folder:
+    """Texts as they compare: composed (NFC), case-folded, white space squeezed. Each once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def __call__(self, texts: Texts) -> Texts:
+        return tuple(self._fold(text) for text in texts)
+
+    def _fold(self, text: str) -> str:
+        folded = self._known.get(text)
+        if folded is None:
+            folded = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+            # One object for both where they are equal, as most texts of most data are.
+            folded = self._known[text] = text if folded == text else folded
+        return folded
+
+
+def repeats(splits: Sequence[Split], *, key: Callable[[Texts], Hashable]) -> Repeats:
+    """Rows whose key an earlier row of their split has, or a row of a split before theirs."""
+    found: Repeats = {}
+    before: list[tuple[str, dict[Hashable, int]]] = []
+    for split in splits:
+        own: dict[Hashable, int] = {}
+        for index, reading in enumerate(split.readings):
+            value = key(reading.texts)
+            for name, known in before:
+                if value in known:
+                    found.setdefault((split.name, name), {})[index] = known[value]
+            if value in own:
+                found.setdefault((split.name, split.name), {})[index] = own[value]
+            else:
+                own[value] = index
+        before.append((split.name, own))
+    return found
+
+
+def without(finer: Repeats, coarser: Repeats) -> Repeats:
+    """What the finer net caught beyond the coarser one."""
+    return {
+        pair: {row: other for row, other in rows.items() if row not in coarser.get(pair, ())}
+        for pair, rows in finer.items()
+    }
+
+
+KINDS = {
+    "duplicate": "word for word",
+    "folded-duplicate": "but for case and spaces",
+    "near-duplicate": "nearly (0.8 of their character trigrams)",
+}
+
+
+def repeat_findings(splits: Sequence[Split], found: Repeats, *, code: str) -> list[Finding]:
+    """Notes for repeated rows of a split, warnings for rows of another split.
+
+    ``code`` is one of KINDS; across splits it becomes ``duplicate-across`` and so on.
+    """
+    by_name = {split.name: split for split in splits}
+    findings: list[Finding] = []
+    for (name, other), rows in found.items():
+        split, source, hits = by_name[name], by_name[other], Hits()
+        for row, first in rows.items():
+            spot = source.spot(first)
+            texts = (source.readings[first].texts, split.readings[row].texts)
+            shown = "" if texts[0] == texts[1] else f" ({_shown(texts[0])})"
+            hits.add(split.place(row, f"{_shown(texts[1])} = {spot}{shown}"))
+        inside = name == other
+        what = f"rows that repeat an earlier one, {KINDS[code]}"
+        findings += hits.finding(
+            "note" if inside else "warning",
+            code if inside else f"{code}-across",
+            split=name,
+            what=what if inside else f"rows that are also in {other}, {KINDS[code]}",
+            of=len(split.readings),
+            mend=INSIDE if inside else LEAK,
+        )
+    return findings
+
+
+def _shown(texts: Texts) -> str:
+    return " | ".join(short(text) for text in texts)
+
+
+def exact_duplicates(splits: Sequence[Split]) -> list[Finding]:
+    """Findings about rows that stand twice, word for word."""
+    return repeat_findings(splits, repeats(splits, key=itself), code="duplicate")
+
+
+def itself(texts: Texts) -> Texts:
+    """The key of rows that are the same word for word."""
+    return texts
+
+
+def shared_groups(splits: Sequence[Split]) -> list[Finding]:
+    """Rows of dev and test whose group (premise, passage) a split before theirs has as well."""
+    findings: list[Finding] = []
+    before: list[tuple[str, set[str]]] = []
+    for split in splits:
+        for name, known in before:
+            hits = Hits()
+            for index, example in enumerate(split.examples):
+                if example.group and example.group in known:
+                    hits.add(split.place(index, short(example.group)))
+            findings += hits.finding(
+                "warning",
+                "shared-passage",
+                split=split.name,
+                what=f"rows whose premise or passage is also in {name}",
+                of=len(split.examples),
+                mend="split by premise or passage, so that all rows of one are in one split",
+            )
+        before.append((split.name, {example.group for example in split.examples}))
+    return findings
+
+
+def conflicts(splits: Sequence[Split]) -> list[Finding]:
+    """Rows that read the same as an earlier row, of any split, and have other gold."""
+    first: dict[Texts, tuple[Split, int]] = {}
+    findings: list[Finding] = []
+    for split in splits:
+        hits = Hits()
+        for index, reading in enumerate(split.readings):
+            known, row = first.setdefault(reading.texts, (split, index))
+            before = known.readings[row]
+            if before.gold != reading.gold:
+                golds = f"{_gold(reading.gold)} here, {_gold(before.gold)} in {known.spot(row)}"
+                hits.add(split.place(index, f"{_shown(reading.texts)}: {golds}"))
+        findings += hits.finding(
+            "warning",
+            "conflict",
+            split=split.name,
+            what="rows that read as an earlier one, with other gold",
+            of=len(split.readings),
+            mend="decide which is right: nothing can be learned from both",
+        )
+    return findings
+
+
+def _gold(gold: Hashable) -> str:
+    if isinstance(gold, frozenset):
+        return ", ".join(sorted(map(str, gold))) or "nothing"
+    return short(str(gold))

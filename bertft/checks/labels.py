@@ -1,0 +1,83 @@
+"""Labels: how often each stands where. In: Splits. Out: counts, and Findings about their balance.
+
+Tasks whose Readings have no labels (regression, questions) have nothing to be found here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bertft.checks.finding import Finding, Hits, Place, Split
+
+FEW = 5
+"""A label with fewer examples in the training data is rare."""
+TRAIN = "train"
+
+
+def label_counts(split: Split) -> dict[str, int]:
+    """How often each label stands in a split, the most frequent first."""
+    counts = Counter(name for reading in split.readings for name in reading.labels)
+    return dict(counts.most_common())
+
+
+def majority(split: Split) -> float | None:
+    """Accuracy of always answering the most frequent label; None where rows have not one each."""
+    if not split.readings or any(len(one.labels) != 1 for one in split.readings):
+        return None
+    return max(label_counts(split).values()) / len(split.readings)
+
+
+def label_findings(splits: Sequence[Split]) -> list[Finding]:
+    """Labels that only some splits have; labels with few examples in train."""
+    counts = {split.name: label_counts(split) for split in splits}
+    if TRAIN not in counts:
+        return []
+    findings: list[Finding] = []
+    train = next(split for split in splits if split.name == TRAIN)
+    for split in splits:
+        if split.name == TRAIN or not counts[split.name] or not counts[TRAIN]:
+            continue
+        findings += _missing(
+            split,
+            [name for name in counts[split.name] if name not in counts[TRAIN]],
+            "label-not-in-train",
+            what="labels that train does not have",
+            mend="a model cannot give a label it never saw: add rows to train",
+        )
+        findings += _missing(
+            train,
+            [name for name in counts[TRAIN] if name not in counts[split.name]],
+            f"label-not-in-{split.name}",
+            what=f"labels that {split.name} does not have",
+            mend=f"how well they are found cannot be told: add rows to {split.name}",
+        )
+    few = [name for name, count in counts[TRAIN].items() if count < FEW]
+    return findings + _missing(
+        train,
+        few,
+        "rare-label",
+        what=f"labels with fewer than {FEW} examples",
+        mend="a misspelling? Else add rows, or join it with another label",
+    )
+
+
+def _missing(
+    split: Split, names: Sequence[str], code: str, *, what: str, mend: str
+) -> list[Finding]:
+    """A warning about labels of ``split``, each with the first row that has it."""
+    if not names:
+        return []
+    counts = label_counts(split)
+    wanted = dict.fromkeys(names, 0)
+    first: dict[str, int] = {}
+    for index, reading in enumerate(split.readings):
+        for name in reading.labels:
+            if name in wanted:
+                first.setdefault(name, index)
+    hits = Hits()
+    for name in names:
+        times = f"{counts[name]} time" + "s" * (counts[name] != 1)
+        place = split.place(first[name])
+        hits.add(Place(place.file, place.line, f"'{name}', {times}"))
+    return hits.finding("warning", code, split=split.name, what=what, of=len(counts), mend=mend)

@@ -1,0 +1,220 @@
+"""check: a recipe's data in, findings out; nothing is trained, and no weights are needed.
+
+    files -> Splits (rows that loaders refuse are collected) -> checks -> Report
+
+Read order: check, then the steps in the order in which ``check`` calls them. What there is to be
+found is in ``bertft/checks/``; findings.py asks all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from bertft.checks.finding import Finding, Place, Severity, merge, worst_first
+from bertft.checks.refused import Refused
+from bertft.commands.findings import (
+    data_findings,
+    facts,
+    make_splits,
+    token_findings,
+    unknown_labels,
+)
+from bertft.commands.prepare import SPLITS, refuse_decomposed_hangul
+from bertft.contracts import Source, Task
+from bertft.encoder.load import Encoder, load_reader, usable_length
+from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
+from bertft.loaders.squad_repair import repair_questions
+from bertft.recipe import DataSettings, Recipe
+from bertft.tasks import make_task
+
+REPAIRS = {"qa": repair_questions}
+"""Task -> what writes a repaired copy of a file, where there is such a thing."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found, worst first, and what was counted of each split."""
+
+    task: str
+    encoder: str
+    max_length: int
+    splits: dict[str, dict[str, Any]]
+    findings: list[Finding] = field(default_factory=list)
+
+    def groups(self) -> list[list[Finding]]:
+        """Findings of one kind together, whatever split they are in."""
+        found: dict[tuple[str, ...], list[Finding]] = {}
+        for one in self.findings:
+            found.setdefault((one.severity, one.code, one.what), []).append(one)
+        return list(found.values())
+
+    def count(self, severity: str) -> int:
+        """Findings of a severity."""
+        return sum(one.severity == severity for one in self.findings)
+
+    def exit_code(self, *, strict: bool) -> int:
+        """2 with errors, 3 with warnings where they count, else 0."""
+        if self.count("error"):
+            return 2
+        return 3 if strict and self.count("warning") else 0
+
+    def content(self, *, examples: int) -> dict[str, Any]:
+        """The report as one JSON object; ``examples`` places of each finding at most."""
+        return {
+            "task": self.task,
+            "encoder": self.encoder,
+            "max_length": self.max_length,
+            "splits": self.splits,
+            "errors": self.count("error"),
+            "warnings": self.count("warning"),
+            "notes": self.count("note"),
+            "findings": [
+                asdict(one) | {"places": [asdict(place) for place in one.places[:examples]]}
+                for one in self.findings
+            ],
+        }
+
+
+def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
+    """Look at all data of a recipe.
+
+    Args:
+        fix: folder for repaired copies of the files that need it; they are then what is looked at.
+
+    Raises:
+        RecipeError: the recipe is at fault, or its task has nothing that could be repaired.
+        DataError: a repaired copy cannot be written.
+    """
+    task = make_task(recipe.task)
+    files = {name: getattr(recipe.data, name) for name in SPLITS if getattr(recipe.data, name)}
+    if not files:
+        raise RecipeError("the recipe names no data", hint="give a file with --train")
+    findings: list[Finding] = []
+    if fix:
+        files, findings = repair(task, files, recipe.data, folder=Path(fix))
+    rows = {}
+    for name, path in files.items():
+        rows[name], refused = read_rows(task, path, recipe.data, split=name)
+        findings += refused
+    task, faults = bind_labels(task, rows, files)
+    findings += faults
+    splits = make_splits(task, rows, files)
+    findings += data_findings(splits)
+    report = Report(task.name, recipe.model.name, recipe.model.max_length, facts(splits))
+    encoder, faults = find_encoder(recipe, rows.get("train", []), offline=offline)
+    findings += faults
+    if encoder is not None:
+        told = token_findings(task, splits, encoder.tokenizer, max_length=report.max_length)
+        for name, (counted, found) in told.items():
+            report.splits[name]["tokens"] = counted
+            findings += found
+    else:
+        for split in splits:
+            findings += task.findings(split, None, max_length=report.max_length)
+    report.findings = worst_first(merge(findings))
+    return report
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def repair(
+    task: Task[Any], files: Mapping[str, str], data: DataSettings, *, folder: Path
+) -> tuple[dict[str, str], list[Finding]]:
+    """The files, those that needed it replaced by repaired copies, and a note for each copy."""
+    if task.name not in REPAIRS:
+        hint = f"--fix knows what to do for: {', '.join(REPAIRS)}"
+        raise RecipeError(f"nothing of {task.name} data can be repaired", hint=hint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"--fix {folder}: {error.strerror}", hint="name a folder") from None
+    chosen, findings = dict(files), []
+    names = [PurePath(path).name for path in files.values()]
+    for split, path in files.items():
+        name = PurePath(path.rpartition(":")[2]).name
+        out = folder / (name if names.count(name) < 2 else f"{split}-{name}")
+        if moved := REPAIRS[task.name](Source(path, data=data), out):
+            chosen[split] = str(out)
+            place = (Place(str(out), 1, f"copy of {path}"),)
+            what = "answers that were moved to their place"
+            mend = f"train on {out}"
+            findings.append(Finding("note", "repaired", split, what, moved, 0, mend, place))
+    return chosen, findings
+
+
+def read_rows(
+    task: Task[Any], path: str, data: DataSettings, *, split: str
+) -> tuple[list[Any], list[Finding]]:
+    """All usable examples of a file, and findings about the rest of it."""
+    refused = Refused(path)
+    source = Source(path, data=data, bad_row=refused)
+    examples: list[Any] = []
+    try:
+        examples.extend(task.read(source))
+        if not examples and not refused.count:
+            hint = "the file needs a header and rows"
+            raise DataError("no rows", path=path, hint=hint, code="unreadable")
+    except DataError as error:
+        error.code = error.code or "unreadable"
+        refused(error)
+    skipped = data.on_bad_row == "skip" and examples
+    findings = refused.findings(
+        severity="warning" if skipped else "error", split=split, read=len(examples)
+    )
+    for what, count in source.meter.counts.items():
+        findings.append(Finding("note", "left-out", split, what, count))
+    return examples, findings
+
+
+def bind_labels(
+    task: Task[Any], rows: Mapping[str, list[Any]], files: Mapping[str, str]
+) -> tuple[Task[Any], list[Finding]]:
+    """The task with the labels of train, and what training would refuse about labels."""
+    findings: list[Finding] = []
+    if rows.get("train"):
+        try:
+            task = task.learn_labels(rows["train"], path=files["train"])
+        except DataError as error:
+            place = (Place(error.path or files["train"], error.line, error.reason),)
+            what = "labels that leave nothing to learn"
+            findings.append(Finding("error", "labels", "train", what, 1, 0, error.hint, place))
+            return task, findings
+        for split, examples in rows.items():
+            refused = Refused(files[split])
+            for unknown in unknown_labels(task, examples, path=files[split]).values():
+                refused(unknown)
+            findings += refused.findings(
+                severity="error", split=split, read=len(examples) - refused.count
+            )
+    return task, findings
+
+
+def find_encoder(
+    recipe: Recipe, train: Sequence[Any], *, offline: bool
+) -> tuple[Encoder | None, list[Finding]]:
+    """The encoder's tokenizer, and what speaks against it; None where it cannot be had."""
+
+    def fault(error: ModelError, code: str) -> list[Finding]:
+        severity: Severity = "note" if code == "no-encoder" else "error"
+        place = (Place(recipe.model.name, 0, error.message),)
+        what = "the encoder" if severity == "error" else "checks of tokens that were left out"
+        return [Finding(severity, code, "model", what, 1, 0, error.hint, place)]
+
+    try:
+        encoder = load_reader(recipe.model, offline=offline)
+    except UnreachableError as error:
+        return None, fault(error, "no-encoder")
+    except ModelError as error:
+        return None, fault(error, "encoder")
+    findings: list[Finding] = []
+    try:
+        usable_length(encoder.folder, asked=recipe.model.max_length)
+        if not recipe.model.decomposed_hangul:
+            refuse_decomposed_hangul(train, encoder)
+    except ModelError as error:
+        findings += fault(error, "encoder")
+    return encoder, findings
