@@ -6,6 +6,7 @@ Python API (everything heavy is imported when it is first used):
     run = bertft.train("sentiment", train="reviews.csv")
     folder, scores = bertft.evaluate(run.run, data="test.csv")
     bertft.load(run.run).predict(["What a film."])
+    bertft.embed(["What a film.", "Never again."])
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bertft.commands.predict import Predictor
     from bertft.commands.train import TrainResult
+    from bertft.contracts import FloatArray
+    from bertft.encoder.sentence import Pooling
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load", "train"]
+__all__ = ["embed", "evaluate", "load", "train"]
 
 
 def train(
@@ -77,3 +80,38 @@ def load(run: str | Path, *, device: str = "auto", precision: str = "auto") -> P
     from bertft.commands.predict import load as load_predictor
 
     return load_predictor(run, device=device, precision=precision)
+
+
+def embed(
+    texts: Sequence[str],
+    *,
+    model: str = "",
+    run: str = "",
+    pooling: Pooling | None = None,
+    layers: str = "last",
+    normalize: bool | None = None,
+    prompt: str | None = None,
+    max_length: int | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    offline: bool = False,
+) -> FloatArray:
+    """Sentence vectors [texts, width] as ``bertft embed`` writes them.
+
+    Raises:
+        BertftError: the model, the run or a setting is at fault.
+    """
+    from bertft.commands.embed import View
+    from bertft.commands.embed import embed as run_embed
+    from bertft.commands.encoders import EncoderRequest
+
+    request = EncoderRequest(
+        model=model,
+        run=run,
+        max_length=max_length,
+        device=device,
+        precision=precision,
+        offline=offline,
+    )
+    view = View(pooling=pooling, layers=layers, normalize=normalize, prompt=prompt)
+    return run_embed(texts, encoder=request, view=view)

@@ -14,17 +14,25 @@ import os
 import select
 import signal
 import sys
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from bertft.cli_inside import inside_app
+from bertft.cli_options import (
+    BadRowOption,
+    Device,
+    DeviceOption,
+    InputSetOption,
+    JsonOption,
+    OfflineOption,
+    Precision,
+    PrecisionOption,
+    SetOption,
+    open_console,
+)
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
 from bertft.training import processes
-
-if TYPE_CHECKING:
-    from bertft.console import Console
-
 
 app = typer.Typer(
     name="bertft",
@@ -40,6 +48,7 @@ runs_app = typer.Typer(no_args_is_help=True, help="Finished runs: list, show, co
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(models_app, name="models")
 app.add_typer(runs_app, name="runs")
+app.add_typer(inside_app)
 
 
 NEXT = {
@@ -53,50 +62,6 @@ NEXT = {
 
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
 """What a system refuses for reasons that its user can mend: rights, room, an endless name."""
-
-
-class OnBadRow(StrEnum):
-    """What happens to rows that cannot be used."""
-
-    STOP = "stop"
-    SKIP = "skip"
-
-
-class Device(StrEnum):
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-
-class Precision(StrEnum):
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),
-]
-InputSetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="How the file is written, e.g. data.encoding=cp949 or task.text_column=body.",
-    ),
-]
-BadRowOption = Annotated[
-    OnBadRow | None,
-    typer.Option("--on-bad-row", help="Stop at a row that cannot be used, or skip and count it."),
-]
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
-PrecisionOption = Annotated[
-    Precision, typer.Option(help="Number format; auto measures whether bf16 pays.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
 def _version(asked: bool) -> None:
@@ -156,7 +121,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, tell the cost; write nothing.")
     ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    offline: OfflineOption = False,
 ) -> None:
     """Fine-tune an encoder: a recipe in, a run directory out."""
     from bertft.errors import RecipeError
@@ -166,7 +131,7 @@ def train(
         raise RecipeError("train needs a recipe, or --resume with a run", hint=hint)
     if resume and seeds > 1:
         raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
-    console = _console(offline=offline)
+    console = open_console(offline=offline)
     from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train as run_training
     from bertft.commands.train import train_seeds
@@ -226,7 +191,7 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
 ) -> None:
     """Look for what is amiss with data, without training; exit code 2 with errors."""
-    console = _console(offline=offline)
+    console = open_console(offline=offline)
     from bertft.commands.check import check as run_check
     from bertft.commands.prepare import TrainRequest, read_recipe
 
@@ -265,7 +230,7 @@ def evaluate(
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.AUTO,
     json: JsonOption = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    offline: OfflineOption = False,
 ) -> None:
     """Score a run on its test data, or on a file of yours."""
 
@@ -273,7 +238,7 @@ def evaluate(
         raise RunError(
             "eval needs a run or a recipe", hint="bertft eval sentiment, or bertft eval runs/NAME"
         )
-    console = _console(offline=offline)
+    console = open_console(offline=offline)
     from bertft.commands.evaluate import evaluate as run_evaluation
 
     folder, scores = run_evaluation(
@@ -327,10 +292,10 @@ def predict(
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.AUTO,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    offline: OfflineOption = False,
 ) -> None:
     """Answer the texts of files, one JSON object per line, in input order."""
-    console = _console(offline=offline)
+    console = open_console(offline=offline)
     from bertft.commands.predict_files import PredictRequest, predict_files
 
     request = PredictRequest(
@@ -381,7 +346,7 @@ def recipes_copy(
     from bertft.commands.recipes import copy_recipe
 
     target = copy_recipe(name, to)
-    _console().say(f"{target} written; train with: bertft train {target}")
+    open_console().say(f"{target} written; train with: bertft train {target}")
 
 
 @models_app.command("list")
@@ -428,7 +393,7 @@ def models_convert(
     """Make safetensors of old pickled weights; only tensors are read from them."""
     from bertft.commands.models import convert_model
 
-    _console().say(f"{convert_model(folder, to)} written; train with --model {to}")
+    open_console().say(f"{convert_model(folder, to)} written; train with --model {to}")
 
 
 @runs_app.command("list")
@@ -450,7 +415,7 @@ def runs_show(
     scores = facts.pop("scores") if not json else None
     _show_facts(facts, json=json)
     if scores:
-        _console().show_scores(scores)
+        open_console().show_scores(scores)
 
 
 @runs_app.command("compare")
@@ -482,14 +447,6 @@ def doctor(json: JsonOption = False) -> None:
     _show_facts(examine(), json=json)
 
 
-def _console(*, offline: bool = False) -> Console:
-    from bertft.console import Console
-
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-    return Console(quiet=not processes.is_main())
-
-
 def _show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:
     from bertft.console import emit_json, emit_table
 
@@ -498,7 +455,7 @@ def _show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bo
     elif rows:
         emit_table(list(rows[0]), [list(row.values()) for row in rows])
     else:
-        _console().say("none")
+        open_console().say("none")
 
 
 def _show_facts(facts: dict[str, object], *, json: bool) -> None:

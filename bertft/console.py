@@ -284,6 +284,11 @@ def emit(text: str) -> None:
     shown(sys.stdout).write(text + "\n")
 
 
+def emit_line(content: Mapping[str, Any]) -> None:
+    """A JSON object for programs, on one line of stdout."""
+    emit(json.dumps(content, ensure_ascii=False))
+
+
 def emit_json(content: Any) -> None:
     """A JSON document for programs, on stdout."""
     emit(json.dumps(content, ensure_ascii=False, indent=2, default=str))

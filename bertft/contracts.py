@@ -136,11 +136,23 @@ class Batcher(Protocol):
     ) -> Batch: ...
 
 
-class Head(Protocol):
-    """The task-specific end of a model: its class, its targets and its loss."""
+class Readout(Protocol):
+    """The end of a model that is read: its class, and what it says of each sequence."""
 
     pools: ClassVar[bool]
     """Whether the model answers per sequence, from its first token, rather than per token."""
+
+    def build(self, folder: Path) -> PreTrainedModel:
+        """A plain Hugging Face model with the encoder's weights from ``folder``."""
+        ...
+
+    def split(self, output: Any, batch: Batch) -> list[FloatArray]:
+        """Float32 values, one array for each sequence of the batch, padding removed."""
+        ...
+
+
+class Head(Readout, Protocol):
+    """The task-specific end of a model, which learns: also its targets and its loss."""
 
     def build(self, folder: Path, *, trained: bool = False) -> PreTrainedModel:
         """A plain Hugging Face model for this head with the encoder's weights from ``folder``.
@@ -162,10 +174,6 @@ class Head(Protocol):
 
     def count(self, targets: Tensor) -> float:
         """What the summed loss is divided by: examples, tokens, or their total weight."""
-        ...
-
-    def split(self, output: Any, batch: Batch) -> list[FloatArray]:
-        """Float32 logits, one array for each sequence of the batch, padding removed."""
         ...
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertft.commands.ask import best_answers, passages
 from bertft.commands.formats import ENTITY_FORMATS, FORMATS
+from bertft.commands.output import text_output
 from bertft.commands.predict import Predictor, load
-from bertft.commands.reading import SkippedRows, bad_row_rule
+from bertft.commands.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.commands.run_folder import find_run, newest_run
 from bertft.commands.watch import Watch
 from bertft.contracts import Answer, BadRow, Source
-from bertft.errors import BertftError, DataError, did_you_mean
+from bertft.errors import BertftError, did_you_mean
 from bertft.loaders.files import resolve
-from bertft.recipe import HUB, Recipe, parse_recipe
+from bertft.recipe import HUB, Recipe
 from bertft.tasks import make_task
-from bertft.terminal import Writable, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class PredictRequest:
 def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     """Answer every text of the files, in order; returns how many. Memory does not grow."""
     form = output_format(request)
-    settings = _settings(request)
+    settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     for path in request.files:
         if path != "-" and not path.startswith(HUB):
             resolve(path)
@@ -56,7 +54,10 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     _check_task(predictor.task.name, request, form)
     rule = bad_row_rule(settings.data)
     done = cut = 0
-    with _output(request) as file, FORMATS[form](file) as write:
+    with (
+        text_output(request.out, overwrite=request.overwrite) as file,
+        FORMATS[form](file) as write,
+    ):
         for answer in _answers(predictor, _sources(request, settings, rule), request, watch):
             write(answer)
             done += 1
@@ -108,19 +109,7 @@ def _answers(
             done += 1
             if done % 512 == 0:
                 watch.advance(done, source.meter.fraction())
-        if blank := source.meter.blank():
-            watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
-        for what, count in source.meter.counts.items():
-            watch.note(f"{source.path}: {count} {what}")
-
-
-def _settings(request: PredictRequest) -> Recipe:
-    """``data.`` and ``task.`` overrides of the input, checked like those of a recipe."""
-    recipe = parse_recipe({"task": {"name": "any"}}, overrides=request.overrides, where="--set")
-    if request.on_bad_row:
-        data = recipe.data.model_copy(update={"on_bad_row": request.on_bad_row})
-        recipe = recipe.model_copy(update={"data": data})
-    return recipe
+        tell_left_out(source, watch=watch)
 
 
 def _with_columns(task: Any, settings: Recipe) -> Any:
@@ -139,24 +128,3 @@ def output_format(request: PredictRequest) -> str:
         where = "--format" if request.format else f"--out {request.out}"
         raise BertftError(f"{where}: no output format '{form}'", hint=did_you_mean(form, FORMATS))
     return form
-
-
-@contextmanager
-def _output(request: PredictRequest) -> Iterator[Writable]:
-    """stdout, or a file that appears whole: written beside its place, renamed at the end."""
-    if not request.out:
-        yield shown(sys.stdout)
-        sys.stdout.flush()
-        return
-    target = Path(request.out)
-    if target.exists() and not request.overwrite:
-        raise BertftError(
-            f"{target} exists already", hint="choose another --out, or add --overwrite"
-        )
-    partial = target.with_name(target.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        partial.replace(target)
-    except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=str(target)) from None

@@ -1,14 +1,18 @@
-"""Examples of a file for train and eval: read whole, bad rows refused or counted, never dropped."""
+"""Examples of files: bad rows refused or counted, never dropped.
+
+``read_examples`` reads a file whole, for train and eval; the others serve all that read files.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
 from bertft.commands.watch import Watch
 from bertft.contracts import BadRow, Source, Task, refuse
 from bertft.errors import DataError
-from bertft.recipe import DataSettings
+from bertft.recipe import DataSettings, Recipe, parse_recipe
 
 
 class SkippedRows:
@@ -30,6 +34,23 @@ class SkippedRows:
 def bad_row_rule(data: DataSettings) -> BadRow:
     """The BadRow that ``data.on_bad_row`` asks for."""
     return SkippedRows() if data.on_bad_row == "skip" else refuse
+
+
+def input_settings(overrides: Iterable[str], *, on_bad_row: str = "") -> Recipe:
+    """``data.`` and ``task.`` overrides of an input, checked like those of a recipe."""
+    recipe = parse_recipe({"task": {"name": "any"}}, overrides=overrides, where="--set")
+    if on_bad_row:
+        data = recipe.data.model_copy(update={"on_bad_row": on_bad_row})
+        recipe = recipe.model_copy(update={"data": data})
+    return recipe
+
+
+def tell_left_out(source: Source, *, watch: Watch) -> None:
+    """Say what of a source, once it is read, has no answer."""
+    if blank := source.meter.blank():
+        watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
+    for what, count in source.meter.counts.items():
+        watch.note(f"{source.path}: {count} {what}")
 
 
 def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watch) -> list[Any]:

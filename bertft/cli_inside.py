@@ -1,0 +1,479 @@
+"""The verbs that look inside an encoder: tokenize, embed, similar, context, fill-mask, ...
+
+They are part of ``bertft`` itself (cli.py adds them). Texts in quotes are answered by a table,
+files (or --json) by one JSON object per line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bertft.cli_options import (
+    BadRowOption,
+    Device,
+    DeviceOption,
+    InputSetOption,
+    JsonOption,
+    OfflineOption,
+    OnBadRow,
+    Precision,
+    PrecisionOption,
+    open_console,
+)
+
+if TYPE_CHECKING:
+    from bertft.commands.encoders import EncoderRequest
+    from bertft.commands.texts import TextRequest
+    from bertft.console import Console
+
+inside_app = typer.Typer()
+
+
+class Level(StrEnum):
+    SENTENCE = "sentence"
+    TOKEN = "token"
+
+
+class Pooling(StrEnum):
+    """How a sentence's vector is made of its tokens'."""
+
+    CLS = "cls"
+    MEAN = "mean"
+    MAX = "max"
+    CLS_BEFORE_POOLER = "cls_before_pooler"
+
+
+class Combine(StrEnum):
+    """What becomes of several layers."""
+
+    NONE = "none"
+    MEAN = "mean"
+    CONCAT = "concat"
+
+
+Texts = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TEXT_OR_FILE...",
+        help="Texts in quotes, or text, CSV, TSV, JSONL or Parquet files; - for stdin.",
+    ),
+]
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FILE]...", help="Text, CSV, TSV, JSONL or Parquet files."),
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="A name (bertft models list), Hub id or folder.")
+]
+RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="A run instead of a model.")]
+LengthOption = Annotated[
+    int | None, typer.Option("--max-length", min=8, help="Longest input in tokens.")
+]
+InputFormatOption = Annotated[
+    str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
+]
+PoolingOption = Annotated[
+    Pooling | None,
+    typer.Option(help="One vector of all tokens'; default: as the model's folder says, or mean."),
+]
+LayersOption = Annotated[
+    str, typer.Option(help="last, all, 0,6,12 or -4: (0 is the embedding layer).")
+]
+CombineOption = Annotated[Combine, typer.Option(help="What becomes of several layers.")]
+PromptOption = Annotated[
+    str | None, typer.Option(help='Put before each text, e.g. "query: " for E5.')
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --out.")]
+TopK = typer.Option(min=1, help="How many to name.")
+
+
+@inside_app.command()
+def tokenize(
+    texts: Texts,
+    pair: Annotated[str | None, typer.Option(metavar="TEXT", help="A second text.")] = None,
+    length: Annotated[int | None, typer.Option(help="Pad and cut to so many tokens.")] = None,
+    model: ModelOption = "",
+    run: RunOption = "",
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Show what a model gets of a text: tokens, ids, masks, offsets."""
+    console = open_console(offline=offline)
+    from bertft.commands.tokenize import TokenizeRequest
+    from bertft.commands.tokenize import tokenize as run_tokenize
+
+    request = TokenizeRequest(
+        texts=_texts(texts, input_format, set_, on_bad_row),
+        encoder=_encoder(model, run, offline=offline),
+        pair=pair,
+        length=length,
+    )
+    answers = run_tokenize(request, watch=console)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_tokens)
+
+
+@inside_app.command()
+def embed(
+    texts: Texts,
+    level: Annotated[
+        Level, typer.Option(help="One vector per text, or per token.")
+    ] = Level.SENTENCE,
+    words: Annotated[
+        bool, typer.Option("--words", help="Per word: the mean of its tokens.")
+    ] = False,
+    pooling: PoolingOption = None,
+    layers: LayersOption = "last",
+    combine: CombineOption = Combine.NONE,
+    normalize: Annotated[
+        bool | None, typer.Option(help="Scale to length 1; default: as the folder says.")
+    ] = None,
+    prompt: PromptOption = None,
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help=".npy, .npz, .parquet or .jsonl.")
+    ] = "",
+    overwrite: OverwriteOption = False,
+    model: ModelOption = "",
+    run: RunOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    offline: OfflineOption = False,
+) -> None:
+    """Vectors of texts, words or tokens, from any layers of an encoder."""
+    console = open_console(offline=offline)
+    from bertft.commands.embed import EmbedRequest, View, embed_files
+
+    request = EmbedRequest(
+        texts=_texts(texts, input_format, set_, on_bad_row),
+        encoder=_encoder(
+            model, run, max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+        view=View(
+            level=level.value,
+            words=words,
+            pooling=pooling.value if pooling else None,
+            layers=layers,
+            combine=combine.value,
+            normalize=normalize,
+            prompt=prompt,
+        ),
+        out=out,
+        overwrite=overwrite,
+    )
+    done = embed_files(request, watch=console)
+    console.close()
+    console.note(f"{done:,} texts embedded" + (f": {out}" if out else ""))
+
+
+@inside_app.command()
+def similar(
+    files: Files = None,
+    pair: Annotated[
+        tuple[str, str] | None, typer.Option("--pair", metavar="A B", help="Compare two texts.")
+    ] = None,
+    query: Annotated[str, typer.Option(metavar="TEXT", help="Find what is nearest to it.")] = "",
+    threshold: Annotated[
+        float | None, typer.Option(min=-1, max=1, help="Find texts at least so alike.")
+    ] = None,
+    top_k: Annotated[int, TopK] = 10,
+    gold: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Correlate with numbers beside the pairs.")
+    ] = "",
+    pooling: PoolingOption = None,
+    layers: LayersOption = "last",
+    combine: CombineOption = Combine.NONE,
+    prompt: PromptOption = None,
+    model: ModelOption = "",
+    run: RunOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """How alike texts are: pairs (a file with two columns), the nearest, or duplicates."""
+    console = open_console(offline=offline)
+    from dataclasses import replace
+
+    from bertft.commands.embed import View
+    from bertft.commands.similar import Similarity, SimilarRequest
+
+    request = SimilarRequest(
+        texts=replace(_texts(files or [], input_format, set_, on_bad_row), gold=gold),
+        encoder=_encoder(
+            model, run, max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+        view=View(
+            pooling=pooling.value if pooling else None,
+            layers=layers,
+            combine=combine.value,
+            prompt=prompt,
+        ),
+        pairs=(pair,) if pair else (),
+        query=query,
+        threshold=threshold,
+        top_k=top_k,
+    )
+    answers = Similarity(request, watch=console).answers()
+    _show(answers, as_lines=json or not pair, console=console, table=_pairs)
+
+
+@inside_app.command()
+def context(
+    word: Annotated[str, typer.Argument(help="The word; Korean ones without their particles.")],
+    sentences: Annotated[list[str], typer.Argument(help="Two sentences or more that hold it.")],
+    layers: LayersOption = "all",
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Draw it: .html or .svg.")] = "",
+    overwrite: OverwriteOption = False,
+    model: ModelOption = "",
+    run: RunOption = "",
+    max_length: LengthOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """How a word's vector moves with its context, layer by layer."""
+    console = open_console(offline=offline)
+    from bertft.commands.context import ContextRequest, pair_rows, sentence_rows, word_in_context
+
+    request = ContextRequest(
+        word=word,
+        sentences=tuple(sentences),
+        encoder=_encoder(
+            model, run, max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+        layers=layers,
+        out=out,
+        overwrite=overwrite,
+    )
+    result = word_in_context(request, watch=console)
+    console.show_table(("", "tokens", "sentence"), sentence_rows(result["sentences"]))
+    console.say("\nsimilarity of the word's vectors in sentences a, b, by layer")
+    console.show_table(("a, b", *map(str, result["layers"])), pair_rows(result))
+    if json:
+        from bertft.console import emit_json
+
+        emit_json(result)
+
+
+@inside_app.command("fill-mask")
+def fill_mask(
+    texts: Texts,
+    top_k: Annotated[int, TopK] = 5,
+    model: ModelOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """The most probable words for each [MASK] of a text."""
+    console = open_console(offline=offline)
+    from bertft.commands.fill_mask import FillRequest
+    from bertft.commands.fill_mask import fill_mask as run_fill_mask
+
+    request = FillRequest(
+        texts=_texts(texts, input_format, set_, on_bad_row),
+        encoder=_encoder(
+            model, "", max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+        top_k=top_k,
+    )
+    answers = run_fill_mask(request, watch=console)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_masks)
+
+
+@inside_app.command("next-sentence")
+def next_sentence(
+    texts: Texts,
+    model: ModelOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
+    console = open_console(offline=offline)
+    from bertft.commands.next_sentence import NextRequest
+    from bertft.commands.next_sentence import next_sentence as run_next_sentence
+
+    request = NextRequest(
+        texts=_texts(texts, input_format, set_, on_bad_row),
+        encoder=_encoder(
+            model, "", max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+    )
+    answers = run_next_sentence(request, watch=console)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_follows)
+
+
+@inside_app.command()
+def score(
+    texts: Texts,
+    model: ModelOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """How well a masked language model foresees each text: pseudo-perplexity."""
+    console = open_console(offline=offline)
+    from bertft.commands.score import ScoreRequest
+    from bertft.commands.score import score as run_score
+
+    request = ScoreRequest(
+        texts=_texts(texts, input_format, set_, on_bad_row),
+        encoder=_encoder(
+            model, "", max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+    )
+    answers = run_score(request, watch=console)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_scores)
+
+
+# --- from options to requests, from answers to lines ------------------------------------------
+
+
+def _texts(
+    arguments: Sequence[str],
+    input_format: str,
+    overrides: Sequence[str] | None,
+    on_bad_row: OnBadRow | None,
+) -> TextRequest:
+    from bertft.commands.texts import TextRequest
+
+    return TextRequest(
+        arguments=tuple(arguments),
+        input_format=input_format,
+        overrides=tuple(overrides or ()),
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+    )
+
+
+def _encoder(
+    model: str,
+    run: str,
+    *,
+    max_length: int | None = None,
+    device: Device = Device.AUTO,
+    precision: Precision = Precision.FP32,
+    offline: bool,
+) -> EncoderRequest:
+    from bertft.commands.encoders import EncoderRequest
+
+    return EncoderRequest(
+        model=model,
+        run=run,
+        max_length=max_length,
+        device=device.value,
+        precision=precision.value,
+        offline=offline,
+    )
+
+
+Answers = Iterable[dict[str, Any]]
+
+
+def _show(
+    answers: Answers, *, as_lines: bool, console: Console, table: Callable[[Answers], None]
+) -> None:
+    """Answers as JSON lines while they come, or as a table."""
+    from bertft.console import emit_line
+
+    if not as_lines:
+        answers = list(answers)
+        console.close()
+        table(answers)
+        return
+    for answer in answers:
+        emit_line(answer)
+    console.close()
+
+
+def _tokens(answers: Answers) -> None:
+    from bertft.console import emit_facts
+
+    for answer in answers:
+        facts = {
+            "tokens": " ".join(answer["tokens"]),
+            "ids": " ".join(map(str, answer["ids"])),
+            "attention_mask": " ".join(map(str, answer["attention_mask"])),
+            "token_type_ids": " ".join(map(str, answer["token_type_ids"])),
+            "offsets": " ".join(f"{start}-{end}" for start, end in answer["offsets"]),
+            "decoded": answer["decoded"],
+        }
+        emit_facts({name: value for name, value in facts.items() if value})
+
+
+def _pairs(answers: Answers) -> None:
+    from bertft.console import emit_table
+
+    rows = [(f"{one['similarity']:.4f}", one["text"], one["text_pair"]) for one in answers]
+    emit_table(("similarity", "text", "other"), rows)
+
+
+def _masks(answers: Answers) -> None:
+    from bertft.console import emit_table
+
+    rows = [
+        (answer["text"], number, token["token"], f"{token['probability']:.4f}")
+        for answer in answers
+        for number, tokens in enumerate(answer["masks"], start=1)
+        for token in tokens
+    ]
+    emit_table(("text", "mask", "token", "probability"), rows)
+
+
+def _follows(answers: Answers) -> None:
+    from bertft.console import emit_table
+
+    rows = [
+        (
+            "yes" if one["follows"] else "no",
+            f"{one['probability']:.4f}",
+            one["text"],
+            one["text_pair"],
+        )
+        for one in answers
+    ]
+    emit_table(("follows", "probability", "text", "next"), rows)
+
+
+def _scores(answers: Answers) -> None:
+    from bertft.console import emit_table
+
+    rows = [
+        (
+            "-" if one["perplexity"] is None else f"{one['perplexity']:.2f}",
+            f"{one['log_likelihood']:.3f}",
+            one["tokens"],
+            one["text"],
+        )
+        for one in answers
+    ]
+    emit_table(("perplexity", "log likelihood", "tokens", "text"), rows)

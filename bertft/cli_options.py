@@ -1,0 +1,68 @@
+"""What the verbs of the command line share: their common options, and the console."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bertft.training import processes
+
+if TYPE_CHECKING:
+    from bertft.console import Console
+
+
+class OnBadRow(StrEnum):
+    """What happens to rows that cannot be used."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Precision(StrEnum):
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),
+]
+InputSetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="How the file is written, e.g. data.encoding=cp949 or task.text_column=body.",
+    ),
+]
+BadRowOption = Annotated[
+    OnBadRow | None,
+    typer.Option("--on-bad-row", help="Stop at a row that cannot be used, or skip and count it."),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="Number format; auto measures whether bf16 pays.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
+
+
+def open_console(*, offline: bool = False) -> Console:
+    """The console of a verb; with ``offline`` no library reaches for a hub from now on."""
+    from bertft.console import Console
+
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+    return Console(quiet=not processes.is_main())

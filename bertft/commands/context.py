@@ -1,0 +1,145 @@
+"""context: one word in several sentences: how its vector moves with its context, layer by layer.
+
+Shape legend: S sentences, n layers (embeddings included), L tokens, H hidden width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import regex  # type: ignore[import-untyped, unused-ignore]
+
+from bertft.commands.context_plot import svg, web_page
+from bertft.commands.embed import choose_layers, unit_length
+from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
+from bertft.commands.output import text_output
+from bertft.commands.watch import Watch
+from bertft.contracts import FloatArray
+from bertft.encoder.load import read_config
+from bertft.errors import BertftError, did_you_mean
+from bertft.evaluation.hidden import pieces_within
+from bertft.heads.hidden import HiddenStates
+from bertft.spans import Span, compose
+
+_PLOTS = {".html": web_page, ".svg": svg}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextRequest:
+    """What ``bertft context`` is asked for; ``out`` is a picture, .html or .svg."""
+
+    word: str
+    sentences: tuple[str, ...]
+    encoder: EncoderRequest
+    layers: str = "all"
+    out: str = ""
+    overwrite: bool = False
+
+
+def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
+    """``word``, ``model``, ``sentences`` (text, span and tokens of the word), ``layers`` and
+    ``similarity``: the cosine of the word's vectors in each two sentences, per layer [n, S, S].
+
+    The word's vector is the mean of its tokens' vectors.
+
+    Raises:
+        BertftError: fewer than two sentences, one without the word, or an output of another kind.
+    """
+    plot = _plot(request.out)
+    if len(request.sentences) < 2:
+        hint = 'bertft context bank "the bank of a river" "money in the bank"'
+        raise BertftError("a word is compared in two sentences or more", hint=hint)
+    spans = [_only(request, number, watch=watch) for number in range(len(request.sentences))]
+    encoder = open_encoder(request.encoder)
+    config: Any = read_config(encoder.folder)
+    layers = choose_layers(request.layers, last=int(config.num_hidden_layers))
+    extractor = encoder.extractor(HiddenStates(layers))
+    encoded = extractor.encode(request.sentences)
+    Losses(encoder, watch=watch).see(request.sentences, encoded)
+    vectors, sentences = [], []
+    for text, span, one, states in zip(
+        request.sentences, spans, encoded, extractor.read(encoded), strict=True
+    ):
+        assert one.offsets is not None
+        pieces = pieces_within(one.offsets, span)
+        if not pieces:
+            reason = f"the word is not among the first {extractor.max_length} tokens of '{text}'"
+            raise BertftError(reason, hint="shorten the sentence, or set --max-length")
+        tokens = extractor.tokenizer.convert_ids_to_tokens([one.input_ids[i] for i in pieces])
+        sentences.append({"text": text, "start": span[0], "end": span[1], "tokens": tokens})
+        vectors.append(states[pieces].mean(axis=0).reshape(len(layers), -1))  # [n, H]
+    result = {
+        "word": request.word,
+        "model": encoder.name,
+        "sentences": sentences,
+        "layers": list(layers),
+        "similarity": similarities(np.stack(vectors)).round(6).tolist(),
+    }
+    if request.out:
+        with text_output(request.out, overwrite=request.overwrite) as file:
+            file.write(plot(result))
+    return result
+
+
+def similarities(vectors: FloatArray) -> FloatArray:
+    """Cosines [n, S, S] of vectors [S, n, H], within each layer."""
+    units = unit_length(vectors.transpose(1, 0, 2))  # [n, S, H]
+    return np.asarray(units @ units.transpose(0, 2, 1))
+
+
+def find_word(text: str, word: str) -> list[Span]:
+    """Where a word stands in a text, whatever its case.
+
+    It begins where a word of the text begins, and ends where that ends; a word that ends in Hangul
+    may have particles after it: the match is then a part of the eojeol (배 in 배를).
+    """
+    here, sought = compose(text), compose(word.strip()).text
+    if not sought:
+        return []
+    letter = r"[\p{L}\p{M}\p{N}_]"
+    end = "" if "가" <= sought[-1] <= "힣" else f"(?!{letter})"
+    pattern = regex.compile(f"(?<!{letter}){regex.escape(sought)}{end}", regex.IGNORECASE)
+    return [here.original(*match.span()) for match in pattern.finditer(here.text)]
+
+
+def pair_rows(result: dict[str, Any]) -> list[list[str]]:
+    """Rows of a table: the two sentences of each pair, then their similarity in each layer."""
+    count = len(result["sentences"])
+    return [
+        [f"{a + 1}, {b + 1}", *(f"{layer[a][b]:.3f}" for layer in result["similarity"])]
+        for a in range(count)
+        for b in range(a + 1, count)
+    ]
+
+
+def _only(request: ContextRequest, number: int, *, watch: Watch) -> Span:
+    """The word's span in a sentence; the first, which is said, where there are several."""
+    text = request.sentences[number]
+    spans = find_word(text, request.word)
+    if not spans:
+        hint = "it is looked for as a whole word; Korean words with or without particles"
+        reason = f"sentence {number + 1} does not hold the word '{request.word}': {text}"
+        raise BertftError(reason, hint=hint)
+    if len(spans) > 1:
+        watch.note(f"sentence {number + 1} holds the word {len(spans)} times: the first is taken")
+    return spans[0]
+
+
+def _plot(out: str) -> Any:
+    suffix = Path(out).suffix.lower()
+    if out and suffix not in _PLOTS:
+        reason = f"--out {out}: no picture is drawn as '{suffix}'"
+        raise BertftError(reason, hint=did_you_mean(suffix, _PLOTS))
+    return _PLOTS.get(suffix)
+
+
+def sentence_rows(sentences: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Rows of a table: number, tokens of the word, sentence."""
+    return [
+        [str(number), " ".join(one["tokens"]), one["text"]]
+        for number, one in enumerate(sentences, start=1)
+    ]

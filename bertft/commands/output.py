@@ -1,0 +1,45 @@
+"""Where answers go: stdout, or a file that appears whole when everything is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bertft.errors import BertftError, DataError
+from bertft.terminal import Writable, shown
+
+
+@contextmanager
+def fresh_file(out: str, *, overwrite: bool) -> Iterator[Path]:
+    """A path beside ``out`` to write to, renamed to it at the end.
+
+    Raises:
+        BertftError: ``out`` exists, and ``overwrite`` is not set.
+        DataError: it cannot be written.
+    """
+    target = Path(out)
+    if target.exists() and not overwrite:
+        hint = "choose another --out, or add --overwrite"
+        raise BertftError(f"{target} exists already", hint=hint)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        yield partial
+        partial.replace(target)
+    except OSError as error:
+        raise DataError(f"cannot be written ({error.strerror})", path=str(target)) from None
+
+
+@contextmanager
+def text_output(out: str, *, overwrite: bool) -> Iterator[Writable]:
+    """The text file ``out``, or stdout where that is ""."""
+    if not out:
+        yield shown(sys.stdout)
+        sys.stdout.flush()
+        return
+    with (
+        fresh_file(out, overwrite=overwrite) as partial,
+        partial.open("w", encoding="utf-8", newline="") as file,
+    ):
+        yield file

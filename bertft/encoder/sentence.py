@@ -1,0 +1,94 @@
+"""How a model folder wants its sentences embedded: its files go in, a SentenceRule comes out.
+
+sentence-transformers writes these files: ``modules.json`` lists the steps,
+``1_Pooling/config.json`` the pooling, ``sentence_bert_config.json`` the longest input, and
+``config_sentence_transformers.json`` what is put before each text. They are only read here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bertft.errors import ModelError
+
+Pooling = Literal["cls", "mean", "max", "cls_before_pooler"]
+
+# What sentence-transformers calls cls is the first token's last state, before any pooler.
+_NAMES: dict[str, Pooling] = {"cls": "cls_before_pooler", "mean": "mean", "max": "max"}
+_OLD_NAMES = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceRule:
+    """Pooling, L2 normalisation, longest input (None: not said) and the prompt before a text.
+
+    ``given`` is False for a folder that says nothing, which gets the mean of its tokens.
+    """
+
+    pooling: Pooling = "mean"
+    normalize: bool = False
+    max_length: int | None = None
+    prompt: str = ""
+    given: bool = False
+
+
+def sentence_rule(folder: Path) -> SentenceRule:
+    """The rule of a folder. Raises ModelError for files or steps that cannot be followed."""
+    modules = folder / "modules.json"
+    if not modules.is_file():
+        return SentenceRule()
+    pooling: Pooling = "mean"
+    normalize = False
+    for module in _read(modules):
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        if kind == "Pooling":
+            pooling = _pooling(folder / str(module.get("path", "")) / "config.json")
+        elif kind == "Normalize":
+            normalize = True
+        elif kind != "Transformer":
+            raise _unknown(modules, f"the step {kind}")
+    length = _optional(folder / "sentence_bert_config.json").get("max_seq_length")
+    settings = _optional(folder / "config_sentence_transformers.json")
+    prompts, name = settings.get("prompts") or {}, settings.get("default_prompt_name")
+    prompt = str(prompts.get(name, "")) if name else ""
+    return SentenceRule(
+        pooling, normalize, length if isinstance(length, int) else None, prompt, given=True
+    )
+
+
+def _pooling(path: Path) -> Pooling:
+    settings = _read(path)
+    found = settings.get("pooling_mode")
+    modes = [found] if isinstance(found, str) else list(found or ())
+    modes = modes or [new for old, new in _OLD_NAMES.items() if settings.get(old)] or ["mean"]
+    if len(modes) > 1 or modes[0] not in _NAMES:
+        raise _unknown(path, f"pooling {' + '.join(map(str, modes))}")
+    return _NAMES[modes[0]]
+
+
+def _unknown(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path}: {what} is not known here", hint="choose with --pooling, e.g. mean")
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    found = _read(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path}: not readable ({error})", hint="download the model anew"
+        ) from None
