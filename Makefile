@@ -1,7 +1,7 @@
 # make demo    set everything up, train on the bundled sample, score it, answer a demo file;
 #              TASK=sentiment (default), nli, ner or qa
 # make test    set everything up, run every test
-# make faults  kill, starve and damage 800 trainings, and resume them (half an hour)
+# make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
 # make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
 # make bench   side-by-side measurements against peers (minutes to hours)

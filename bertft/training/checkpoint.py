@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from bertft.contracts import Progress
@@ -57,12 +56,12 @@ def replace_folder(target: Path, write: Callable[[Path], None], *, keep: int = 1
         _seal(partial)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        # safetensors 0.8 has errors of its own, with the system's number in the text.
-        found = (
-            re.search(r"os error (\d+)", str(error)) if isinstance(error, SafetensorError) else None
-        )
+        # safetensors 0.8 and tokenizers 0.23 have errors of their own, with the system's number
+        # in the text.
+        found = None if isinstance(error, OSError) else re.search(r"\(os error (\d+)\)", str(error))
         if found:
-            raise OSError(int(found[1]), os.strerror(int(found[1])), str(partial)) from error
+            number = int(found[1])
+            raise OSError(number, os.strerror(number), str(partial)) from error
         raise
     older = list(enumerate(saved_folders(target), start=1))
     for number, folder in reversed(older):

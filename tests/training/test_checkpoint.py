@@ -96,9 +96,12 @@ def test_a_failed_write_shifts_no_older_folder(tmp_path: Path) -> None:
     assert texts(target) == {"last": "two", "last-1": "one"}
 
 
-def test_an_error_of_safetensors_is_one_of_the_system(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [SafetensorError, Exception])
+def test_errors_of_libraries_are_those_of_the_system(tmp_path: Path, kind: type[Exception]) -> None:
+    """tokenizers raises bare Exceptions."""
+
     def write(_folder: Path) -> None:
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+        raise kind("I/O error: No space left on device (os error 28)")
 
     with pytest.raises(OSError, match="No space left") as caught:
         replace_folder(tmp_path / "last", write)
