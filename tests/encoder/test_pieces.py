@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from bertft.encoder.pieces import Frame, cut_into_pieces, placed, windows_over
+from bertft.encoder.pieces import (
+    CHARACTERS,
+    Frame,
+    chunks,
+    cut_into_pieces,
+    placed,
+    windows_over,
+)
 from bertft.errors import ModelError, RecipeError
 
 TEXTS = ["a good film", "영화가 좋다", "", "never, \t dull\r\n", " 👨\u200d👩 film\u00a0", "a"]
@@ -175,3 +182,12 @@ class TestWindows:
         rows = placed(np.array([(3, 5), (6, 7)], np.int32), first=2, length=5)
         assert rows.tolist() == [[0, 0], [0, 0], [3, 5], [6, 7], [0, 0]]
         assert rows.dtype == np.int32
+
+
+@given(st.lists(st.integers(0, 2**21), max_size=60), st.integers(1, 9))
+def test_chunks_cover_all_and_hold_few_characters(lengths: list[int], most: int) -> None:
+    found = list(chunks(lengths, most=most))
+    assert [index for one in found for index in one] == list(range(len(lengths)))
+    for one in found:
+        assert 1 <= len(one) <= most
+        assert len(one) == 1 or sum(lengths[i] for i in one) <= CHARACTERS

@@ -60,7 +60,10 @@ def _data_readers() -> Iterator[Reader]:
         {"sentence1": t, "sentence2": t, "label": i / 7} for i, (t, _) in enumerate(texts)
     )
     entities = _head("ner/en/train.jsonl", 20)
-    words = _jsonl({"tokens": t.split(), "ner_tags": ["O"] * len(t.split())} for t, _ in texts)
+    words = _jsonl(
+        {"tokens": ["Ann", *t.split()], "ner_tags": ["B-PER", *["O"] * len(t.split())]}
+        for t, _ in texts
+    )
     conll = _conll(entities)
     kinds = {"name": "classification"}
     yield _data("CSV", "a.csv", kinds, reviews)

@@ -59,7 +59,10 @@ ENCODERS: list[tuple[str, Change]] = [
     ("cannot be (loaded|used)", fields("config.json", hidden_act="evil")),
     ("shape|cannot be|lack", fields("config.json", hidden_size=64)),
     ("shape|cannot be|lack", fields("config.json", num_hidden_layers=3)),
-    ("shape|cannot be|lack", fields("config.json", vocab_size=10**12)),
+    ("config.json says|cannot be", fields("config.json", vocab_size=10**12)),
+    ("config.json says 10000000 layers", fields("config.json", num_hidden_layers=10**7)),
+    ("config.json says 320 M param", fields("config.json", max_position_embeddings=10**7)),
+    ("config.json says .* M parameters", fields("config.json", intermediate_size=10**7)),
     ("cannot be loaded", whole("model.safetensors", "")),
     ("cannot be loaded", whole("model.safetensors", "\x7f" * 100)),
     ("tokenizer cannot be loaded", whole("tokenizer.json", "[]")),
@@ -126,7 +129,8 @@ def test_answerers(
 
 
 SCORES = [
-    ("runs/a/scores.json: not readable", {"n": "x"}),
+    ("runs/a/scores.json: not readable", {"n": "7"}),
+    ("runs/a/scores.json: not readable", {"n": None}),
     ("runs/a/scores.json: not readable", {"metric": "none"}),
     ("runs/a/scores.json: not readable", {"metrics": {"accuracy": {"value": None}}}),
     ("runs/a/scores.json: not readable", {"per_class": {"a": {"f1": 1}}}),
