@@ -13,7 +13,7 @@ from bertft.errors import DataError
 SKIP = "mend them, or leave them out with --on-bad-row skip"
 KINDS = {
     "encoding": ("lines that are not text in the file's encoding", ""),
-    "nul-character": ("lines with a NUL character", SKIP),
+    "nul-character": ("lines with a NUL character", ""),
     "empty-text": ("rows without text", SKIP),
     "missing-label": ("rows without a label", SKIP),
     "misplaced-answer": (
@@ -55,16 +55,14 @@ class Refused:
         found: list[Finding] = []
         for code, hits in self._hits.items():
             what, mend = KINDS.get(code, ("rows that cannot be used", ""))
-            mend = mend or self._hints[code]
-            if code == "encoding":
-                mend = _how_to_convert(mend, hits.places[0].file)
+            mend = mend or _how_to_convert(self._hints[code], hits.places[0].file)
             of = 0 if code == "unreadable" else read + self.count
             found += hits.finding(severity, code, split=split, what=what, of=of, mend=mend)
         return found
 
 
 def _how_to_convert(hint: str, file: str) -> str:
-    """The loader's hint (which names the encoding), and the command that converts the file."""
+    """The loader's hint; where it names an encoding, also the command that converts the file."""
     named = re.search(r'data\.encoding="([^"]+)"', hint)
     if not named:
         return hint

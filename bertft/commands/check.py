@@ -201,7 +201,7 @@ def find_encoder(
     def fault(error: ModelError, code: str) -> list[Finding]:
         severity: Severity = "note" if code == "no-encoder" else "error"
         place = (Place(recipe.model.name, 0, error.message),)
-        what = "the encoder" if severity == "error" else "checks of tokens that were left out"
+        what = "encoder that cannot be used" if severity == "error" else "checks of tokens left out"
         return [Finding(severity, code, "model", what, 1, 0, error.hint, place)]
 
     try:

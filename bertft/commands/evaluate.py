@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -133,10 +133,13 @@ def score_split(
     )
 
 
-def scores_content(scored: Scored) -> dict[str, Any]:
-    """What scores.json says: every metric with its interval."""
+def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What scores.json says: every metric with its interval.
+
+    ``unseen`` are the scores without the examples that stand in the training data as well.
+    """
     intervals = bootstrap(scored.scores.statistic)
-    return {
+    content = {
         "split": scored.split,
         "data": scored.path,
         "n": len(scored.answers),
@@ -151,6 +154,7 @@ def scores_content(scored: Scored) -> dict[str, Any]:
         "baseline": scored.scores.baseline,
         **scored.scores.tables,
     }
+    return content | ({"without_train": dict(unseen)} if unseen else {})
 
 
 def write_scores(folder: Path, scored: Scored, content: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from bertft.checks import duplicates, labels, texts, tokens
 from bertft.checks.finding import Finding, Split
 from bertft.checks.near import near_repeats
-from bertft.contracts import Task
+from bertft.contracts import Answer, Task
 from bertft.errors import DataError
 
 
@@ -78,6 +78,23 @@ def quick_findings(
     findings = labels.label_findings(splits) + duplicates.conflicts(splits)
     findings += duplicates.exact_duplicates(splits)
     return [one.line for one in findings if one.severity == "warning"]
+
+
+def unseen_scores(
+    task: Task[Any], train: Sequence[Any], examples: Sequence[Any], answers: Sequence[Answer]
+) -> dict[str, Any]:
+    """``n`` and ``metrics`` of the examples that do not stand in train, case and spaces aside.
+
+    Empty where all of them do, or none.
+    """
+    fold = duplicates.Folder()
+    known = {fold(reading.texts) for reading in task.readings(train)}
+    pairs = zip(task.readings(examples), examples, answers, strict=True)
+    kept = [(one, answer) for reading, one, answer in pairs if fold(reading.texts) not in known]
+    if len(kept) in (0, len(examples)):
+        return {}
+    scores = task.score([one for one, _ in kept], [answer for _, answer in kept])
+    return {"n": len(kept), "metrics": scores.values}
 
 
 def facts(splits: Sequence[Split]) -> dict[str, dict[str, Any]]:

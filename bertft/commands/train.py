@@ -19,6 +19,7 @@ from typing import Any
 from bertft.commands import run_folder
 from bertft.commands.cost import CostPreview, measure_cost
 from bertft.commands.evaluate import score_split, scores_content, write_scores
+from bertft.commands.findings import unseen_scores
 from bertft.commands.predict import load
 from bertft.commands.prepare import (
     Job,
@@ -276,11 +277,19 @@ def finish(
     if split == "dev":
         chose = ", which chose the checkpoint" if job.recipe.training.keep == "best" else ""
         watch.note(f"no test set: the scores are those of dev{chose}")
+    examples = job.splits[split]
+    unseen = unseen_scores(job.task, job.splits["train"], examples, scored.answers)
+    if unseen:
+        seen, value = len(examples) - unseen["n"], unseen["metrics"][scored.metric]
+        watch.note(
+            f"{seen} of {len(examples)} examples of {split} are also in train; "
+            f"without them {scored.metric} is {value:.4f}"
+        )
     journal.notes(watch.take_notes())
     kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
     journal.write("finish", {"split": split, "best_step": kept})
     journal.flush()
-    content = scores_content(scored)
+    content = scores_content(scored, unseen=unseen)
     if processes.is_main():
         for folder in saved_folders(run / "last")[1:]:
             discard_folder(folder)

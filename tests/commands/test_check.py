@@ -114,6 +114,12 @@ class TestRefusedRows:
         one = codes(check(*clean)[1])["encoding", "train"]
         assert "iconv -f CP1252" in one["mend"]
 
+    def test_utf_16_is_named(self, check, clean):
+        write("train.csv", "text,label\n영화,good\n나쁘다,bad\n".encode("utf-16"))
+        code, report = check(*clean)
+        assert code == 2
+        assert "iconv -f UTF-16 -t UTF-8" in codes(report)["nul-character", "train"]["mend"]
+
     def test_a_header_that_is_not_utf_8(self, check, clean):
         write("train.csv", "글,라벨\n좋다,good\n".encode("cp949"))
         code, report = check(*clean)
@@ -360,6 +366,17 @@ class TestTrain:
         ]
         notes = [one["text"] for one in read_journal(Path("run/journal.jsonl")) if "text" in one]
         assert [f"· {note}" for note in notes if note.startswith("warning")] == warnings
+
+    def test_scores_without_what_was_learned_by_heart(self, command, tiny, clean):
+        write_csv(Path("dev.csv"), [*OTHER, ROWS[0], (ROWS[1][0].upper(), ROWS[1][1])])
+        arguments = ["--model", str(tiny), *clean, "--out", "run", *set_flags(*FAST)]
+        code, _, err = command("train", "sentiment", *arguments)
+        assert code == 0
+        told = json.loads(Path("run/scores.json").read_text())["without_train"]
+        lines = map(json.loads, Path("run/predictions.jsonl").read_text().splitlines())
+        right = [line["label"] == line["gold"] for line in lines][:3]
+        assert (told["n"], told["metrics"]["accuracy"]) == (3, sum(right) / 3)
+        assert "2 of 5 examples of dev are also in train; without them accuracy is" in err
 
     def test_says_nothing_of_clean_data(self, command, tiny, clean):
         arguments = ["--model", str(tiny), *clean, "--dry-run", *set_flags(*FAST)]
