@@ -95,7 +95,7 @@ def fill_the_disk(trials: Trials, count: int) -> None:
                 make_room()
                 trials.finish(row, ended, what=f"{size} bytes", told=told)
     row = trials.row("a file that cannot grow (RLIMIT_FSIZE)")
-    for size in _between(500, trials.largest, count):
+    for size in _between(2_000, trials.largest, count):  # what is said fits into its file
         trials.clear()
         ended = trials.begin(before=limiting_files(size))
         told = _told_of_space(trials, ended, "file too large")
