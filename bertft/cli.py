@@ -258,7 +258,7 @@ def evaluate(
         emit_json(scores)
     else:
         console.show_scores(scores)
-    console.note(f"written: {folder}/scores.json, {folder}/predictions.jsonl")
+    console.note(f"written: {folder}/scores.json, {folder}/report.html")
 
 
 @app.command()

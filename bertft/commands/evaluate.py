@@ -11,6 +11,8 @@ from typing import Any
 
 from bertft.commands.predict import Predictor, load
 from bertft.commands.reading import read_examples
+from bertft.commands.report import read_about, write_report
+from bertft.commands.report_page import About
 from bertft.commands.run_folder import (
     Run,
     find_run,
@@ -57,7 +59,8 @@ def evaluate(
 
     Args:
         run: a run directory, or a recipe name for its newest finished run.
-        out: folder for scores.json and predictions.jsonl; by default one under ``RUN/eval/``.
+        out: folder for scores.json, predictions.jsonl and report.html; by default one under
+            ``RUN/eval/``.
         overrides: ``data.`` and ``task.`` settings of the file, as for ``--set`` of train.
 
     Returns:
@@ -67,6 +70,7 @@ def evaluate(
     found = find_run(run)
     watch.note(f"run: {found.path}")
     recipe = _recipe_of(found, overrides)
+    about = read_about(found.path, task=recipe.task)
     settings = recipe.data
     if on_bad_row:
         settings = settings.model_copy(update={"on_bad_row": on_bad_row})
@@ -84,7 +88,7 @@ def evaluate(
     scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
     folder = _new_folder(found.path, path, out=out)
     content = scores_content(scored)
-    write_scores(folder, scored, content)
+    write_scores(folder, scored, content, about=about)
     return folder, content
 
 
@@ -157,11 +161,12 @@ def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -
     return content | ({"without_train": dict(unseen)} if unseen else {})
 
 
-def write_scores(folder: Path, scored: Scored, content: dict[str, Any]) -> None:
-    """Write predictions.jsonl and scores.json into ``folder``."""
+def write_scores(folder: Path, scored: Scored, content: dict[str, Any], *, about: About) -> None:
+    """Write predictions.jsonl, report.html and at last scores.json into ``folder``."""
     with new_file(folder / "predictions.jsonl") as file:
         for answer, gold in zip(scored.answers, scored.gold, strict=True):
             file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
+    write_report(folder, about, content)
     write_json(folder / "scores.json", content)
 
 

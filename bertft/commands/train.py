@@ -30,6 +30,7 @@ from bertft.commands.prepare import (
     read_recipe,
     training_plan,
 )
+from bertft.commands.report import read_about
 from bertft.commands.resume import best_is_lost, environment, find_checkpoint, go_on
 from bertft.commands.saving import SaveClock, save_best, state_saver
 from bertft.commands.signals import caught_signals, raised_signals
@@ -293,5 +294,6 @@ def finish(
     if processes.is_main():
         for folder in saved_folders(run / "last")[1:]:
             discard_folder(folder)
-        write_scores(run, scored, content)  # from here on the run counts as finished
+        about = read_about(run, task=job.recipe.task)
+        write_scores(run, scored, content, about=about)  # from here on the run counts as finished
     return TrainResult(run, job.task.name, split, content, progress.best_score)
