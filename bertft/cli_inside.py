@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,6 +46,13 @@ class Pooling(StrEnum):
     MEAN = "mean"
     MAX = "max"
     CLS_BEFORE_POOLER = "cls_before_pooler"
+
+
+class Baseline(StrEnum):
+    """What stands for "no word" when an answer is explained."""
+
+    MASK = "mask"
+    PAD = "pad"
 
 
 class Combine(StrEnum):
@@ -270,6 +278,66 @@ def context(
         emit_json(result)
 
 
+@inside_app.command()
+def explain(
+    texts: Texts,
+    run: RunOption = "",
+    model: ModelOption = "",
+    question: Annotated[str, typer.Option(metavar="TEXT", help="qa: ask it of each text.")] = "",
+    label: Annotated[
+        str, typer.Option(metavar="LABEL", help="Explain it instead of the predicted one.")
+    ] = "",
+    word: Annotated[
+        str, typer.Option(metavar="WORD", help="ner: the word whose tag is explained.")
+    ] = "",
+    steps: Annotated[int, typer.Option(min=1, help="Points of integrated gradients.")] = 32,
+    baseline: Annotated[
+        Baseline, typer.Option(help="The token that stands for no word.")
+    ] = Baseline.MASK,
+    delete: Annotated[
+        int | None, typer.Option(min=1, help="Words deleted as a test; default: a fifth.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Random deletions to compare with.")] = 10,
+    top_k: Annotated[int, TopK] = 10,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="JSON with every layer's and head's attention.")
+    ] = False,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="A page: .html.")] = "",
+    overwrite: OverwriteOption = False,
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """What a model looked at: words its answer rests on, attention of every layer and head."""
+    console = open_console(offline=offline)
+    from bertft.commands.explain import ExplainRequest
+    from bertft.commands.explain import explain as run_explain
+
+    request = ExplainRequest(
+        texts=_texts(texts, input_format, set_, on_bad_row),
+        encoder=_encoder(model, run, max_length=max_length, device=device, offline=offline),
+        question=question,
+        label=label,
+        word=word,
+        steps=steps,
+        baseline=baseline.value,
+        delete=delete,
+        draws=draws,
+        attention=attention,
+        out=out,
+        overwrite=overwrite,
+    )
+    answers = run_explain(request, watch=console)
+    as_lines = json or attention or (request.texts.has_files and not out)
+    _show(answers, as_lines=as_lines, console=console, table=partial(_explained, top_k=top_k))
+    if out:
+        console.note(f"page written: {out}")
+
+
 @inside_app.command("fill-mask")
 def fill_mask(
     texts: Texts,
@@ -435,6 +503,27 @@ def _pairs(answers: Answers) -> None:
 
     rows = [(f"{one['similarity']:.4f}", one["text"], one["text_pair"]) for one in answers]
     emit_table(("similarity", "text", "other"), rows)
+
+
+def _explained(answers: Answers, *, top_k: int) -> None:
+    """The strongest words of each explanation and how far to trust them; else the rollout."""
+    from bertft.console import emit_facts, emit_table
+
+    for answer in answers:
+        for one in answer["explanations"]:
+            test = one["faithfulness"]
+            facts = {"text": answer["id"], "explained": one["target"]}
+            facts["sum of attributions off by"] = f"{abs(one['error']):.2g}"
+            facts[f"score falls without the top {test['deleted']}"] = f"{test['top']:.3f}"
+            facts[f"without {test['deleted']} random words"] = f"{test['random']:.3f}"
+            emit_facts(facts)
+            words = sorted(one["words"], key=lambda word: -abs(word["attribution"]))[:top_k]
+            rows = [(word["text"], f"{word['attribution']:+.4f}") for word in words]
+            emit_table(("word", "attribution"), rows)
+        if not answer["explanations"]:
+            shares = zip(answer["tokens"], answer["rollout"], strict=True)
+            rows = [(token, f"{share:.4f}") for token, share in shares]
+            emit_table(("token", "attention rollout"), rows)
 
 
 def _masks(answers: Answers) -> None:

@@ -50,7 +50,7 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     run = find_run(request.run) if request.run else newest_run(None)
     watch.note(f"run: {run.path}")
     predictor = load(run, device=request.device, precision=request.precision)
-    predictor.task = _with_columns(predictor.task, settings)
+    predictor.task = with_columns(predictor.task, settings)
     _check_task(predictor.task.name, request, form)
     rule = bad_row_rule(settings.data)
     done = cut = 0
@@ -112,7 +112,7 @@ def _answers(
         tell_left_out(source, watch=watch)
 
 
-def _with_columns(task: Any, settings: Recipe) -> Any:
+def with_columns(task: Any, settings: Recipe) -> Any:
     """The task with ``task.`` overrides (column names) of this call."""
     changed = {key: value for key, value in settings.task.items() if key != "name"}
     if not changed:
