@@ -23,12 +23,16 @@ from bertft.cli_options import (
     BadRowOption,
     Device,
     DeviceOption,
+    DevOption,
     InputSetOption,
     JsonOption,
+    ModelOption,
     OfflineOption,
     Precision,
     PrecisionOption,
     SetOption,
+    TestOption,
+    TrainOption,
     open_console,
 )
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
@@ -99,17 +103,10 @@ def train(
     recipe: Annotated[
         str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
     ] = "",
-    train: Annotated[str, typer.Option("--train", metavar="FILE", help="Your training data.")] = "",
-    dev: Annotated[
-        str, typer.Option("--dev", metavar="FILE", help="Data that choose the best model.")
-    ] = "",
-    test: Annotated[
-        str, typer.Option("--test", metavar="FILE", help="Data for the final scores.")
-    ] = "",
-    model: Annotated[
-        str,
-        typer.Option("--model", help="An encoder: a name (bertft models list), Hub id or folder."),
-    ] = "",
+    train: TrainOption = "",
+    dev: DevOption = "",
+    test: TestOption = "",
+    model: ModelOption = "",
     out: Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")] = "",
     set_: SetOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
@@ -168,16 +165,10 @@ def check(
     recipe: Annotated[
         str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
     ],
-    train: Annotated[str, typer.Option("--train", metavar="FILE", help="Your training data.")] = "",
-    dev: Annotated[
-        str, typer.Option("--dev", metavar="FILE", help="Data that choose the best model.")
-    ] = "",
-    test: Annotated[
-        str, typer.Option("--test", metavar="FILE", help="Data for the final scores.")
-    ] = "",
-    model: Annotated[
-        str, typer.Option("--model", help="The encoder whose tokens are counted.")
-    ] = "",
+    train: TrainOption = "",
+    dev: DevOption = "",
+    test: TestOption = "",
+    model: ModelOption = "",
     set_: SetOption = None,
     on_bad_row: BadRowOption = None,
     fix: Annotated[
@@ -188,7 +179,7 @@ def check(
     ] = 3,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on warnings.")] = False,
     json: JsonOption = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    offline: OfflineOption = False,
 ) -> None:
     """Look for what is amiss with data, without training; exit code 2 with errors."""
     console = open_console(offline=offline)

@@ -6,10 +6,10 @@ files (or --json) by one JSON object per line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from bertft.cli_options import (
     DeviceOption,
     InputSetOption,
     JsonOption,
+    ModelOption,
     OfflineOption,
     OnBadRow,
     Precision,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from bertft.commands.encoders import EncoderRequest
     from bertft.commands.texts import TextRequest
     from bertft.console import Console
+    from bertft.console_inside import Answers
 
 inside_app = typer.Typer()
 
@@ -74,9 +76,6 @@ Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="[FILE]...", help="Text, CSV, TSV, JSONL or Parquet files."),
 ]
-ModelOption = Annotated[
-    str, typer.Option("--model", help="A name (bertft models list), Hub id or folder.")
-]
 RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="A run instead of a model.")]
 LengthOption = Annotated[
     int | None, typer.Option("--max-length", min=8, help="Longest input in tokens.")
@@ -116,6 +115,7 @@ def tokenize(
     console = open_console(offline=offline)
     from bertft.commands.tokenize import TokenizeRequest
     from bertft.commands.tokenize import tokenize as run_tokenize
+    from bertft.console_inside import show_tokens
 
     request = TokenizeRequest(
         texts=_texts(texts, input_format, set_, on_bad_row),
@@ -124,7 +124,7 @@ def tokenize(
         length=length,
     )
     answers = run_tokenize(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_tokens)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=show_tokens)
 
 
 @inside_app.command()
@@ -218,6 +218,7 @@ def similar(
 
     from bertft.commands.embed import View
     from bertft.commands.similar import Similarity, SimilarRequest
+    from bertft.console_inside import show_pairs
 
     request = SimilarRequest(
         texts=replace(_texts(files or [], input_format, set_, on_bad_row), gold=gold),
@@ -236,7 +237,7 @@ def similar(
         top_k=top_k,
     )
     answers = Similarity(request, watch=console).answers()
-    _show(answers, as_lines=json or not pair, console=console, table=_pairs)
+    _show(answers, as_lines=json or not pair, console=console, table=show_pairs)
 
 
 @inside_app.command()
@@ -316,6 +317,7 @@ def explain(
     console = open_console(offline=offline)
     from bertft.commands.explain import ExplainRequest
     from bertft.commands.explain import explain as run_explain
+    from bertft.console_inside import show_explained
 
     request = ExplainRequest(
         texts=_texts(texts, input_format, set_, on_bad_row),
@@ -333,7 +335,7 @@ def explain(
     )
     answers = run_explain(request, watch=console)
     as_lines = json or attention or (request.texts.has_files and not out)
-    _show(answers, as_lines=as_lines, console=console, table=partial(_explained, top_k=top_k))
+    _show(answers, as_lines=as_lines, console=console, table=partial(show_explained, top_k=top_k))
     if out:
         console.note(f"page written: {out}")
 
@@ -356,6 +358,7 @@ def fill_mask(
     console = open_console(offline=offline)
     from bertft.commands.fill_mask import FillRequest
     from bertft.commands.fill_mask import fill_mask as run_fill_mask
+    from bertft.console_inside import show_masks
 
     request = FillRequest(
         texts=_texts(texts, input_format, set_, on_bad_row),
@@ -365,7 +368,7 @@ def fill_mask(
         top_k=top_k,
     )
     answers = run_fill_mask(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_masks)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=show_masks)
 
 
 @inside_app.command("next-sentence")
@@ -385,6 +388,7 @@ def next_sentence(
     console = open_console(offline=offline)
     from bertft.commands.next_sentence import NextRequest
     from bertft.commands.next_sentence import next_sentence as run_next_sentence
+    from bertft.console_inside import show_follows
 
     request = NextRequest(
         texts=_texts(texts, input_format, set_, on_bad_row),
@@ -393,7 +397,7 @@ def next_sentence(
         ),
     )
     answers = run_next_sentence(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_follows)
+    _show(answers, as_lines=json or request.texts.has_files, console=console, table=show_follows)
 
 
 @inside_app.command()
@@ -413,6 +417,7 @@ def score(
     console = open_console(offline=offline)
     from bertft.commands.score import ScoreRequest
     from bertft.commands.score import score as run_score
+    from bertft.console_inside import show_log_likelihoods
 
     request = ScoreRequest(
         texts=_texts(texts, input_format, set_, on_bad_row),
@@ -421,7 +426,12 @@ def score(
         ),
     )
     answers = run_score(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=_scores)
+    _show(
+        answers,
+        as_lines=json or request.texts.has_files,
+        console=console,
+        table=show_log_likelihoods,
+    )
 
 
 # --- from options to requests, from answers to lines ------------------------------------------
@@ -464,9 +474,6 @@ def _encoder(
     )
 
 
-Answers = Iterable[dict[str, Any]]
-
-
 def _show(
     answers: Answers, *, as_lines: bool, console: Console, table: Callable[[Answers], None]
 ) -> None:
@@ -481,88 +488,3 @@ def _show(
     for answer in answers:
         emit_line(answer)
     console.close()
-
-
-def _tokens(answers: Answers) -> None:
-    from bertft.console import emit_facts
-
-    for answer in answers:
-        facts = {
-            "tokens": " ".join(answer["tokens"]),
-            "ids": " ".join(map(str, answer["ids"])),
-            "attention_mask": " ".join(map(str, answer["attention_mask"])),
-            "token_type_ids": " ".join(map(str, answer["token_type_ids"])),
-            "offsets": " ".join(f"{start}-{end}" for start, end in answer["offsets"]),
-            "decoded": answer["decoded"],
-        }
-        emit_facts({name: value for name, value in facts.items() if value})
-
-
-def _pairs(answers: Answers) -> None:
-    from bertft.console import emit_table
-
-    rows = [(f"{one['similarity']:.4f}", one["text"], one["text_pair"]) for one in answers]
-    emit_table(("similarity", "text", "other"), rows)
-
-
-def _explained(answers: Answers, *, top_k: int) -> None:
-    """The strongest words of each explanation and how far to trust them; else the rollout."""
-    from bertft.console import emit_facts, emit_table
-
-    for answer in answers:
-        for one in answer["explanations"]:
-            test = one["faithfulness"]
-            facts = {"text": answer["id"], "explained": one["target"]}
-            facts["sum of attributions off by"] = f"{abs(one['error']):.2g}"
-            facts[f"score falls without the top {test['deleted']}"] = f"{test['top']:.3f}"
-            facts[f"without {test['deleted']} random words"] = f"{test['random']:.3f}"
-            emit_facts(facts)
-            words = sorted(one["words"], key=lambda word: -abs(word["attribution"]))[:top_k]
-            rows = [(word["text"], f"{word['attribution']:+.4f}") for word in words]
-            emit_table(("word", "attribution"), rows)
-        if not answer["explanations"]:
-            shares = zip(answer["tokens"], answer["rollout"], strict=True)
-            rows = [(token, f"{share:.4f}") for token, share in shares]
-            emit_table(("token", "attention rollout"), rows)
-
-
-def _masks(answers: Answers) -> None:
-    from bertft.console import emit_table
-
-    rows = [
-        (answer["text"], number, token["token"], f"{token['probability']:.4f}")
-        for answer in answers
-        for number, tokens in enumerate(answer["masks"], start=1)
-        for token in tokens
-    ]
-    emit_table(("text", "mask", "token", "probability"), rows)
-
-
-def _follows(answers: Answers) -> None:
-    from bertft.console import emit_table
-
-    rows = [
-        (
-            "yes" if one["follows"] else "no",
-            f"{one['probability']:.4f}",
-            one["text"],
-            one["text_pair"],
-        )
-        for one in answers
-    ]
-    emit_table(("follows", "probability", "text", "next"), rows)
-
-
-def _scores(answers: Answers) -> None:
-    from bertft.console import emit_table
-
-    rows = [
-        (
-            "-" if one["perplexity"] is None else f"{one['perplexity']:.2f}",
-            f"{one['log_likelihood']:.3f}",
-            one["tokens"],
-            one["text"],
-        )
-        for one in answers
-    ]
-    emit_table(("perplexity", "log likelihood", "tokens", "text"), rows)

@@ -35,6 +35,16 @@ class Precision(StrEnum):
     FP16 = "fp16"
 
 
+TrainOption = Annotated[str, typer.Option("--train", metavar="FILE", help="Your training data.")]
+DevOption = Annotated[
+    str, typer.Option("--dev", metavar="FILE", help="Data that choose the best model.")
+]
+TestOption = Annotated[
+    str, typer.Option("--test", metavar="FILE", help="Data for the final scores.")
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="An encoder: a name (bertft models list), Hub id or folder.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),

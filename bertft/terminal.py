@@ -1,4 +1,4 @@
-"""Text of unknown origin in, text that a terminal only shows out.
+"""Text of unknown origin in, text that a terminal (or a page) only shows out.
 
 A terminal obeys control characters: data could move its cursor, recolour what stands above, or ask
 it to type. Here they become U+FFFD; so do halves of surrogate pairs, which no stream can write, and

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable, Sequence
 
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What a page must not hold, or a file in UTF-8 cannot."""
+from bertft.terminal import printable
 
 
 def clean(text: str, *, most: int = 300) -> str:
     """Escaped, without control characters, cut after ``most`` characters, which it says."""
-    shown = html.escape(CONTROLS.sub("\ufffd", text[:most]))
+    shown = html.escape(printable(text[:most]))
     return shown + (f"… ({len(text) - most:,} more characters)" if len(text) > most else "")
 
 

@@ -5,8 +5,8 @@ a training step of short texts, a fifth of one with long passages. Here 64 bits 
 decide four elements. The law is the same: each element is dropped independently with probability p
 (rounded to 1/65,536), and what is kept is scaled by 1 / (1 - p).
 
-Each mask is seeded by three draws of torch's own generator. So everything that keeps torch's random
-state keeps the masks: seeds, checkpoints of a run, and the second forward pass of gradient
+Each mask is seeded by three draws of torch's own generator, which the loop seeds anew for each
+step. So the masks are the same in a run that goes on, and in the second forward pass of gradient
 checkpointing.
 """
 

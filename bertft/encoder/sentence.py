@@ -49,7 +49,10 @@ def sentence_rule(folder: Path) -> SentenceRule:
         return SentenceRule()
     pooling: Pooling = "mean"
     normalize = False
-    for module in _read(modules):
+    steps = _read(modules)
+    if not isinstance(steps, list) or not all(isinstance(one, dict) for one in steps):
+        raise _unknown(modules, "what is in it")
+    for module in steps:
         kind = str(module.get("type", "")).rpartition(".")[2]
         if kind == "Pooling":
             pooling = _pooling(folder / str(module.get("path", "")) / "config.json")
@@ -59,15 +62,15 @@ def sentence_rule(folder: Path) -> SentenceRule:
             raise _unknown(modules, f"the step {kind}")
     length = _optional(folder / "sentence_bert_config.json").get("max_seq_length")
     settings = _optional(folder / "config_sentence_transformers.json")
-    prompts, name = settings.get("prompts") or {}, settings.get("default_prompt_name")
-    prompt = str(prompts.get(name, "")) if name else ""
+    prompts, name = settings.get("prompts"), settings.get("default_prompt_name")
+    prompt = str(prompts.get(name, "")) if name and isinstance(prompts, dict) else ""
     return SentenceRule(
         pooling, normalize, length if isinstance(length, int) else None, prompt, given=True
     )
 
 
 def _pooling(path: Path) -> Pooling:
-    settings = _read(path)
+    settings = _optional(path)
     found = settings.get("pooling_mode")
     modes = [found] if isinstance(found, str) else list(found or ())
     modes = modes or [new for old, new in _OLD_NAMES.items() if settings.get(old)] or ["mean"]
@@ -88,7 +91,7 @@ def _optional(path: Path) -> dict[str, Any]:
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path}: not readable ({error})", hint="download the model anew"
         ) from None

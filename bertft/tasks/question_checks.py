@@ -6,6 +6,7 @@ In: questions with gold and their windows. Out: which answers a window holds, an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
@@ -43,63 +44,51 @@ def learned_text(example: Question, one: Encoded) -> str | None:
     return None if text == example.answers[0].text else text
 
 
+@dataclass(slots=True)
+class Answers:
+    """What is amiss with answers and questions; ``answered`` counts questions with an answer."""
+
+    lost: Hits = field(default_factory=Hits)
+    inexact: Hits = field(default_factory=Hits)
+    long: Hits = field(default_factory=Hits)
+    cut: Hits = field(default_factory=Hits)
+    answered: int = 0
+
+
 def question_findings(
     task: Qa, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
 ) -> list[Finding]:
     """Answers in no window, inside tokens, or too long to be given; questions that are cut."""
     if tokenizer is None:
         return []
-    lost, inexact, long, cut = Hits(), Hits(), Hits(), Hits()
+    seen = _look(task, split, tokenizer, max_length=max_length)
     longest = task.options.max_answer_length
-    answered = 0
-    for start in range(0, len(split.examples), CHUNK):
-        part = split.examples[start : start + CHUNK]
-        encoded = task.encode(part, tokenizer, max_length=max_length)
-        held = held_answers(part, encoded)
-        dropped = {one.example: one.dropped for one in encoded if one.dropped}
-        for number, example in enumerate(part):
-            if number in dropped:
-                note = f"{dropped[number]} tokens of: {short(example.question)}"
-                cut.add(split.place(start + number, note))
-            if not example.answers:
-                continue
-            answered += 1
-            gold = short(example.answers[0].text)
-            if number not in held:
-                lost.add(split.place(start + number, gold))
-                continue
-            one = held[number]
-            assert isinstance(one.target, tuple)
-            if (learned := learned_text(example, one)) is not None:
-                inexact.add(split.place(start + number, f"{gold!r}, learned as {short(learned)!r}"))
-            if (length := one.target[1] - one.target[0] + 1) > longest:
-                long.add(split.place(start + number, f"{length} tokens: {gold}"))
     return [
-        *lost.finding(
+        *seen.lost.finding(
             "warning",
             "answer-in-no-window",
             split=split.name,
             what="answers that no window holds whole",
-            of=answered,
+            of=seen.answered,
             mend="a larger model.max_length or task.window_overlap holds more",
         ),
-        *long.finding(
+        *seen.long.finding(
             "warning",
             "long-answer",
             split=split.name,
             what=f"answers of more than {longest} tokens, which are never given",
-            of=answered,
+            of=seen.answered,
             mend="--set task.max_answer_length=N allows longer ones",
         ),
-        *inexact.finding(
+        *seen.inexact.finding(
             "note",
             "answer-inside-token",
             split=split.name,
             what="answers that begin or end inside a token",
-            of=answered,
+            of=seen.answered,
             mend="look whether offsets are off by one; else nothing: the tokens around are learned",
         ),
-        *cut.finding(
+        *seen.cut.finding(
             "note",
             "cut-question",
             split=split.name,
@@ -108,3 +97,34 @@ def question_findings(
             mend="--set task.max_question_length=N leaves them more room",
         ),
     ]
+
+
+def _look(
+    task: Qa, split: Split, tokenizer: PreTrainedTokenizerBase, *, max_length: int
+) -> Answers:
+    seen = Answers()
+    for start in range(0, len(split.examples), CHUNK):
+        part = split.examples[start : start + CHUNK]
+        encoded = task.encode(part, tokenizer, max_length=max_length)
+        held = held_answers(part, encoded)
+        dropped = {one.example: one.dropped for one in encoded if one.dropped}
+        for number, example in enumerate(part):
+            if number in dropped:
+                note = f"{dropped[number]} tokens of: {short(example.question)}"
+                seen.cut.add(split.place(start + number, note))
+            if not example.answers:
+                continue
+            seen.answered += 1
+            gold = short(example.answers[0].text)
+            if number not in held:
+                seen.lost.add(split.place(start + number, gold))
+                continue
+            one = held[number]
+            assert isinstance(one.target, tuple)
+            if (learned := learned_text(example, one)) is not None:
+                shown = f"{gold!r}, learned as {short(learned)!r}"
+                seen.inexact.add(split.place(start + number, shown))
+            length = one.target[1] - one.target[0] + 1
+            if length > task.options.max_answer_length:
+                seen.long.add(split.place(start + number, f"{length} tokens: {gold}"))
+    return seen

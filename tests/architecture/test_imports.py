@@ -26,6 +26,7 @@ FLOORS = [
     {"checks", "tasks", "training", "evaluation"},
     {"commands"},
     {"console"},
+    {"console_inside"},
     {"cli_options"},
     {"cli_inside"},
     {"cli"},
