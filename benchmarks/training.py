@@ -1,9 +1,13 @@
 """Fine-tuning beside Hugging Face Trainer: same rows, encoder, epochs, batch and learning rate.
 
-    python benchmarks/training.py [--train F --dev F] [--model M] [--rows N] [--rounds K]
+    python benchmarks/training.py [RECIPE] [--train F --dev F] [--model M] [--rows N] [--rounds K]
 
-Every measurement is a process of its own; contenders take turns. Timed is the training loop alone
-(Trainer's own ``train_runtime``; for bertft the sum over its steps), without evaluations.
+RECIPE is one of sentences (sentiment) or of questions (squad, whose scores ``quality.py`` compares:
+here they are only timed). Every measurement is a process of its own with a seed of its round;
+contenders take turns. Timed is the training loop alone (Trainer's own ``train_runtime``; for bertft
+the sum over its steps), without evaluations. ``peak`` is the share of the bf16 matrix products per
+second, measured in the same process, that 6 FLOP for each parameter outside the embeddings and each
+real token need.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,14 +24,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 RESULTS = Path(__file__).parent / "results"
-CONTENDERS = ("trainer", "trainer-best", "bertft")
+CONTENDERS = ("trainer-glue", "trainer", "trainer-best", "bertft")
+"""Trainer as run_glue ships it (128 tokens, fp32), as it comes, with its best flags; and ours."""
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", default="bundled:sentiment/en/train.csv")
-    parser.add_argument("--dev", default="bundled:sentiment/en/dev.csv")
+    parser.add_argument("recipe", nargs="?", default="sentiment")
+    parser.add_argument("--train", default="", help="the recipe's own if not given")
+    parser.add_argument("--dev", default="")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--rows", type=int, default=2000, help="training rows; 0 for all")
     parser.add_argument("--epochs", type=int, default=1)
@@ -45,7 +55,7 @@ def settings_of(options: argparse.Namespace) -> list[str]:
         f"training.batch_size={options.batch}",
         f"training.learning_rate={options.rate}",
         "training.layer_decay=1.0",  # Trainer has one rate for all layers
-        'task.label_aliases={"0" = "negative", "1" = "positive"}',
+        *options.set,
     ]
 
 
@@ -55,7 +65,7 @@ def prepared(options: argparse.Namespace) -> Any:
     from bertft.commands.watch import Silent
 
     request = TrainRequest(
-        recipe="sentiment",
+        recipe=options.recipe,
         overrides=tuple(settings_of(options)),
         train=options.train,
         dev=options.dev,
@@ -70,6 +80,26 @@ def prepared(options: argparse.Namespace) -> Any:
     return job
 
 
+def figures(
+    job: Any, options: argparse.Namespace, *, seconds: float, model: Any, accuracy: float | None
+) -> dict[str, Any]:
+    """Seconds, examples a second, share of the peak, peak memory and accuracy of one contender."""
+    from bertft.training.runtime import matrix_rate
+
+    outside = sum(p.numel() for n, p in model.named_parameters() if "embeddings" not in n)
+    tokens = sum(map(len, job.encoded["train"])) * options.epochs
+    kind = torch.bfloat16 if job.runtime.precision == "bf16" else torch.float32
+    best = max(matrix_rate(kind) for _ in range(10))
+    return {
+        "seconds": seconds,
+        "examples_per_second": len(job.encoded["train"]) * options.epochs / seconds,
+        "share_of_peak": 6 * outside * tokens / seconds / best,
+        "peak_gflops": best / 1e9,
+        "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "accuracy": accuracy,
+    }
+
+
 def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
     from bertft.commands.prepare import build_model, make_trainer
     from bertft.commands.train import dev_scorer
@@ -77,30 +107,52 @@ def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
     from bertft.training import loop
 
     job = prepared(options)
-    trainer = make_trainer(job, *build_model(job))
-    seconds = [step.seconds for step in loop.run(trainer, progress=Progress(), evaluate=None)]
-    return {"seconds": sum(seconds), "accuracy": dev_scorer(job, trainer)()["accuracy"]}
+    model, head = build_model(job)
+    trainer = make_trainer(job, model, head)
+    steps = [step.seconds for step in loop.run(trainer, progress=Progress(), evaluate=None)]
+    accuracy = None if job.task.name == "qa" else dev_scorer(job, trainer)()["accuracy"]
+    return figures(job, options, seconds=sum(steps), model=model, accuracy=accuracy)
 
 
-def run_trainer(options: argparse.Namespace, *, best: bool) -> dict[str, Any]:
-    import numpy as np
+def rows_of(encoded: list[Any]) -> Any:
+    """What Trainer trains on: the same ids and targets."""
     from datasets import Dataset
-    from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
+
+    rows: list[dict[str, Any]] = []
+    for one in encoded:
+        row: dict[str, Any] = {"input_ids": one.input_ids}
+        if one.token_type_ids:
+            row["token_type_ids"] = one.token_type_ids
+        if isinstance(one.target, tuple):
+            row["start_positions"], row["end_positions"] = one.target
+        else:
+            row["labels"] = one.target
+        rows.append(row)
+    return Dataset.from_list(rows)
+
+
+def run_trainer(options: argparse.Namespace, *, kind: str) -> dict[str, Any]:
+    import numpy as np
+    from transformers import (
+        AutoModelForQuestionAnswering,
+        AutoModelForSequenceClassification,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+    )
 
     job = prepared(options)
-    sets = {
-        split: Dataset.from_list(
-            [{"input_ids": one.input_ids, "labels": one.target} for one in job.encoded[split]]
-        )
-        for split in ("train", "dev")
-    }
     flags: dict[str, Any] = {}
-    if best:
+    if kind == "trainer-best":
         flags = {"bf16": job.runtime.precision == "bf16", "optim": "adamw_torch_fused"}
         flags["train_sampling_strategy"] = "group_by_length"
-    model = AutoModelForSequenceClassification.from_pretrained(job.encoder.folder, num_labels=2)
+    asks = job.task.name == "qa"
+    auto = AutoModelForQuestionAnswering if asks else AutoModelForSequenceClassification
+    labels = {} if asks else {"num_labels": len(job.task.labels)}
+    model = auto.from_pretrained(job.encoder.folder, **labels).float()
+    whole = {"padding": "max_length", "max_length": 128} if kind == "trainer-glue" else {}
     trainer = Trainer(
-        model=model.float(),
+        model=model,
         args=TrainingArguments(
             output_dir=tempfile.mkdtemp(),
             use_cpu=job.runtime.device == "cpu",
@@ -115,20 +167,24 @@ def run_trainer(options: argparse.Namespace, *, best: bool) -> dict[str, Any]:
             disable_tqdm=True,
             **flags,
         ),
-        train_dataset=sets["train"],
+        train_dataset=rows_of(job.encoded["train"]),
+        data_collator=DataCollatorWithPadding(job.encoder.tokenizer, **whole),
         processing_class=job.encoder.tokenizer,
     )
     seconds = trainer.train().metrics["train_runtime"]
-    # The plain sampler: with group_by_length, predictions come back in another order than rows.
-    trainer.args.train_sampling_strategy = "random"
-    found = trainer.predict(sets["dev"])
-    accuracy = float(np.mean(found.predictions.argmax(-1) == np.array(sets["dev"]["labels"])))
-    return {"seconds": seconds, "accuracy": accuracy}
+    accuracy = None
+    if not asks:
+        # The plain sampler: with group_by_length, predictions come back in another order than rows.
+        trainer.args.train_sampling_strategy = "random"
+        gold = np.array([one.target for one in job.encoded["dev"]])
+        found = trainer.predict(rows_of(job.encoded["dev"])).predictions.argmax(-1)
+        accuracy = float(np.mean(found == gold))
+    return figures(job, options, seconds=seconds, model=model, accuracy=accuracy)
 
 
 def measure_one(options: argparse.Namespace) -> None:
-    best = options.one == "trainer-best"
-    result = run_bertft(options) if options.one == "bertft" else run_trainer(options, best=best)
+    own = options.one == "bertft"
+    result = run_bertft(options) if own else run_trainer(options, kind=options.one)
     print(json.dumps(result))
 
 
@@ -152,26 +208,36 @@ def main() -> None:
 def write(options: argparse.Namespace, results: dict[str, list[dict[str, Any]]]) -> None:
     """JSON with every measurement, and a table of medians with the ratio to bertft."""
     RESULTS.mkdir(exist_ok=True)
+    name = f"training-{options.recipe}"
     content = {
         "machine": platform.platform(),
         "date": time.strftime("%Y-%m-%d"),
         "options": vars(options),
         "results": results,
     }
-    (RESULTS / "training.json").write_text(json.dumps(content, indent=1))
-    medians = {n: statistics.median(one["seconds"] for one in r) for n, r in results.items()}
-    own = medians.get("bertft")
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1))
+    own = median(results["bertft"], "seconds") if results.get("bertft") else None
     lines = [
-        "| contender | seconds (median) | times bertft | dev accuracy (mean) |",
-        "|---|---|---|---|",
+        "| contender | seconds | times bertft | examples/s | peak | memory | accuracy (mean) |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name, seconds in medians.items():
-        accuracy = statistics.fmean(one["accuracy"] for one in results[name])
+    for contender, found in results.items():
+        seconds = median(found, "seconds")
         times = f"{seconds / own:.2f}" if own else "-"
-        lines.append(f"| {name} | {seconds:.1f} | {times} | {accuracy:.4f} |")
+        scores = [one["accuracy"] for one in found]
+        accuracy = "-" if None in scores else f"{statistics.fmean(scores):.4f}"
+        lines.append(
+            f"| {contender} | {seconds:.1f} | {times} | {median(found, 'examples_per_second'):.0f}"
+            f" | {median(found, 'share_of_peak'):.0%} | {median(found, 'memory_gib'):.1f} GiB"
+            f" | {accuracy} |"
+        )
     table = "\n".join(lines) + "\n"
-    (RESULTS / "training.md").write_text(table)
+    (RESULTS / f"{name}.md").write_text(table)
     print(table)
+
+
+def median(found: list[dict[str, Any]], name: str) -> float:
+    return statistics.median(one[name] for one in found)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ from bertft.encoder.dropout import FastDropout
 
 NAME = "bertft_packed"
 
+SHORT = 48
+"""Longest sequences that plain products answer faster on a CPU than SDPA's kernel does."""
+
 Drop = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -133,15 +136,17 @@ def _attend(
         own = [one.index_select(0, group.gather) for one in own]
     shape = (group.size, group.length, *own[0].shape[1:])
     q, k, v = (one.reshape(shape).transpose(1, 2) for one in own)  # [b, h, L, d]
-    if q.device.type == "cpu" and torch.is_grad_enabled():
-        # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout, and that kernel's
-        # backward is slower than plain products at the lengths of sentences.
-        scores = torch.matmul(q * scale, k.transpose(2, 3))  # [b, h, L, L]
+    if q.device.type == "cpu" and (torch.is_grad_enabled() or group.length <= SHORT):
+        # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout; that kernel's backward
+        # is slower than plain products at the lengths of sentences, its forward below SHORT tokens.
+        q, k, v = (one.reshape(-1, *one.shape[2:]) for one in (q, k, v))  # [b * h, L, d]
+        scores = torch.bmm(q, k.transpose(1, 2)).float().mul_(scale)  # [b * h, L, L]
         if group.mask is not None:
-            padding = torch.zeros(group.mask.shape, dtype=scores.dtype)  # [b, 1, 1, L]
-            scores = scores + padding.masked_fill_(~group.mask, torch.finfo(scores.dtype).min)
+            each = scores.view(group.size, -1, *scores.shape[1:])  # [b, h, L, L]
+            each.masked_fill_(~group.mask, torch.finfo(scores.dtype).min)
         weights = scores.softmax(dim=-1).to(v.dtype)
-        mixed = torch.matmul(drop(weights) if dropout else weights, v)
+        mixed = torch.bmm(drop(weights) if dropout else weights, v)
+        mixed = mixed.view(group.size, -1, *mixed.shape[1:])  # [b, h, L, d]
     else:
         mixed = functional.scaled_dot_product_attention(
             q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scale
