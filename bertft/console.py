@@ -51,7 +51,9 @@ class Console:
         labels = ", ".join(map(_short, plan.labels[:8])) + ", ..." * (len(plan.labels) > 8)
         labels = f"{len(plan.labels)}: {_safe(labels)}"
         trained = f"{plan.trainable / 1e6:.1f} M of {plan.parameters / 1e6:.1f} M parameters"
-        self._rich.print(f"[bold]{plan.task}[/bold] with {_safe(plan.model)} ({trained} trained)")
+        how = "" if plan.mode == "fine-tune" else f" as {plan.mode}"
+        title = f"[bold]{plan.task}[/bold] with {_safe(plan.model)}{how}"
+        self._rich.print(f"{title} ({trained} trained)")
         self._rich.print(f"  examples  {sizes}")
         if plan.labels:
             self._rich.print(f"  labels    {labels}")
@@ -93,15 +95,15 @@ class Console:
             where = f"step {report.step:,}/{report.total_steps:,}"
             self._rich.print(f"{where}  loss {report.loss:.4f}  {rate:,.0f} ex/s")
 
-    def advance(self, done: int, fraction: float | None) -> None:
+    def advance(self, done: int, fraction: float | None, *, what: str = "answered") -> None:
         if self._rich.is_terminal:
-            bar = self._progress("answering", 1.0)
+            bar = self._progress(what, 1.0)
             rate = done / max(time.perf_counter() - self._started, 1e-9)
             self._bar_total(fraction)
             bar.update(self._task, completed=fraction or 0.0, rate=f"{done:,} done, {rate:,.0f}/s")
         elif self._is_due():
             share = "" if fraction is None else f" ({fraction:.0%})"
-            self._rich.print(f"{done:,} answered{share}")
+            self._rich.print(f"{done:,} {what}{share}")
 
     def _is_due(self) -> bool:
         now = time.perf_counter()
@@ -111,6 +113,8 @@ class Console:
         return True
 
     def _progress(self, what: str, total: float) -> Progress:
+        if self._bar is not None and self._bar.tasks[0].description != what:
+            self.close()
         if self._bar is None:
             self._started = time.perf_counter()
             self._bar = Progress(

@@ -44,6 +44,10 @@ class ModelSettings(Section):
     """Longest input in tokens, [CLS] and [SEP] included."""
     decomposed_hangul: bool = False
     """Allow Korean text with a tokenizer that splits Hangul syllables into jamo."""
+    pooling: Literal["auto", "first", "mean"] = "auto"
+    """What the head of a text reads: its first token's state, or the mean of all its tokens', for
+    which a layer that averages is put on the encoder (encoder/averaging.py). ``auto``: the mean in
+    features mode where the encoder allows it, else the first token."""
 
 
 class DataSettings(Section):
@@ -69,6 +73,9 @@ class DataSettings(Section):
 class TrainingSettings(Section):
     """How the weights are learned."""
 
+    mode: Literal["fine-tune", "features"] = "fine-tune"
+    """``features``: the encoder stays as it is and reads each text once; only the head (and the
+    pooler, which belongs to it) learns, from these vectors."""
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=32, ge=1)
     """Sequences in one forward pass; several processes share them."""
@@ -109,6 +116,10 @@ class TrainingSettings(Section):
     keep_checkpoints: int = Field(default=2, ge=1)
     """Checkpoints kept while training, ``last/`` included: if it is damaged the one before it is
     used."""
+
+
+FEATURES = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "evaluate_every": 0}
+"""Defaults of features mode: a head alone takes larger steps than an encoder, and more of them."""
 
 
 class Recipe(Section):
@@ -188,10 +199,24 @@ def parse_recipe(
     origins = {}
     for override in overrides:
         origins[_apply(merged, override)] = f"--set {override}"
+    _set_for_features(merged, written=settings, overridden=origins)
     recipe = validate(Recipe, merged, where=where, origins=origins)
     if not isinstance(recipe.task.get("name"), str):
         raise RecipeError(f"{where}: [task] has no name", hint='write: name = "classification"')
     return recipe
+
+
+def _set_for_features(
+    merged: dict[str, Any], *, written: Mapping[str, Any], overridden: Iterable[str]
+) -> None:
+    """In features mode, put FEATURES in the place of what a recipe sets for fine-tuning."""
+    training, before = merged.get("training"), written.get("training", {})
+    if not isinstance(training, dict) or training.get("mode") != "features":
+        return
+    own = before if before.get("mode") == "features" else {}
+    for name, value in FEATURES.items():
+        if name not in own and f"training.{name}" not in overridden:
+            training[name] = value
 
 
 def parse_options(options: type[S], task: Mapping[str, Any]) -> S:
@@ -223,6 +248,10 @@ def validate(
     if fault["type"] == "extra_forbidden":
         valid = _fields_at(model, keys[:-1])
         raise RecipeError(f"{where}: unknown key '{name}'", hint=did_you_mean(keys[-1], valid))
+    if fault["type"] == "literal_error" and isinstance(fault["input"], str):
+        valid = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+        hint = did_you_mean(fault["input"], valid)
+        raise RecipeError(f"{where}: {name}: not {_short(fault['input'])}", hint=hint)
     reason = fault["msg"][0].lower() + fault["msg"][1:]
     given = "" if fault["type"] == "missing" else f", not {_short(fault['input'])}"
     raise RecipeError(f"{where}: {name}: {reason}{given}")

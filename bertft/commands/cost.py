@@ -6,7 +6,8 @@ import sys
 from itertools import islice
 
 from bertft.contracts import Progress, StepReport
-from bertft.encoder.packing import Packer
+from bertft.encoder.packing import Padder
+from bertft.encoder.states import StateBatcher
 from bertft.training import loop
 
 STEPS = 6
@@ -44,12 +45,13 @@ class CostPreview:
         return sum(plan.lengths) * plan.epochs * share_left / self._rate()
 
     def _text(self, seconds_left: float) -> str:
-        parts = [f"about {_duration(seconds_left)} of training left (evaluations not counted)"]
-        parts.append(f"{self._rate():,.0f} tokens/s")
+        parts = [f"about {duration(seconds_left)} of training left (evaluations not counted)"]
+        unit = "states" if isinstance(self._trainer.batcher, StateBatcher) else "tokens"
+        parts.append(f"{self._rate():,.0f} {unit}/s")
         padding = self._padding()
         if padding >= 0.01:
-            packed = isinstance(self._trainer.batcher, Packer)
-            parts.append(f"{padding:.0%} {'of padding avoided' if packed else 'is padding'}")
+            padded = isinstance(self._trainer.batcher, Padder)
+            parts.append(f"{padding:.0%} {'is padding' if padded else 'of padding avoided'}")
         if memory := peak_memory():
             parts.append(f"{memory / 2**30:.1f} GB of memory so far")
         return ", ".join(parts)
@@ -82,7 +84,8 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -58,7 +58,7 @@ tags: [bertft]
 
 # {card["recipe"]}
 
-{_description(recipe)}Fine-tuned with bertft from `{card["encoder"]["name"]}`
+{_description(recipe)}{_how(settings.mode)} `{card["encoder"]["name"]}`
 ({card["encoder"]["revision"] or "local folder"}).
 
 {facts}- Longest input: {card["max_length"]} tokens
@@ -74,6 +74,12 @@ tags: [bertft]
 {_snippet(task)}
 ```
 """
+
+
+def _how(mode: str) -> str:
+    if mode == "features":
+        return "A head trained with bertft on the frozen states of"
+    return "Fine-tuned with bertft from"
 
 
 def _facts(card: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from bertft.commands.findings import quick_findings
 from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import TrainingPlan, Watch
 from bertft.contracts import Encoded, Head, Task
+from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import use_fast_dropout
 from bertft.encoder.load import (
     Encoder,
@@ -32,7 +33,9 @@ from bertft.encoder.load import (
 )
 from bertft.encoder.lookup import use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
+from bertft.encoder.states import take_states
 from bertft.errors import ModelError, RecipeError, RunError
+from bertft.heads.hidden import states_read_by
 from bertft.recipe import DataSettings, Recipe, TrainingSettings, load_recipe
 from bertft.tasks import make_task
 from bertft.training import loop
@@ -199,8 +202,11 @@ def read_splits(
 
 
 def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
-    """Raise RecipeError where a batch has fewer sequences than there are processes to share it."""
+    """Raise RecipeError where processes have nothing to share: few sequences, or a head alone."""
     size, count = recipe.training.batch_size, accelerator.num_processes
+    if recipe.training.mode == "features" and count > 1:
+        hint = "start bertft without accelerate launch or torchrun"
+        raise RecipeError(f"features mode trains in one process, not {count}", hint=hint)
     if size < count:
         hint = f"--set training.batch_size={count} or more, or start fewer processes"
         raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
@@ -223,14 +229,32 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     set_seed(settings.seed)
     model = head.build(job.encoder.folder)
     check_vocabulary(model, job.encoder.tokenizer)
-    if settings.freeze == "encoder":
+    pool_tokens(job, model, head)
+    is_frozen = settings.mode == "features"
+    if is_frozen or settings.freeze == "encoder":
         freeze_encoder(model)
-    if settings.gradient_checkpointing:
+    if settings.gradient_checkpointing and not is_frozen:
         # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
         new: Any = getattr(model, "activation_checkpointing_enable", None)
         enable = new or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
     return model, head
+
+
+def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
+    """Let the head read the mean of all tokens where ``model.pooling`` asks for it.
+
+    Raises:
+        ModelError: it asks for what this encoder or task does not allow.
+    """
+    pooling = job.recipe.model.pooling
+    if pooling == "mean" and not head.pools:
+        what = f"model.pooling = mean: the head of {job.task.name} reads every token"
+        raise ModelError(what, hint="leave it out")
+    wanted = pooling == "mean" or (pooling == "auto" and job.recipe.training.mode == "features")
+    if wanted and head.pools and not add_averaging(model) and pooling == "mean":
+        what = f"model.pooling = mean: {job.encoder.name} takes no layer that averages"
+        raise ModelError(what, hint="--set model.pooling=first, or choose another encoder")
 
 
 def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
@@ -249,7 +273,11 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     fused = job.runtime.device in ("cpu", "cuda")
     model = model.to(accelerator.device)
     optimizer = make_optimizer(model, settings, fused=fused)
-    batcher = choose_batcher(model, job.encoder.tokenizer, head=head)
+    tokenizer = job.encoder.tokenizer
+    batcher = choose_batcher(model, tokenizer, head=head)
+    if settings.mode == "features":
+        readout = states_read_by(head)
+        take_states(model, tokenizer, head=head, batcher=batcher, readout=readout)
     before_step = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
     prepared, optimizer = accelerator.prepare(model, optimizer)
     ids = [job.splits["train"][one.example].id for one in encoded]
@@ -307,5 +335,6 @@ def training_plan(
         threads=job.runtime.threads,
         packed=isinstance(trainer.batcher, Packer),
         run=out,
+        mode=settings.mode,
         files=job.files,
     )

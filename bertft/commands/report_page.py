@@ -113,6 +113,7 @@ def _settings(about: About) -> Iterator[tuple[str, Any]]:
     plan, training = history.plan, tomllib.loads(about.recipe).get("training", {})
     yield "run", about.name
     yield "task", about.task["name"]
+    yield "mode", training.get("mode")
     encoder = found.get("model", {})
     yield "encoder", " ".join(filter(None, [encoder.get("name"), encoder.get("revision")]))
     if "parameters" in plan:

@@ -38,6 +38,7 @@ def environment(job: Job) -> dict[str, Any]:
     folder = job.encoder.folder
     files = sorted(path for pattern in ENCODER_FILES for path in folder.glob(pattern))
     details = {
+        "mode": job.recipe.training.mode,
         "model": {
             "name": job.encoder.name,
             "revision": job.encoder.revision,

@@ -100,6 +100,11 @@ class Run:
     def recipe_name(self) -> str:
         return str(read_json(self.path / "environment.json").get("recipe", ""))
 
+    @property
+    def mode(self) -> str:
+        """How it was trained; runs of before there was a choice were fine-tuned."""
+        return str(read_json(self.path / "environment.json").get("mode", "fine-tune"))
+
 
 def free_run_folder(out: str, *, recipe: str) -> Path:
     """The run directory to create. Raises RunError when ``out`` exists: no run is overwritten."""

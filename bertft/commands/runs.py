@@ -15,11 +15,12 @@ HINT = "score the run: bertft eval"
 
 
 def list_runs() -> list[dict[str, Any]]:
-    """Path, recipe, split, metric and value of every finished run, oldest first."""
+    """Path, recipe, mode, split, metric and value of every finished run, oldest first."""
     return [
         {
             "run": str(run.path),
             "recipe": run.recipe_name,
+            "mode": run.mode,
             "split": run.scores["split"],
             "n": run.scores["n"],
             "metric": run.scores["metric"],

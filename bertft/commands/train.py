@@ -19,6 +19,7 @@ from typing import Any
 from bertft.commands import run_folder
 from bertft.commands.cost import CostPreview, measure_cost
 from bertft.commands.evaluate import score_split, scores_content, write_scores
+from bertft.commands.features import encoding_cost, feature_notes, learn_from_states
 from bertft.commands.findings import unseen_scores
 from bertft.commands.predict import load
 from bertft.commands.prepare import (
@@ -110,9 +111,14 @@ def start(
         dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
         plan = training_plan(job, trainer, model, out=request.resume or request.out)
         watch.plan(plan)
+        from_states = recipe.training.mode == "features"
+        for note in feature_notes(job, trainer) if from_states else ():
+            watch.note(note)
         if request.dry_run:
-            watch.note(measure_cost(trainer))
+            watch.note(encoding_cost(job, trainer) if from_states else measure_cost(trainer))
             return None
+        if from_states:
+            learn_from_states(job, trainer, watch=watch)
         if run is not None and checkpoint is not None:
             reopen_run(job, trainer, run, checkpoint=checkpoint, watch=watch)
             return job, trainer, checkpoint.progress, run

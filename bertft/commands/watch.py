@@ -30,6 +30,7 @@ class TrainingPlan:
     threads: int
     packed: bool
     run: str
+    mode: str = "fine-tune"
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +46,7 @@ class Watch(Protocol):
     def step(self, report: StepReport) -> None:
         """An optimizer step is done."""
 
-    def advance(self, done: int, fraction: float | None) -> None:
+    def advance(self, done: int, fraction: float | None, *, what: str = "answered") -> None:
         """So many examples are done; ``fraction`` of the input is read, where that is known."""
 
 
@@ -61,7 +62,7 @@ class Silent:
     def step(self, report: StepReport) -> None:
         pass
 
-    def advance(self, done: int, fraction: float | None) -> None:
+    def advance(self, done: int, fraction: float | None, *, what: str = "answered") -> None:
         pass
 
 

@@ -98,9 +98,9 @@ def choose_batcher(
     padder = Padder(tokenizer.pad_token_id, tokenizer.pad_token_type_id)
     was_training = model.training
     model.train(False)
-    trial = _trial(model, tokenizer)
+    trial = trial_texts(model, tokenizer)
     with torch.inference_mode():
-        expected = _logits(model, padder, trial, head)
+        expected = trial_logits(model, padder, trial, head)
         for packer in (Packer(0), Packer(tokenizer.pad_token_id + 1)):
             if _packs(model, packer, trial, head, expected):
                 model.train(was_training)
@@ -123,7 +123,7 @@ def _packs(
         hook = model.base_model.register_forward_hook(_pool_first, with_kwargs=True)
     try:
         model.set_attn_implementation(NAME)
-        found = _logits(model, packer, trial, head)
+        found = trial_logits(model, packer, trial, head)
         pairs = zip(expected, found, strict=True)
         if all(a.shape == b.shape and float((a - b).abs().max()) < SAME for a, b in pairs):
             return True
@@ -147,7 +147,7 @@ def _pool_first(module: Any, arguments: Any, settings: dict[str, Any], output: A
     return output
 
 
-def _trial(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:
+def trial_texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:
     """A few sequences of random tokens; the random state of training is left alone.
 
     One is long, because some models (ModernBERT) attend locally, which shows in long texts only.
@@ -167,7 +167,7 @@ def _trial(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[E
     return rows
 
 
-def _logits(
+def trial_logits(
     model: PreTrainedModel, batcher: Batcher, trial: Sequence[Encoded], head: Readout
 ) -> list[torch.Tensor]:
     """Logits of the trial in its own order."""

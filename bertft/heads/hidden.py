@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from transformers import AutoModel, PreTrainedModel
 
-from bertft.contracts import Batch, FloatArray
+from bertft.contracts import Batch, FloatArray, Head, Readout
 from bertft.encoder.load import Part, load_model
 
 Combine = Literal["none", "mean", "concat"]
@@ -69,6 +69,19 @@ class HiddenStates:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstStates:
+    """The last state [H] of each sequence's first token, which the head of a text reads."""
+
+    pools: ClassVar[bool] = True
+
+    def build(self, folder: Path) -> PreTrainedModel:
+        return load_model(AutoModel, folder, settings={})
+
+    def split(self, output: Any, batch: Batch) -> list[FloatArray]:
+        return list(output.last_hidden_state[:, 0].float().cpu().numpy())  # [B, H]
+
+
+@dataclass(frozen=True, slots=True)
 class PoolerOutput:
     """The pooler's vector [H] of each sequence: tanh(W h + b) of the first token's last state.
 
@@ -88,6 +101,11 @@ class PoolerOutput:
 
     def split(self, output: Any, batch: Batch) -> list[FloatArray]:
         return list(output.pooler_output.float().cpu().numpy())  # [B, H]
+
+
+def states_read_by(head: Head) -> Readout:
+    """The last states that a task's head reads: the first token's, or every token's."""
+    return FirstStates() if head.pools else HiddenStates()
 
 
 def rows_of(values: torch.Tensor, batch: Batch) -> list[torch.Tensor]:
