@@ -48,10 +48,12 @@ app = typer.Typer(
 )
 recipes_app = typer.Typer(no_args_is_help=True, help="Bundled recipes: list, show, copy.")
 models_app = typer.Typer(no_args_is_help=True, help="Encoders by name: list, show, convert.")
+cache_app = typer.Typer(no_args_is_help=True, help="States kept by features mode: list, clear.")
 runs_app = typer.Typer(no_args_is_help=True, help="Finished runs: list, show, compare.")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(models_app, name="models")
 app.add_typer(runs_app, name="runs")
+app.add_typer(cache_app, name="cache")
 app.add_typer(inside_app)
 
 
@@ -428,6 +430,25 @@ def runs_compare(
         for name, d in result["metrics"].items()
     ]
     _show_rows(rows, json=False)
+
+
+@cache_app.command("list")
+def cache_list(json: JsonOption = False) -> None:
+    """Encoder states on disk; the ones used last come last."""
+    from bertft.commands.state_cache import folder, show_cache
+
+    _show_rows(show_cache(), json=json)
+    if not json:
+        open_console().say(f"in {folder()}")
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove them; the next run in features mode encodes its texts again."""
+    from bertft.commands.state_cache import clear_cache, folder
+
+    count, size = clear_cache()
+    open_console().say(f"{count} files ({size / 2**20:,.1f} MiB) removed from {folder()}")
 
 
 @app.command()

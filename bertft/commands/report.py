@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bertft.commands.beside import find_beside
 from bertft.commands.report_curves import read_history
 from bertft.commands.report_examples import look
 from bertft.commands.report_page import About, web_page
@@ -42,7 +43,7 @@ def write_report(folder: Path, about: About, scores: Mapping[str, Any]) -> None:
     scoring = about.task.get("scoring", "squad")  # only questions have one
     seen = look(_rows(folder / "predictions.jsonl"), scoring=scoring)
     with new_file(folder / "report.html") as file:
-        file.write(web_page(about, scores, seen))
+        file.write(web_page(about, scores, seen, beside=find_beside(folder, scores)))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

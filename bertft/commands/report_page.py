@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bertft.commands.beside import Beside, beside_table
 from bertft.commands.report_curves import History, picture
 from bertft.commands.report_errors import worst
 from bertft.commands.report_examples import Bin, Seen
@@ -63,13 +64,16 @@ class About:
     history: History
 
 
-def web_page(about: About, scores: Mapping[str, Any], seen: Seen) -> str:
-    """The page. ``scores`` is the content of scores.json."""
+def web_page(
+    about: About, scores: Mapping[str, Any], seen: Seen, *, beside: Beside | None = None
+) -> str:
+    """The page. ``scores`` is the content of scores.json, ``beside`` the run to compare with."""
     title = clean(f"{about.environment.get('recipe') or about.name}: {scores['metric']}")
     sections = {
         "": _headline(about, scores),
         "Trained": _facts(about),
         "Scores": _scores(scores),
+        "Features and fine-tuning": beside_table(beside, metric=scores["metric"]),
         "Questions": _questions(scores, seen),
         "By class": _classes(scores.get("per_class", {})),
         "Confusion": _confusion(scores.get("confusion", {})),

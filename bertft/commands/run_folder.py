@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -97,13 +97,18 @@ class Run:
         return self.path / "best"
 
     @property
+    def environment(self) -> dict[str, Any]:
+        """What its environment.json says; empty without one."""
+        return read_json(self.path / "environment.json")
+
+    @property
     def recipe_name(self) -> str:
-        return str(read_json(self.path / "environment.json").get("recipe", ""))
+        return str(self.environment.get("recipe", ""))
 
     @property
     def mode(self) -> str:
         """How it was trained; runs of before there was a choice were fine-tuned."""
-        return str(read_json(self.path / "environment.json").get("mode", "fine-tune"))
+        return str(self.environment.get("mode", "fine-tune"))
 
 
 def free_run_folder(out: str, *, recipe: str) -> Path:
@@ -194,7 +199,16 @@ def model_folder(run: Run) -> Path:
 
 def finished_runs() -> list[Run]:
     """Finished runs under ``runs/``, oldest first."""
-    found = [path.parent for path in RUNS.glob("**/scores.json") if (path.parent / "best").is_dir()]
+    return _finished(RUNS.glob("**/scores.json"))
+
+
+def sibling_runs(run: Path) -> list[Run]:
+    """Finished runs in the folder that a run is in, oldest first."""
+    return _finished(run.resolve().parent.glob("*/scores.json"))
+
+
+def _finished(scores: Iterable[Path]) -> list[Run]:
+    found = [path.parent for path in scores if (path.parent / "best").is_dir()]
     return sorted(map(Run, found), key=lambda run: (run.path / "scores.json").stat().st_mtime_ns)
 
 
