@@ -292,3 +292,43 @@ class TestFiles:
     def test_missing_files(self, path):
         with pytest.raises(RecipeError, match=f"^no recipe file {path}; 'bertft recipes list'"):
             find_recipe(path)
+
+
+class TestFeaturesMode:
+    FINE = {"training": {"epochs": 3, "batch_size": 16, "learning_rate": 5e-5}}  # noqa: RUF012
+
+    def test_settings_for_fine_tuning_do_not_count(self):
+        found = parse(self.FINE, "training.mode=features").training
+        assert (found.epochs, found.batch_size, found.learning_rate) == (10, 32, 1e-3)
+
+    def test_overrides_count_before_or_after_the_mode(self):
+        for overrides in (
+            ("training.learning_rate=0.02", "training.mode=features"),
+            ("training.mode=features", "training.learning_rate=0.02"),
+        ):
+            found = parse(self.FINE, *overrides).training
+            assert (found.learning_rate, found.epochs) == (0.02, 10)
+
+    def test_a_recipe_that_is_for_features_sets_its_own(self):
+        own = {"training": {"mode": "features", "epochs": 4}}
+        assert parse(own).training.epochs == 4
+        assert parse(own).training.learning_rate == 1e-3
+        assert parse(own, "training.epochs=7").training.epochs == 7
+        assert parse(own, "training.mode=features").training.epochs == 4
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["epochs", "batch_size", "evaluate_every"]), st.integers(1, 50)
+        )
+    )
+    def test_what_is_written_out_is_read_back_as_it_is(self, settings):
+        overrides = [f"training.{name}={value}" for name, value in settings.items()]
+        recipe = parse(self.FINE, "training.mode=features", *overrides)
+        again = parse_recipe(tomllib.loads(recipe.to_toml()), where="recipe.toml")
+        assert again == recipe
+        assert recipe.training.model_dump().items() >= settings.items()
+
+    def test_an_unknown_mode_names_the_nearest(self):
+        message = '--set training.mode=feature: training.mode: not "feature"; '
+        with pytest.raises(RecipeError, match=f"^{message}did you mean 'features'\\?$"):
+            parse({}, "training.mode=feature")

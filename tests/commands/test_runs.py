@@ -29,11 +29,12 @@ class TestList:
     def test_finished_runs_oldest_first(self, command, runs, trained):
         code, out, err = command("runs", "list")
         accuracy = json.loads((trained / "scores.json").read_text("utf-8"))["metrics"]["accuracy"]
+        value = str(accuracy["value"])
         assert (code, err) == (0, "")
         assert [line.split("\t") for line in out.splitlines()] == [
-            ["run", "recipe", "split", "n", "metric", "value"],
-            ["runs/b-first", "sentiment", "test", "24", "accuracy", str(accuracy["value"])],
-            ["runs/a-second", "sentiment", "test", "24", "accuracy", str(accuracy["value"])],
+            ["run", "recipe", "mode", "split", "n", "metric", "value"],
+            ["runs/b-first", "sentiment", "fine-tune", "test", "24", "accuracy", value],
+            ["runs/a-second", "sentiment", "fine-tune", "test", "24", "accuracy", value],
         ]
 
     def test_json(self, command, runs):
