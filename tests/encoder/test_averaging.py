@@ -21,6 +21,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from bertft.encoder import averaging
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.packing import Packer, choose_batcher, trial_logits, trial_texts
@@ -77,6 +78,14 @@ def test_saved_and_loaded_by_transformers(tiny: Path, tmp_path: Path) -> None:
     ids = torch.tensor([[2, 7, 9, 3]])
     with torch.inference_mode():
         torch.testing.assert_close(again(ids).logits, model.eval()(ids).logits)
+
+
+def test_a_trial_that_fails_leaves_the_encoder_as_it_was(tiny: Path, monkeypatch) -> None:
+    model = HEAD.build(tiny)
+    names, layers = set(model.state_dict()), model.config.num_hidden_layers
+    monkeypatch.setattr(averaging, "NEAR", 0.0)
+    assert not add_averaging(model)
+    assert (set(model.state_dict()), model.config.num_hidden_layers) == (names, layers)
 
 
 @pytest.mark.parametrize(
