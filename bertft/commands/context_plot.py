@@ -13,10 +13,11 @@ from typing import Any
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 60, 90, 36, 44
 PAGE = """<!doctype html>
-<html><head><meta charset="utf-8"><title>{title}</title>
+<html><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
 <style>
 body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
-  color: #111; background: #fff }}
+  color: #111; background: #fff; overflow-wrap: anywhere }}
 svg {{ max-width: 100%; height: auto }}
 mark {{ border-radius: .3rem; padding: .1rem .2rem; background: hsl(50 90% 80%) }}
 </style></head><body>

@@ -1,0 +1,189 @@
+"""The pages that bertft writes, opened in a real browser: Chromium, without a window.
+
+Where Chromium or its driver is missing the tests are skipped, unless BERTFT_BROWSER=required. The
+browser talks to its driver on this machine alone, and reads files alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import Command
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+HOSTILE = "<img src=x onerror=alert(1)> a good </script><script>alert(2)</script> film"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+WIDE, NARROW = 1200, 400
+Open = Callable[[Path], Chrome]
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A browser that keeps a log of its console and of what it asks the network for."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        reason = "no Chromium to open pages with (Debian: apt-get install chromium chromium-driver)"
+        if os.environ.get("BERTFT_BROWSER") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = ChromeOptions()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    found = Chrome(options=options, service=Service(driver))
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def opened(chromium: Chrome) -> Iterator[Open]:
+    """Opens a page; when the test is over, nothing was complained of or asked for."""
+    addresses = []
+    empty_logs(chromium)
+
+    def open_file(path: Path) -> Chrome:
+        addresses.append(path.resolve().as_uri())
+        chromium.set_window_size(WIDE, 900)
+        chromium.get(addresses[-1])
+        return chromium
+
+    yield open_file
+    assert chromium.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [one["params"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    assert [one["request"]["url"] for one in asked] == addresses
+
+
+def empty_logs(browser: Chrome) -> None:
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+
+
+def overflow(browser: Chrome, *, width: int) -> int:
+    """By how many pixels a page is wider than a window of that width."""
+    device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    page = "document.documentElement"
+    found = browser.execute_script(f"return {page}.scrollWidth - {page}.clientWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    return int(found)
+
+
+def tokens(article: Any) -> list[Any]:
+    return list(article.find_elements(By.CSS_SELECTOR, ".tokens button"))
+
+
+def shown(article: Any) -> np.ndarray:
+    """The weights that the drawing tells, one for each token."""
+    return np.array([float(one.get_attribute("title").split()[0]) for one in tokens(article)]) / 100
+
+
+def strengths(article: Any) -> list[float]:
+    """The strength of the colour of each token, as it is drawn."""
+    read = "return getComputedStyle(arguments[0]).getPropertyValue('--strength')"
+    return [float(article.parent.execute_script(read, one)) for one in tokens(article)]
+
+
+def choose(article: Any, name: str, value: str) -> None:
+    for label in article.find_elements(By.CSS_SELECTOR, ".controls label"):
+        if label.text.startswith(name):
+            Select(label.find_element(By.TAG_NAME, "select")).select_by_visible_text(value)
+
+
+@pytest.fixture
+def explained(command: Command, trained: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """A page of two texts, and what it is made of."""
+    flags = ["--run", str(trained), "--attention", "--out", "page.html"]
+    code, out, err = command("explain", "a very good film", HOSTILE, *flags)
+    assert code == 0, err
+    return Path("page.html"), [json.loads(line) for line in out.splitlines()]
+
+
+def test_the_explain_page_draws_the_attention_that_is_chosen(
+    opened: Open, explained: tuple[Path, list[dict[str, Any]]]
+) -> None:
+    page, (result, _) = explained
+    browser = opened(page)
+    attention = np.array(result["attention"])  # [n, heads, L, L]
+    article = browser.find_element(By.TAG_NAME, "article")
+    names = ["[CLS]", "a", "very", "good", "film", "[SEP]"]
+    assert [one.text for one in tokens(article)] == names
+    drawn = [strengths(article)]
+    assert np.abs(shown(article) - result["rollout"]).max() < 0.003
+    for head, due in (("mean of heads", attention[1].mean(axis=0)), ("head 2", attention[1, 1])):
+        choose(article, "layer", "layer 2")
+        choose(article, "head", head)
+        assert np.abs(shown(article) - due[0]).max() < 0.003
+        drawn.append(strengths(article))
+    ActionChains(browser).move_to_element(tokens(article)[3]).perform()
+    assert np.abs(shown(article) - attention[1, 1, 3]).max() < 0.003
+    drawn.append(strengths(article))
+    status = article.find_element(By.CSS_SELECTOR, "[aria-live]").text
+    best = int(attention[1, 1, 3].argmax())
+    assert status.startswith(f"good attends to {names[best]} ")
+    choose(article, "show", "what attends to it")
+    ActionChains(browser).move_to_element(article.find_element(By.TAG_NAME, "h2")).perform()
+    assert np.abs(shown(article) - attention[1, 1, :, 0]).max() < 0.003, "the mouse has left"
+    drawn.append(strengths(article))
+    assert len({tuple(one) for one in drawn}) == len(drawn)
+    assert all(max(one) == pytest.approx(0.6, abs=1e-3) for one in drawn)
+
+
+def test_the_explain_page_is_used_by_keyboard(
+    opened: Open, explained: tuple[Path, list[dict[str, Any]]]
+) -> None:
+    browser = opened(explained[0])
+    article = browser.find_element(By.TAG_NAME, "article")
+    first, second = tokens(article)[:2]
+    first.click()
+    ActionChains(browser).send_keys(Keys.TAB).perform()
+    assert browser.switch_to.active_element == second
+    pressed = [one.get_attribute("aria-pressed") for one in tokens(article)]
+    assert pressed == ["false", "true", *["false"] * 4]
+
+
+def test_text_on_the_explain_page_stays_text(
+    opened: Open, explained: tuple[Path, list[dict[str, Any]]]
+) -> None:
+    """No element comes of it, and no script runs: an alert would make every call fail."""
+    browser = opened(explained[0])
+    article = browser.find_elements(By.TAG_NAME, "article")[1]
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+    assert article.find_element(By.CSS_SELECTOR, ".text").text == HOSTILE
+    assert tokens(article)
+
+
+def test_a_page_fits_its_window(
+    opened: Open, explained: tuple[Path, list[dict[str, Any]]], command: Command, trained: Path
+) -> None:
+    """explain's page, the report of a run, a word in context: no scripts fail, nothing is cut."""
+    flags = ["--model", str(trained / "best"), "--out", "context.html"]
+    code, _, err = command("context", "film", "a good film", "the film is bad", *flags)
+    assert code == 0, err
+    for page in (explained[0], trained / "report.html", Path("context.html")):
+        browser = opened(page)
+        assert browser.find_element(By.TAG_NAME, "h1").text
+        assert [overflow(browser, width=width) for width in (WIDE, NARROW)] == [0, 0], page
