@@ -6,14 +6,15 @@ Python API (everything heavy is imported when it is first used):
     run = bertft.train("sentiment", train="reviews.csv")
     folder, scores = bertft.evaluate(run.run, data="test.csv")
     bertft.load(run.run).predict(["What a film."])
+    bertft.explain(["What a film."], run=run.run)
     bertft.embed(["What a film.", "Never again."])
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from bertft.commands.predict import Predictor
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bertft.encoder.sentence import Pooling
 
 __version__ = "0.1.0"
-__all__ = ["embed", "evaluate", "load", "train"]
+__all__ = ["embed", "evaluate", "explain", "load", "train"]
 
 
 def train(
@@ -115,3 +116,47 @@ def embed(
     )
     view = View(pooling=pooling, layers=layers, normalize=normalize, prompt=prompt)
     return run_embed(texts, encoder=request, view=view)
+
+
+def explain(
+    records: Sequence[str | Mapping[str, Any]],
+    *,
+    run: str | Path,
+    label: str = "",
+    word: str = "",
+    steps: int = 32,
+    baseline: Literal["mask", "pad"] = "mask",
+    delete: int | None = None,
+    draws: int = 10,
+    attention: bool = False,
+    out: str = "",
+    overwrite: bool = False,
+    device: str = "auto",
+) -> list[dict[str, Any]]:
+    """What the answers of a run rest on, as ``bertft explain`` tells it: one result per record.
+
+    Records are what ``load(run).predict`` takes: texts, or mappings. A result's fields are those of
+    ``bertft.commands.explain.explain``; ``out`` is a page or a picture of all of them.
+
+    Raises:
+        BertftError: the run, a record or an option is at fault.
+    """
+    from bertft.commands.encoders import EncoderRequest
+    from bertft.commands.explain import ExplainRequest
+    from bertft.commands.explain import explain as run_explain
+    from bertft.commands.watch import Silent
+
+    request = ExplainRequest(
+        encoder=EncoderRequest(run=str(run), device=device),
+        records=records,
+        label=label,
+        word=word,
+        steps=steps,
+        baseline=baseline,
+        delete=delete,
+        draws=draws,
+        attention=attention,
+        out=out,
+        overwrite=overwrite,
+    )
+    return list(run_explain(request, watch=Silent()))

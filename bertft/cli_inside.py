@@ -245,7 +245,9 @@ def context(
     word: Annotated[str, typer.Argument(help="The word; Korean ones without their particles.")],
     sentences: Annotated[list[str], typer.Argument(help="Two sentences or more that hold it.")],
     layers: LayersOption = "all",
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Draw it: .html or .svg.")] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="Draw it: .html, .svg or .png.")
+    ] = "",
     overwrite: OverwriteOption = False,
     model: ModelOption = "",
     run: RunOption = "",
@@ -303,7 +305,10 @@ def explain(
     attention: Annotated[
         bool, typer.Option("--attention", help="JSON with every layer's and head's attention.")
     ] = False,
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="A page: .html.")] = "",
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="FILE", help="A page, .html, or a picture, .svg or .png."),
+    ] = "",
     overwrite: OverwriteOption = False,
     max_length: LengthOption = None,
     input_format: InputFormatOption = "",

@@ -17,6 +17,7 @@ from bertft.commands.context_plot import svg, web_page
 from bertft.commands.embed import choose_layers, unit_length
 from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
 from bertft.commands.output import text_output
+from bertft.commands.picture import KINDS, picture_output
 from bertft.commands.watch import Watch
 from bertft.contracts import FloatArray
 from bertft.encoder.load import read_config
@@ -25,12 +26,12 @@ from bertft.evaluation.hidden import pieces_within
 from bertft.heads.hidden import HiddenStates
 from bertft.spans import Span, compose
 
-_PLOTS = {".html": web_page, ".svg": svg}
+_PLOTS = (".html", *KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextRequest:
-    """What ``bertft context`` is asked for; ``out`` is a picture, .html or .svg."""
+    """What ``bertft context`` is asked for; ``out`` is a picture, .html, .svg or .png."""
 
     word: str
     sentences: tuple[str, ...]
@@ -49,7 +50,7 @@ def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
     Raises:
         BertftError: fewer than two sentences, one without the word, or an output of another kind.
     """
-    plot = _plot(request.out)
+    _check_plot(request.out)
     if len(request.sentences) < 2:
         hint = 'bertft context bank "the bank of a river" "money in the bank"'
         raise BertftError("a word is compared in two sentences or more", hint=hint)
@@ -79,9 +80,7 @@ def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
         "layers": list(layers),
         "similarity": similarities(np.stack(vectors)).round(6).tolist(),
     }
-    if request.out:
-        with text_output(request.out, overwrite=request.overwrite) as file:
-            file.write(plot(result))
+    _draw(result, request, watch=watch)
     return result
 
 
@@ -129,12 +128,21 @@ def _only(request: ContextRequest, number: int, *, watch: Watch) -> Span:
     return spans[0]
 
 
-def _plot(out: str) -> Any:
+def _check_plot(out: str) -> None:
     suffix = Path(out).suffix.lower()
     if out and suffix not in _PLOTS:
         reason = f"--out {out}: no picture is drawn as '{suffix}'"
         raise BertftError(reason, hint=did_you_mean(suffix, _PLOTS))
-    return _PLOTS.get(suffix)
+
+
+def _draw(result: dict[str, Any], request: ContextRequest, *, watch: Watch) -> None:
+    out, overwrite = request.out, request.overwrite
+    if Path(out).suffix.lower() in KINDS:
+        with picture_output(out, overwrite=overwrite, watch=watch) as draw:
+            draw(svg(result))
+    elif out:
+        with text_output(out, overwrite=overwrite) as file:
+            file.write(web_page(result))
 
 
 def sentence_rows(sentences: Sequence[dict[str, Any]]) -> list[list[str]]:

@@ -10,6 +10,8 @@ import html
 from collections.abc import Iterator
 from typing import Any
 
+from bertft.commands.picture import FONTS
+
 WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 60, 90, 36, 44
 PAGE = """<!doctype html>
@@ -51,7 +53,7 @@ def svg(result: dict[str, Any]) -> str:
     lowest = min(0.0, *(value for _, values in lines for value in values))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" font-family="sans-serif" font-size="12">',
+        f'height="{HEIGHT}" font-family="{FONTS}" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         f'<text x="{LEFT}" y="20">similarity of "{html.escape(result["word"])}", by layer</text>',
         *_axes(result["layers"], lowest),

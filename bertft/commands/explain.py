@@ -9,8 +9,8 @@ Shape legend: L tokens of a window, H width of embeddings, n layers, U words, N 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,18 +37,24 @@ from bertft.evaluation.attribution import (
 from bertft.evaluation.places import Window, locate
 from bertft.heads.hidden import HiddenStates
 
+MISSED = 0.05
+"""Share of a difference of logits, of one at least, that attributions may miss without a word."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainRequest:
     """What ``bertft explain`` is asked for.
 
+    ``texts`` are arguments of the command line, ``records`` what Python gives instead (as
+    ``Predictor.predict`` takes it).
     ``encoder`` names a run, whose answers are explained, or a model, which has attention only.
     ``baseline`` (mask or pad) stands for "no word". ``delete`` words are taken out to test an
     explanation; None is a fifth of them, and ``draws`` random choices are compared.
     """
 
-    texts: TextRequest
     encoder: EncoderRequest
+    texts: TextRequest = field(default_factory=lambda: TextRequest(arguments=()))
+    records: Sequence[str | Mapping[str, Any]] = ()
     question: str = ""
     label: str = ""
     word: str = ""
@@ -73,20 +79,22 @@ def explain(request: ExplainRequest, *, watch: Watch) -> Iterator[dict[str, Any]
     Raises:
         BertftError: options that do not fit the task, or an output of another kind.
     """
+    if isinstance(request.records, str):
+        raise TypeError("explain takes a list of texts, not one text")
     for option in ("question", "label", "word"):
         if getattr(request, option) and not request.encoder.run:
             hint = "give the run with --run; a bare encoder shows its attention only"
             raise BertftError(f"--{option} needs a run", hint=hint)
     check_page(request.out)
     results = _runs(request, watch=watch) if request.encoder.run else _bare(request, watch=watch)
-    return _written(results, request)
+    return _written(results, request, watch=watch)
 
 
 def _written(
-    results: Iterator[dict[str, Any]], request: ExplainRequest
+    results: Iterator[dict[str, Any]], request: ExplainRequest, *, watch: Watch
 ) -> Iterator[dict[str, Any]]:
     """Results as they come, without attention unless it is asked for; the page has it."""
-    with open_page(request.out, overwrite=request.overwrite) as add:
+    with open_page(request.out, overwrite=request.overwrite, watch=watch) as add:
         for one in results:
             add(one)
             attention = one.pop("attention")
@@ -183,13 +191,22 @@ class Explainer:
         if len(windows) > 1:
             what = f"{answer['id']}: read in {len(windows)} windows"
             self.watch.note(f"{what}, of which the one that decides is explained")
+        explanations = [self.explanation(one, windows[one.window]) for one in targets]
+        for one in explanations:
+            self._tell_incomplete(answer["id"], one)
         return {
             "id": answer["id"],
             "answer": answer,
             "window": shown,
             **_attention(self.model, windows[shown], self.predictor.tokenizer),
-            "explanations": [self.explanation(one, windows[one.window]) for one in targets],
+            "explanations": explanations,
         }
+
+    def _tell_incomplete(self, example: str, one: dict[str, Any]) -> None:
+        rise, error = abs(one["logit"] - one["baseline_logit"]), abs(one["error"])
+        if error > MISSED * max(1.0, rise):
+            what = f"{example}: attributions of {one['target']} miss {error:.2g} of {rise:.2g}"
+            self.watch.note(f"{what}; --steps {4 * self.request.steps} comes closer")
 
     def explanation(self, target: Target, window: Window) -> dict[str, Any]:
         """Attributions of one target, by token and by word, with their two checks."""

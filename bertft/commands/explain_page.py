@@ -1,9 +1,9 @@
-"""The page of ``bertft explain``: results go in, one self-contained HTML file comes out.
+"""What ``bertft explain`` writes: results go in, a self-contained HTML page or a picture comes out.
 
-Words are coloured in the HTML itself, so that they are there without scripts too; the script only
-shows attention, by layer and head. Nothing is loaded from anywhere, which the page's own policy
-forbids. Whatever a text holds stays text: it is escaped in HTML, and in JSON no ``<`` is left that
-could end the script it stands in.
+On the page words are coloured in the HTML itself, so that they are there without scripts too; the
+script only shows attention, by layer and head. Nothing is loaded from anywhere, which the page's
+own policy forbids. Whatever a text holds stays text: it is escaped in HTML, and in JSON no ``<`` is
+left that could end the script it stands in.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from bertft.commands.explain_plot import picture
 from bertft.commands.output import text_output
+from bertft.commands.picture import KINDS, picture_output
+from bertft.commands.watch import Watch
 from bertft.contracts import FloatArray
 from bertft.errors import BertftError
 from bertft.evaluation.attribution import attention_rollout
@@ -30,20 +33,25 @@ STRONGEST = 0.6
 
 
 def check_page(out: str) -> None:
-    """Raise BertftError unless ``out`` is "", or an .html file."""
-    if out and Path(out).suffix.lower() != ".html":
-        reason = f"--out {out}: explanations are written as .html only"
+    """Raise BertftError unless ``out`` is "", an .html file or a picture."""
+    if out and Path(out).suffix.lower() not in (".html", *KINDS):
+        reason = f"--out {out}: explanations are written as .html, .svg or .png only"
         raise BertftError(reason, hint="--out explained.html, or --json for programs")
 
 
 @contextmanager
-def open_page(out: str, *, overwrite: bool) -> Iterator[Callable[[Result], None]]:
-    """A function that adds a result to the page ``out``, which appears when all are there.
-
-    Where ``out`` is "" it does nothing.
+def open_page(out: str, *, overwrite: bool, watch: Watch) -> Iterator[Callable[[Result], None]]:
+    """A function that adds a result to the page or picture ``out``, which appears when all are
+    there. Where ``out`` is "" it does nothing.
     """
     if not out:
         yield lambda result: None
+        return
+    if Path(out).suffix.lower() in KINDS:
+        results: list[Result] = []
+        with picture_output(out, overwrite=overwrite, watch=watch) as draw:
+            yield results.append
+            draw(picture(results))
         return
     head, tail = template().split("<!-- texts -->")
     with text_output(out, overwrite=overwrite) as file:
@@ -88,7 +96,7 @@ def _heading(result: Result) -> str:
 
 
 def _explanation(one: Result, parts: Mapping[str, str]) -> Iterator[str]:
-    yield f'<section><h3 dir="auto">{html.escape(one["target"])}</h3>'
+    yield f'<section><h3 dir="auto">words for and against: {html.escape(one["target"])}</h3>'
     strongest = max((abs(word["attribution"]) for word in one["words"]), default=0.0) or 1.0
     for name, text in parts.items():
         words = [word for word in one["words"] if word["part"] == name]

@@ -6,7 +6,7 @@ that reads pairs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bertft.commands.ask import passages
@@ -34,6 +34,9 @@ def examples_of(
         DataError: a file is missing or broken.
     """
     texts = request.texts
+    if request.records:
+        yield from _numbered(predictor.task, request.records)
+        return
     if not texts.arguments:
         raise BertftError("no text and no file", hint='give "a text in quotes", or a file')
     settings = input_settings(texts.overrides, on_bad_row=texts.on_bad_row)
@@ -45,8 +48,7 @@ def examples_of(
         if not path.startswith(HUB) and path != STDIN:
             resolve(path)
     if not texts.has_files:
-        for number, record in enumerate(_records(predictor.task, request), start=1):
-            yield {}, predictor.task.example(record, id=str(number))
+        yield from _numbered(predictor.task, _records(predictor.task, request))
         return
     rule = bad_row_rule(settings.data)
     for path in texts.arguments:
@@ -65,6 +67,13 @@ def examples_of(
         tell_left_out(source, watch=watch)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
+
+
+def _numbered(
+    task: Any, records: Sequence[str | Mapping[str, Any]]
+) -> Iterator[tuple[dict[str, str], Any]]:
+    for number, record in enumerate(records, start=1):
+        yield {}, task.example(record, id=str(number))
 
 
 def _records(task: Any, request: ExplainRequest) -> list[str | Mapping[str, Any]]:

