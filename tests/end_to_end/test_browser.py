@@ -22,7 +22,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-HOSTILE = "<img src=x onerror=alert(1)> a good </script><script>alert(2)</script> film " + 90 * "long"
+HOSTILE = (
+    "<img src=x onerror=alert(1)> a good </script><script>alert(2)</script> film " + 90 * "long"
+)
 FLAGS = (
     "--headless",
     "--no-sandbox",

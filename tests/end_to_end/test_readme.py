@@ -1,4 +1,4 @@
-"""Every `bertft` command of the README files runs, on small files with the names used there.
+"""Every `bertft` command of the README files and the tour runs, on small files of the same names.
 
 Training is cut down to what a test can afford (the tiny encoder, ``--dry-run`` where the recipe's
 own data would be long to train on); every option stays as written. The newest run is that of the
@@ -22,6 +22,7 @@ from bertft.recipe import bundled_recipes, load_recipe
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.ko.md")
+TOURS = ("docs/tour.md", "docs/tour.ko.md")
 BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.M | re.S)
 INSIDE = {"tokenize", "embed", "similar", "context", "fill-mask", "next-sentence", "score"}
 """Verbs that read a bare encoder, whatever was trained."""
@@ -74,10 +75,11 @@ def commands(page: str) -> list[Line]:
     return found
 
 
-CASES = [line for page in READMES for line in commands(page)]
+CASES = [line for page in (*READMES, *TOURS) for line in commands(page)]
 
 
-def test_the_readme_files_show_the_same_commands() -> None:
+@pytest.mark.parametrize(("english", "korean"), [READMES, TOURS])
+def test_both_languages_show_the_same_commands(english: str, korean: str) -> None:
     """The Korean page may show Korean recipes; verbs and tasks are the same."""
 
     def shown(page: str) -> set[tuple[str, str]]:
@@ -85,16 +87,26 @@ def test_the_readme_files_show_the_same_commands() -> None:
         verbs = ((line.arguments[0], line.kind) for line in commands(page))
         return {(verb, kind if verb not in INSIDE | {"models"} else "") for verb, kind in verbs}
 
-    assert len(CASES) > 20
-    assert shown("README.md") == shown("README.ko.md")
-    kinds = {kind for verb, kind in shown("README.md") if verb == "train"}
-    assert kinds == set(RECIPES)
+    assert len(commands(english)) > 20
+    assert shown(english) == shown(korean)
+    if english == "README.md":
+        assert {kind for verb, kind in shown(english) if verb == "train"} == set(RECIPES)
 
 
 @pytest.mark.parametrize("page", READMES)
 def test_the_readme_names_every_recipe(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [name for name in bundled_recipes() if f"`{name}`" not in text] == []
+
+
+def test_the_readme_files_and_the_tour_lead_to_each_other() -> None:
+    for readme, tour in zip(READMES, TOURS, strict=True):
+        assert f"({tour})" in (ROOT / readme).read_text(encoding="utf-8")
+    for page in TOURS:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+        assert links
+        assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
 def test_both_make_targets_of_the_readme_exist() -> None:
@@ -228,7 +240,8 @@ def test_a_command_of_the_readme_runs(
     arguments = line.arguments
     if arguments[0] == "train":
         arguments = shortened(arguments, tiny, kind=line.kind)
-    if arguments[0] in INSIDE - {"tokenize"}:
+    bare = arguments[0] == "explain" and "--run" not in arguments
+    if bare or arguments[0] in INSIDE:
         arguments = [*arguments, "--model", str(pretrained)]
     code, out, err = command(*arguments)
     assert code == 0, f"{line}\n{err}"
@@ -274,8 +287,13 @@ def prepare_folder(line: Line, trained: dict[str, Path]) -> None:
         if path.suffix in FILES and path not in written(line.arguments):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content(line.kind, path.suffix), encoding="utf-8")
-    for recipe in {one.recipe for one in CASES}:
-        run = Path("runs") / recipe
+    named = {
+        word: line.recipe
+        for word in line.arguments
+        if word.startswith("runs/") and Path(word) not in written(line.arguments)
+    }
+    for name, recipe in {f"runs/{one.recipe}": one.recipe for one in CASES}.items() | named.items():
+        run = Path(name)
         shutil.copytree(trained[kind_of(recipe)], run)
         environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
         environment["recipe"] = recipe
