@@ -1,6 +1,6 @@
 # make demo    set everything up, train on the bundled sample, score it, answer a demo file;
 #              TASK=sentiment (default), nli, ner or qa
-# make test    set everything up, run every test
+# make test    set everything up, run every test; pages are opened in Chromium where that is there
 # make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
 # make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
