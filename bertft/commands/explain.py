@@ -54,7 +54,7 @@ class ExplainRequest:
 
     encoder: EncoderRequest
     texts: TextRequest = field(default_factory=lambda: TextRequest(arguments=()))
-    records: Sequence[str | Mapping[str, Any]] = ()
+    records: Sequence[str | Mapping[str, Any]] | None = None
     question: str = ""
     label: str = ""
     word: str = ""

@@ -34,7 +34,7 @@ def examples_of(
         DataError: a file is missing or broken.
     """
     texts = request.texts
-    if request.records:
+    if request.records is not None:
         yield from _numbered(predictor.task, request.records)
         return
     if not texts.arguments:

@@ -16,6 +16,7 @@ import resvg_py
 
 from bertft.commands.output import fresh_file
 from bertft.commands.watch import Watch
+from bertft.terminal import printable
 
 KINDS = (".svg", ".png")
 FONTS = (
@@ -45,6 +46,7 @@ def picture_output(out: str, *, overwrite: bool, watch: Watch) -> Iterator[Calla
     with fresh_file(out, overwrite=overwrite) as partial:
 
         def draw(svg: str) -> None:
+            svg = printable(svg)  # XML has no control characters
             if Path(out).suffix.lower() == ".svg":
                 partial.write_text(svg, encoding="utf-8")
                 return

@@ -132,6 +132,7 @@ def test_python_explains_what_the_command_line_does(
     assert page.read_text(encoding="utf-8").count("<article>") == 2
     with pytest.raises(BertftError, match="'goood' is none of the model's labels"):
         bertft.explain(texts, run=trained, label="goood")
+    assert bertft.explain([], run=trained) == []
     with pytest.raises(TypeError, match="a list of texts"):
         bertft.explain("one text", run=trained)
 
@@ -182,14 +183,15 @@ def test_characters_without_a_font_are_told(tmp_path: Path) -> None:
         def note(self, text: str) -> None:
             told.append(text)
 
-    svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>\U000ff123</text></svg>'
-    )
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>{}</text></svg>'
     for suffix in KINDS:
         with picture_output(str(tmp_path / f"a{suffix}"), overwrite=False, watch=Ear()) as draw:
-            draw(svg)
+            draw(svg.format("\U000ff123"))
     assert len(told) == 1, "an SVG is drawn elsewhere"
     assert told[0].startswith("1 characters have no font here and are not drawn: \U000ff123;")
+
+    with picture_output(str(tmp_path / "b.png"), overwrite=False, watch=Ear()) as draw:
+        draw(svg.format("\x01"))  # which XML cannot hold
 
 
 def test_too_many_explanations_for_a_picture(command: Command, trained: Path) -> None:

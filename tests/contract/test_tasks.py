@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 
 from bertft.commands.encoders import EncoderRequest
 from bertft.commands.explain import ExplainRequest, explain
+from bertft.commands.explain_plot import picture
 from bertft.commands.predict import Predictor, load
 from bertft.commands.texts import TextRequest
 from bertft.commands.watch import Silent
@@ -482,6 +484,9 @@ def test_the_answer_that_is_explained_is_the_one_of_predict(
             assert len(found) == (2 if ready.task.name == "qa" else 1)
         if "scores" in answer:
             assert found[0]["probability"] == max(answer["scores"].values())
+        lines = ElementTree.fromstring(picture([result])).iter("{http://www.w3.org/2000/svg}path")
+        bars = sum(len(one["words"]) for one in found) or len(result["tokens"])
+        assert len(list(lines)) == bars
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<article>") == len(answers)
     assert page.count("<section>") == sum(len(one["explanations"]) for one in explained)
