@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -84,13 +84,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Masked:
+    """Tokens of an input that were hidden: their ``places``, in order, and what stood there."""
+
+    places: Sequence[int]
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
     """One model input. A long example may give several.
 
     ``example`` is the index of its Example in the list that was encoded; ``dropped`` counts the
     pieces (tokens) of the text that were cut off to fit ``max_length``. ``offsets`` [L, 2] are the
     characters of the text that each piece answers for: (0, 0) for special tokens and whatever else
-    the task does not ask about.
+    the task does not ask about. ``masked`` are the tokens that are hidden, for who learns them.
     """
 
     input_ids: Sequence[int]
@@ -99,6 +107,7 @@ class Encoded:
     target: Target = None
     offsets: OffsetArray | None = field(default=None, compare=False)
     dropped: int = 0
+    masked: Masked | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -132,8 +141,16 @@ class Batcher(Protocol):
     """Makes one Batch of several Encoded; ``head`` adds the targets, None when there is no gold."""
 
     def __call__(
-        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+        self,
+        encoded: Sequence[Encoded] | Mapping[int, Encoded],
+        indices: Sequence[int],
+        *,
+        head: Head | None,
     ) -> Batch: ...
+
+
+Vary = Callable[[Encoded, int, int], Encoded]
+"""An Encoded, the epoch and its index: what the model is shown of it in that epoch."""
 
 
 class Readout(Protocol):
@@ -169,12 +186,27 @@ class Head(Readout, Protocol):
         ...
 
     def loss(self, output: Any, targets: Tensor) -> Tensor:
-        """Summed (not averaged) loss of a batch; divided by ``count`` over the optimizer step."""
+        """Summed (not averaged) loss of a batch; divided by ``count`` over the optimizer step.
+
+        A head with several losses gives one of each, [P].
+        """
         ...
 
-    def count(self, targets: Tensor) -> float:
-        """What the summed loss is divided by: examples, tokens, or their total weight."""
+    def count(self, targets: Tensor) -> float | Tensor:
+        """What the summed loss is divided by: examples, tokens, or their total weight.
+
+        Of several losses [P], the step's loss is the sum of their means.
+        """
         ...
+
+
+LOWER = frozenset({"mlm_loss", "perplexity", "rmse"})
+"""Scores of which the lower is the better; of all others the higher is."""
+
+
+def is_better(metric: str, value: float, *, than: float) -> bool:
+    """Whether one value of a score is better than another."""
+    return value < than if metric in LOWER else value > than
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +339,25 @@ class Task(Protocol[E]):
 
     def score(self, examples: Sequence[E], answers: Sequence[Answer]) -> Scores:
         """Official scores of answers against gold; both in the same order."""
+        ...
+
+
+@runtime_checkable
+class SelfSupervised(Protocol):
+    """A task that makes its own targets, others in each epoch, and learns from inputs alone."""
+
+    def vary(self, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Vary:
+        """A pure function: what it returns depends on seed, epoch and index only."""
+        ...
+
+    def new_parts(self, folder: Path) -> list[str]:
+        """Names of heads that the weights of a folder lack: they are made anew."""
+        ...
+
+    def learn_inputs(
+        self, encoded: Sequence[Encoded], tokenizer: PreTrainedTokenizerBase
+    ) -> Task[Any]:
+        """The same task with what the training inputs tell."""
         ...
 
 

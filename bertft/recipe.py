@@ -54,6 +54,8 @@ class DataSettings(Section):
     """Where the examples are and how their files are written."""
 
     train: str = ""
+    further: list[str] = []
+    """More files of training examples, beside ``train``."""
     dev: str = ""
     test: str = ""
     dev_share: float = Field(default=0.1, gt=0, lt=1)

@@ -13,7 +13,7 @@ from typing import Any
 from bertft.checks import duplicates, labels, texts, tokens
 from bertft.checks.finding import Finding, Split
 from bertft.checks.near import near_repeats
-from bertft.contracts import Answer, Task
+from bertft.contracts import Answer, SelfSupervised, Task
 from bertft.errors import DataError
 
 
@@ -152,7 +152,7 @@ def cut_rows(
     task: Task[Any], split: Split, rows: Sequence[int], tokenizer: Any, *, max_length: int
 ) -> set[int]:
     """Those of ``rows`` that lose tokens, as the task encodes them."""
-    if not rows:
+    if not rows or isinstance(task, SelfSupervised):  # such a task cuts documents into sequences
         return set()
     encoded = task.encode([split.examples[i] for i in rows], tokenizer, max_length=max_length)
     return {rows[one.example] for one in encoded if one.dropped}

@@ -11,7 +11,11 @@ from typing import Any
 
 from bertft.recipe import BUNDLED, HUB, Recipe
 
-PIPELINES = {"ner": "token-classification", "qa": "question-answering"}
+PIPELINES = {
+    "ner": "token-classification",
+    "qa": "question-answering",
+    "pretraining": "fill-mask",
+}
 """Tasks of the Hub; all other tasks of ours are text-classification there."""
 
 _CLASSIFICATION = """from transformers import pipeline
@@ -40,6 +44,12 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 model = AutoModelForQuestionAnswering.from_pretrained("path/to/this/folder")
 inputs = tokenizer("a question", "a passage", return_tensors="pt")
 output = model(**inputs)  # start_logits and end_logits, one for each token"""
+
+
+_MASKS = """from transformers import pipeline
+
+fill = pipeline("fill-mask", model="path/to/this/folder")
+fill("a [MASK] text")"""
 
 
 def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
@@ -109,6 +119,8 @@ def _snippet(task: Mapping[str, Any]) -> str:
     """How to load the model, in Python; it runs as it stands where the folder is named."""
     if task["name"] == "qa":
         return _QUESTIONS
+    if task["name"] == "pretraining":
+        return _MASKS
     if task["name"] == "ner":
         # Behind the first piece of a word nothing was learned unless all pieces carry tags.
         strategy = "simple" if task.get("label_pieces") == "all" else "first"

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from bertft.commands.findings import quick_findings
 from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import TrainingPlan, Watch
-from bertft.contracts import Encoded, Head, Task
+from bertft.contracts import Encoded, Head, SelfSupervised, Task
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import use_fast_dropout
 from bertft.encoder.load import (
@@ -124,9 +124,9 @@ def _flags(request: TrainRequest) -> tuple[str, ...]:
 
 def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
     """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
-    update: dict[str, str] = {}
+    update: dict[str, Any] = {}
     if request.train:
-        update = {"train": request.train, "dev": "", "test": ""}
+        update = {"train": request.train, "further": [], "dev": "", "test": ""}
     update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
     if request.on_bad_row:
         update["on_bad_row"] = request.on_bad_row
@@ -145,6 +145,9 @@ def prepare(
     ``before`` is the environment of the run that goes on: what it chose then is chosen again.
     """
     task = make_task(recipe.task)
+    if isinstance(task, SelfSupervised) and recipe.training.mode == "features":
+        what = f"{task.name} trains the encoder itself: training.mode = features"
+        raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
     splits, files = read_splits(task, recipe, watch=watch)
     own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
     task = task.learn_labels(own, path=recipe.data.train)
@@ -169,6 +172,10 @@ def prepare(
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
         job.encoded[split] = encoded
+    if isinstance(task, SelfSupervised):
+        job.task = task.learn_inputs(job.encoded["train"], encoder.tokenizer)
+        if parts := task.new_parts(encoder.folder):
+            watch.note(f"{encoder.name} carries no {' and no '.join(parts)}: made anew")
     return job
 
 
@@ -193,6 +200,8 @@ def read_splits(
         raise RecipeError("the recipe names no training data", hint="give a file with --train")
     files = {name: getattr(data, name) for name in SPLITS if getattr(data, name)}
     splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
+    for path in data.further:
+        splits["train"] += read_examples(task, path, data, watch=watch)
     if "dev" not in splits:
         splits["train"], splits["dev"] = hold_out(
             splits["train"], share=data.dev_share, seed=recipe.training.seed
@@ -281,6 +290,8 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     before_step = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
     prepared, optimizer = accelerator.prepare(model, optimizer)
     ids = [job.splits["train"][one.example].id for one in encoded]
+    task, tokenizer = job.task, job.encoder.tokenizer
+    vary = task.vary(tokenizer, seed=settings.seed) if isinstance(task, SelfSupervised) else None
     return loop.Trainer(
         prepared,
         head,
@@ -293,6 +304,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         accelerator,
         metric,
         before_step,
+        vary,
     )
 
 
@@ -309,6 +321,7 @@ def training_plan(
 ) -> TrainingPlan:
     """What is about to happen, counted."""
     encoded = [one for split in job.encoded.values() for one in split]
+    own = isinstance(job.task, SelfSupervised)  # it cuts as it likes, and says so in remarks
     unknown = job.encoder.tokenizer.unk_token_id
     tokens = sum(len(one) for one in job.encoded["train"])
     unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
@@ -324,7 +337,7 @@ def training_plan(
         labels=job.task.labels,
         examples={split: len(examples) for split, examples in job.splits.items()},
         windows=len(job.encoded["train"]),
-        truncated=len({(id(one), one.example) for one in encoded if one.dropped}),
+        truncated=len({(id(one), one.example) for one in encoded if one.dropped and not own}),
         unknown_share=unk / max(1, tokens),
         epochs=settings.epochs,
         steps=trainer.plan.total_steps,

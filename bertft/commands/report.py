@@ -41,7 +41,9 @@ def read_about(run: Path, *, task: Mapping[str, Any]) -> About:
 def write_report(folder: Path, about: About, scores: Mapping[str, Any]) -> None:
     """Write report.html into a folder that holds predictions.jsonl already."""
     scoring = about.task.get("scoring", "squad")  # only questions have one
-    seen = look(_rows(folder / "predictions.jsonl"), scoring=scoring)
+    # What is learned from text alone has no gold, so no answers that are wrong.
+    rows = (row for row in _rows(folder / "predictions.jsonl") if "gold" in row)
+    seen = look(rows, scoring=scoring)
     with new_file(folder / "report.html") as file:
         file.write(web_page(about, scores, seen, beside=find_beside(folder, scores)))
 

@@ -23,6 +23,8 @@ INPUTS = ("text", "text_pair", "sentence1", "sentence2", "premise", "hypothesis"
 
 def worst(seen: Seen) -> str:
     """Wrong answers, those of the highest loss first, as long as there is room."""
+    if not seen.count:
+        return ""
     if not seen.wrong:
         return "<p>All answers are right.</p>"
     shown: list[str] = []

@@ -16,6 +16,7 @@ from bertft.commands.report_curves import History, picture
 from bertft.commands.report_errors import worst
 from bertft.commands.report_examples import Bin, Seen
 from bertft.commands.report_text import clean, table
+from bertft.contracts import LOWER, is_better
 
 CLASSES = 100
 """Rows of the table of classes."""
@@ -103,8 +104,9 @@ def _headline(about: About, scores: Mapping[str, Any]) -> str:
         text += f" ({main['low']:.4f} to {main['high']:.4f})"
     if name in scores["baseline"]:
         floor = scores["baseline"][name]
-        verdict = "above" if main.get("low", main["value"]) > floor else "not clearly above"
-        text += f", {verdict} the baseline's {floor:.4f}"
+        bound = main.get("high" if name in LOWER else "low", main["value"])
+        verdict = "better" if is_better(name, bound, than=floor) else "not clearly better"
+        text += f", {verdict} than the baseline's {floor:.4f}"
     where = f"{scores['n']:,} examples of {scores['split']}, {clean(scores['data'])}"
     heading = clean(str(about.environment.get("recipe") or about.name))
     return f'<h1>{heading}</h1>\n<p class="soft">{where}</p>\n<p class="main">{text}</p>'

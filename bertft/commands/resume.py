@@ -47,6 +47,10 @@ def environment(job: Job) -> dict[str, Any]:
         "data": {
             name: {"path": path, "sha256": _digest(path, job.splits[name])}
             for name, path in job.files.items()
+        }
+        | {
+            f"train {number}": {"path": path, "sha256": _digest(path, job.splits["train"])}
+            for number, path in enumerate(job.recipe.data.further, start=2)
         },
         "labels": list(job.task.labels),
         "device": job.runtime.device,

@@ -7,6 +7,7 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
+import math
 import signal
 import statistics
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ from bertft.commands.saving import SaveClock, save_best, state_saver
 from bertft.commands.signals import caught_signals, raised_signals
 from bertft.commands.stops import stops_told
 from bertft.commands.watch import Recorder, Silent, TrainingPlan, Watch
-from bertft.contracts import Progress, StepReport
+from bertft.contracts import LOWER, Progress, StepReport, is_better
 from bertft.errors import Interrupted, RecipeError, did_you_mean
 from bertft.evaluation.inference import compute_logits, pieces_of
 from bertft.training import loop, processes
@@ -153,12 +154,18 @@ def train_seeds(
         result = train(one, watch=watch)
         assert result is not None
         results.append(result)
-    values = [result.scores["metrics"][result.scores["metric"]]["value"] for result in results]
-    floor = [result.scores["baseline"].get(result.scores["metric"], 0.0) for result in results]
+    metric = results[0].scores["metric"]
+    worst = math.inf if metric in LOWER else 0.0
+    values = [one.scores["metrics"][metric]["value"] for one in results]
+    floor = [one.scores["baseline"].get(metric, worst) for one in results]
     summary = {
         "mean": statistics.fmean(values),
         "deviation": statistics.stdev(values) if count > 1 else 0.0,
-        "collapsed": float(sum(value <= low for value, low in zip(values, floor, strict=True))),
+        "collapsed": float(
+            sum(
+                not is_better(metric, one, than=low) for one, low in zip(values, floor, strict=True)
+            )
+        ),
     }
     return results, summary
 

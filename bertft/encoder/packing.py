@@ -8,9 +8,9 @@ Shape legend: B sequences, L longest length, T tokens of all sequences, H hidden
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import torch
@@ -31,7 +31,11 @@ class Padder:
     pad_type_id: int
 
     def __call__(
-        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+        self,
+        encoded: Sequence[Encoded] | Mapping[int, Encoded],
+        indices: Sequence[int],
+        *,
+        head: Head | None,
     ) -> Batch:
         chosen = [encoded[index] for index in indices]
         lengths = [len(one) for one in chosen]
@@ -44,6 +48,8 @@ class Padder:
         if chosen[0].token_type_ids:
             types = [one.token_type_ids for one in chosen]
             inputs["token_type_ids"] = self._pad(types, longest, self.pad_type_id)
+        starts = range(0, longest * len(chosen), longest)
+        inputs |= _masked(chosen, starts)
         targets = head.targets(chosen, length=longest) if head is not None else None
         return Batch(inputs, targets, lengths, list(indices))
 
@@ -63,7 +69,11 @@ class Packer:
     first_position: int
 
     def __call__(
-        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+        self,
+        encoded: Sequence[Encoded] | Mapping[int, Encoded],
+        indices: Sequence[int],
+        *,
+        head: Head | None,
     ) -> Batch:
         order = sorted(indices, key=lambda index: (len(encoded[index]), index))
         chosen = [encoded[index] for index in order]
@@ -77,12 +87,26 @@ class Packer:
         }
         if chosen[0].token_type_ids:
             inputs["token_type_ids"] = self._join([one.token_type_ids for one in chosen])
+        inputs |= _masked(chosen, accumulate(lengths[:-1], initial=0))
         targets = head.targets(chosen, length=None) if head is not None else None
         return Batch(inputs, targets, lengths, order)
 
     @staticmethod
     def _join(rows: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor(list(chain.from_iterable(rows)))[None]  # [1, T]
+
+
+def _masked(chosen: Sequence[Encoded], starts: Iterable[int]) -> dict[str, torch.Tensor]:
+    """``masked`` [M, 2] of inputs with masked tokens: flat place in the batch, what stood there."""
+    hidden = [one.masked for one in chosen if one.masked is not None]
+    if len(hidden) < len(chosen):
+        return {}
+    rows = [
+        (start + place, token)
+        for start, masked in zip(starts, hidden, strict=True)
+        for place, token in zip(masked.places, masked.tokens, strict=True)
+    ]
+    return {"masked": torch.tensor(rows, dtype=torch.int64).reshape(-1, 2)}
 
 
 def choose_batcher(

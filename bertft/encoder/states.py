@@ -43,7 +43,11 @@ class StateBatcher:
     pools: bool
 
     def __call__(
-        self, encoded: Sequence[Encoded], indices: Sequence[int], *, head: Head | None
+        self,
+        encoded: Sequence[Encoded] | Mapping[int, Encoded],
+        indices: Sequence[int],
+        *,
+        head: Head | None,
     ) -> Batch:
         order = sorted(indices, key=lambda index: (len(encoded[index]), index))
         chosen = [encoded[index] for index in order]

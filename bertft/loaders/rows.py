@@ -16,7 +16,7 @@ from bertft.recipe import HUB
 
 def read_rows(source: Source) -> Table:
     """Rows in file order, with their columns; plain text has the one column ``text``."""
-    if _is_plain_text(source):
+    if is_plain_text(source):
         if source.path != STDIN:
             resolve(source.path)
         if source.gold:
@@ -31,7 +31,8 @@ def read_rows(source: Source) -> Table:
     return table
 
 
-def _is_plain_text(source: Source) -> bool:
+def is_plain_text(source: Source) -> bool:
+    """Whether a source is text without columns, by its format or its name."""
     if source.format:
         return source.format == "txt"
     if source.path.startswith(HUB):

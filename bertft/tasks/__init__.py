@@ -7,13 +7,14 @@ from typing import Any
 
 from bertft.contracts import Task
 from bertft.errors import RecipeError, did_you_mean
-from bertft.tasks import ner, nli, qa, regression
+from bertft.tasks import ner, nli, pretraining, qa, regression
 
 TASKS: dict[str, Callable[[Mapping[str, Any]], Task[Any]]] = {
     "classification": regression.classification_or_regression,
     "nli": nli.from_options,
     "ner": ner.from_options,
     "qa": qa.from_options,
+    "pretraining": pretraining.from_options,
 }
 
 

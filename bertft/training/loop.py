@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 
-from bertft.contracts import Batch, Batcher, Encoded, Head, Progress, StepReport
+from bertft.contracts import (
+    Batch,
+    Batcher,
+    Encoded,
+    Head,
+    Progress,
+    StepReport,
+    Vary,
+    is_better,
+)
 from bertft.errors import TrainingError
 from bertft.recipe import TrainingSettings
 from bertft.training import processes
@@ -44,6 +54,16 @@ class Trainer:
     metric: str
     before_step: Sequence[Callable[[], None]] = ()
     """Called before each optimizer step."""
+    vary: Vary | None = None
+    """What the model is shown of an Encoded, where that is another thing in each epoch."""
+
+    def shown(
+        self, indices: Sequence[int], *, epoch: int
+    ) -> Sequence[Encoded] | Mapping[int, Encoded]:
+        """The Encoded of some indices, by index, as they are in an epoch."""
+        if self.vary is None:
+            return self.encoded
+        return {i: self.vary(self.encoded[i], epoch, i) for i in indices}
 
 
 def run(trainer: Trainer, *, progress: Progress, evaluate: Evaluate | None) -> Iterator[StepReport]:
@@ -89,8 +109,9 @@ def _note_scores(progress: Progress, scores: dict[str, float] | None, metric: st
     """Keep the best score; True when this is the best so far."""
     if scores is None:
         return False
-    if progress.best_score is None or scores[metric] > progress.best_score:
-        progress.best_score, progress.best_step = scores[metric], progress.step
+    score, best = scores[metric], progress.best_score
+    if best is None or is_better(metric, score, than=best):
+        progress.best_score, progress.best_step = score, progress.step
         progress.evaluations_without_gain = 0
         return True
     progress.evaluations_without_gain += 1
@@ -113,9 +134,10 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     chosen = t.plan.batches(epoch=epoch, step=step, process=accelerator.process_index)
     # All processes pass backward equally often: one without a share learns nothing from a stand-in.
     stand_in = t.plan.sample(epoch=epoch, step=step)[:1]
-    batches = [t.batcher(t.encoded, one or stand_in, head=t.head) for one in chosen]
+    encoded = t.shown([*chain.from_iterable(chosen), *stand_in], epoch=epoch)
+    batches = [t.batcher(encoded, one or stand_in, head=t.head) for one in chosen]
     own = [batch for batch, one in zip(batches, chosen, strict=True) if one]
-    count = processes.summed(sum(t.head.count(_gold(batch)) for batch in own))
+    shares = _shares(t.head, batches, own=[bool(one) for one in chosen])
     rate = set_learning_rate(
         t.optimizer,
         rate_share(
@@ -126,7 +148,7 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     total = 0.0
     for position, batch in enumerate(batches):
         last = position + 1 == len(batches)
-        share = 1 / count if chosen[position] else 0.0
+        share = shares if chosen[position] else torch.zeros_like(shares)
         with nullcontext() if last else accelerator.no_sync(t.model):
             total += _backward(trainer, batch, share=share, step=number + 1)
     norm = accelerator.clip_grad_norm_(t.model.parameters(), settings.max_gradient_norm or math.inf)
@@ -145,17 +167,31 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     }
 
 
+def _shares(head: Head, batches: Sequence[Batch], *, own: Sequence[bool]) -> torch.Tensor:
+    """What turns the summed loss of a batch into its part of the step's, float64 [] or [P].
+
+    A loss that nothing counts for in this step has no part in it.
+    """
+    counts = [
+        torch.as_tensor(head.count(_gold(batch)), dtype=torch.float64) * counted
+        for batch, counted in zip(batches, own, strict=True)
+    ]
+    total = processes.summed_tensor(torch.stack(counts).sum(dim=0))
+    return torch.where(total > 0, 1 / total, 0.0)
+
+
 def _noise_seed(seed: int, *, step: int, process: int) -> int:
     """What dropout is drawn from: a function of the step, so that no random state is kept."""
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])
 
 
-def _backward(trainer: Trainer, batch: Batch, *, share: float, step: int) -> float:
+def _backward(trainer: Trainer, batch: Batch, *, share: torch.Tensor, step: int) -> float:
     """Forward and backward of one batch; ``share`` turns its summed loss into the step's."""
     accelerator = trainer.accelerator
     with accelerator.autocast():
         output = trainer.model(**batch.on(accelerator.device))
-    loss = trainer.head.loss(output, _gold(batch).to(accelerator.device)) * share
+    summed = trainer.head.loss(output, _gold(batch).to(accelerator.device))
+    loss = (summed * share.to(summed.dtype).to(summed.device)).sum()
     value = float(loss.detach())
     if not math.isfinite(value):
         raise _not_finite("loss", value, trainer, batch, step=step)

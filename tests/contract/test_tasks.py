@@ -260,7 +260,8 @@ def same(one: Any, other: Any, tolerance: float) -> bool:
 
 
 def test_every_task_has_a_case() -> None:
-    assert {case.task for case in CASES.values()} == set(TASKS)
+    # pretraining answers no texts: tests/tasks/test_pretraining.py has its contract.
+    assert {case.task for case in CASES.values()} == set(TASKS) - {"pretraining"}
     for name in TASKS:
         assert make_task({"name": name}).name == name
 

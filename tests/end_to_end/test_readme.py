@@ -240,6 +240,9 @@ def test_a_command_of_the_readme_runs(
     arguments = line.arguments
     if arguments[0] == "train":
         arguments = shortened(arguments, tiny, kind=line.kind)
+    if arguments[0] == "pretrain":
+        arguments += set_flags(*FAST[:3], "model.max_length=32")
+        arguments += ["--model", str(pretrained)] if "--model" in arguments else []
     bare = arguments[0] == "explain" and "--run" not in arguments
     if bare or arguments[0] in INSIDE:
         arguments = [*arguments, "--model", str(pretrained)]

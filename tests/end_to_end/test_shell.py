@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from samples import GOOD
+from samples import BAD, GOOD
 
 BERTFT = str(Path(sys.executable).parent / "bertft")
 
@@ -54,6 +54,21 @@ def test_completion_offers_the_verbs(tmp_path: Path) -> None:
         [BERTFT], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert "predict" in done.stdout
+
+
+def test_pretrain_then_train_in_a_shell(tmp_path: Path, reviews: dict[str, Path]) -> None:
+    texts = ("\n".join([GOOD[n % 6], BAD[n % 6]] * 3) for n in range(40))
+    (tmp_path / "corpus.txt").write_text("\n\n".join(texts), encoding="utf-8")
+    small = ["--set", "model.max_length=32", "--set", "training.device=cpu"]
+    flags = ["--vocab-size", "100", "--out", "own", "--set", "training.epochs=1", *small]
+    done = run("pretrain", "corpus.txt", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    scores = json.loads((tmp_path / "own" / "scores.json").read_text(encoding="utf-8"))
+    assert {"mlm_loss", "nsp_accuracy"} < set(scores["metrics"])
+    files = ["--train", str(reviews["train"]), "--dev", str(reviews["dev"])]
+    done = run("train", "sentiment", "--model", "own", *files, *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_train_eval_predict_in_a_shell(

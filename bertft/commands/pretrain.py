@@ -1,0 +1,152 @@
+"""pretrain: text files in, a run directory out whose best/ is a pre-trained encoder.
+
+    corpus -> [vocabulary -> RUN-start/, an untrained BERT] -> recipe ``pretrain`` -> train
+
+Training itself is ``train``'s, with the task ``pretraining``: ``bertft train --resume RUN`` goes on
+with it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bertft.commands import run_folder
+from bertft.commands.prepare import TrainRequest, read_recipe, read_splits
+from bertft.commands.train import TrainResult, train
+from bertft.commands.watch import Silent, Watch
+from bertft.encoder.fresh import RATES, Shape, make_encoder
+from bertft.errors import DataError, RecipeError
+from bertft.loaders.files import STDIN
+from bertft.recipe import Recipe
+from bertft.tasks.pretraining import from_options
+from bertft.training.checkpoint import replace_folder
+
+RECIPE = "pretrain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainRequest:
+    """What ``bertft pretrain`` is asked for; ``model`` goes on with a checkpoint, "" is anew."""
+
+    corpus: tuple[str, ...]
+    dev: str = ""
+    test: str = ""
+    model: str = ""
+    size: str = "tiny"
+    vocabulary: int = 30_000
+    lower_case: bool = False
+    next_sentence: bool = True
+    whole_words: bool = False
+    out: str = ""
+    overrides: tuple[str, ...] = ()
+    seed: int | None = None
+    offline: bool = False
+    dry_run: bool = False
+    on_bad_row: str = ""
+
+
+def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
+    """Pre-train; returns None for a dry run.
+
+    Raises:
+        BertftError: as ``train``; also a corpus that is too small for a vocabulary.
+        Interrupted: as ``train``.
+    """
+    watch = watch or Silent()
+    run = run_folder.free_run_folder(request.out, recipe=RECIPE)
+    asked = _train_request(request, out=str(run))
+    if request.model:
+        return train(asked, watch=watch)
+    recipe = read_recipe(asked)
+    with _start_folder(run, dry_run=request.dry_run) as start:
+        _make_start(start, request, recipe, watch=watch)
+        return train(replace(asked, model=str(start)), watch=watch)
+
+
+def _train_request(request: PretrainRequest, *, out: str) -> TrainRequest:
+    """The recipe ``pretrain`` with this corpus; ``--set`` comes last."""
+    settings: dict[str, Any] = {
+        "data.train": request.corpus[0],
+        "data.further": list(request.corpus[1:]),
+        "data.dev": "",
+        "data.test": "",
+    }
+    # Flags of the command line only switch: what is left alone stays as the recipe says.
+    if not request.next_sentence:
+        settings["task.next_sentence"] = False
+    if request.whole_words:
+        settings["task.whole_words"] = True
+    if not request.model:
+        settings["training.learning_rate"] = RATES[request.size]
+    overrides = [f"{key}={json.dumps(v, ensure_ascii=False)}" for key, v in settings.items()]
+    return TrainRequest(
+        recipe=RECIPE,
+        overrides=(*overrides, *request.overrides),
+        dev=request.dev,
+        test=request.test,
+        model=request.model,
+        out=out,
+        seed=request.seed,
+        offline=request.offline,
+        dry_run=request.dry_run,
+        on_bad_row=request.on_bad_row,
+    )
+
+
+@contextmanager
+def _start_folder(run: Path, *, dry_run: bool) -> Iterator[Path]:
+    """Where the untrained encoder is put: beside the run; nowhere that lasts for a dry run.
+
+    It is taken away again when no run comes of it.
+    """
+    if dry_run:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / f"{run.name}-start"
+        return
+    start = run.with_name(f"{run.name}-start")
+    if start.exists():
+        hint = "choose another --out, or remove it"
+        raise RecipeError(f"{start} exists already (an untrained encoder)", hint=hint)
+    try:
+        yield start
+    finally:
+        if not run.exists():
+            shutil.rmtree(start, ignore_errors=True)
+
+
+def _make_start(start: Path, request: PretrainRequest, recipe: Recipe, *, watch: Watch) -> None:
+    """An untrained BERT, its vocabulary learned from what is trained on: nothing held out."""
+    if STDIN in (*request.corpus, request.dev, request.test):
+        hint = "give a file, or a --model whose vocabulary is used"
+        raise DataError("a vocabulary needs text that can be read twice", path=STDIN, hint=hint)
+    task = from_options(recipe.task)
+    splits, files = read_splits(task, recipe, watch=Silent())  # train reads them again, and tells
+    own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
+    task = task.learn_labels(own, path=recipe.data.train)
+    shape = Shape(request.size, request.vocabulary, lower_case=request.lower_case, pairs=task.pairs)
+
+    def write(folder: Path) -> None:
+        size = make_encoder(
+            folder,
+            [sentence for one in splits["train"] for sentence in one.sentences],
+            shape=shape,
+            seed=recipe.training.seed,
+            max_length=recipe.model.max_length,
+        )
+        if size < request.vocabulary:
+            watch.note(f"the corpus gives a vocabulary of {size:,}, not {request.vocabulary:,}")
+
+    try:
+        start.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"{start} cannot be created ({error.strerror})"
+        raise RecipeError(what, hint="choose another --out") from None
+    replace_folder(start, write)
+    watch.note(f"an untrained BERT ({request.size}) with a vocabulary of the corpus: {start}")

@@ -1,0 +1,150 @@
+"""An untrained BERT: sentences go in, a folder with a WordPiece vocabulary and random weights out.
+
+The sizes are those of Google's small BERTs (Turc et al. 2019, Well-Read Students Learn Better).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate.utils import set_seed
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers.trainers import WordPieceTrainer
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForPreTraining,
+    PreTrainedTokenizerFast,
+)
+
+from bertft.encoder.zoo import ZOO
+from bertft.errors import DataError
+
+SIZES = {
+    "tiny": "bert-l2-h128",
+    "mini": "bert-l4-h256",
+    "small": "bert-l4-h512",
+    "medium": "bert-l8-h512",
+    "base": "bert-l12-h768",
+}
+RATES = {"tiny": 1e-3, "mini": 5e-4, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
+"""Learning rates to train them from scratch with batches of 32: the smaller, the higher."""
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+POSITIONS = 512
+CHARACTERS = 12_000
+"""Most characters that a vocabulary holds: all Hangul syllables (11,172) and more."""
+ENOUGH = 20
+"""Fewer entries than this, special ones included, are no vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``size`` is a key of SIZES; with ``pairs`` there is a head for next sentences."""
+
+    size: str
+    vocabulary: int
+    lower_case: bool = False
+    pairs: bool = True
+
+
+def make_encoder(
+    folder: Path, sentences: Sequence[str], *, shape: Shape, seed: int, max_length: int
+) -> int:
+    """Fill ``folder``: a tokenizer learned from ``sentences``, weights drawn from ``seed``.
+
+    Returns:
+        The size of the vocabulary, smaller than asked for where the text gives no more.
+
+    Raises:
+        DataError: hardly any text.
+    """
+    entry = ZOO[SIZES[shape.size]]
+    tokenizer = train_tokenizer(sentences, shape=shape)
+    if len(tokenizer) < ENOUGH:
+        raise DataError(f"a vocabulary of {len(tokenizer)}: hardly any text", hint="give more")
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=entry.hidden,
+        num_hidden_layers=entry.layers,
+        num_attention_heads=entry.heads,
+        intermediate_size=4 * entry.hidden,
+        max_position_embeddings=max(POSITIONS, max_length),
+        pad_token_id=0,
+    )
+    tokenizer.save_pretrained(folder)
+    set_seed(seed)
+    kind = BertForPreTraining if shape.pairs else BertForMaskedLM
+    kind(config).save_pretrained(folder)
+    return len(tokenizer)
+
+
+def train_tokenizer(sentences: Sequence[str], *, shape: Shape) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer as BERT's, but that accents stay and Hangul is never taken apart.
+
+    The same sentences give the same vocabulary.
+    """
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    # Accents are stripped by way of NFD, which would take Hangul syllables apart.
+    bert = normalizers.BertNormalizer(lowercase=shape.lower_case, strip_accents=False)
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), bert])
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    starts, goes_on = _characters(sentences, tokenizer, most=min(CHARACTERS, shape.vocabulary // 3))
+    # tokenizers 0.23 numbers pieces in the order of a hash table that is another one in each
+    # process, and breaks ties by number: here they are numbered beforehand.
+    trainer = WordPieceTrainer(
+        vocab_size=shape.vocabulary,
+        min_frequency=2,
+        initial_alphabet=sorted({*starts, *goes_on}),
+        limit_alphabet=len({*starts, *goes_on}),
+        special_tokens=[*SPECIAL, *(f"##{one}" for one in goes_on)],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sentences, trainer=trainer)
+    vocabulary = tokenizer.get_vocab()
+    pieces = SPECIAL + sorted(vocabulary.keys() - set(SPECIAL), key=vocabulary.__getitem__)
+    tokenizer = _with_model(tokenizer, {piece: number for number, piece in enumerate(pieces)})
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        mask_token="[MASK]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        model_max_length=POSITIONS,
+    )
+
+
+def _characters(
+    sentences: Sequence[str], tokenizer: Tokenizer, *, most: int
+) -> tuple[list[str], list[str]]:
+    """The most frequent characters that start words, and those that go on with them; in order."""
+    words: Counter[str] = Counter()
+    for sentence in sentences:
+        normal = tokenizer.normalizer.normalize_str(sentence)
+        words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal))
+    counts: Counter[str] = Counter()
+    for word, count in words.items():
+        for character in word:
+            counts[character] += count
+    known = set(sorted(counts, key=lambda one: (-counts[one], one))[:most])
+    starts = {word[0] for word in words} & known
+    goes_on = {character for word in words for character in word[1:]} & known
+    return sorted(starts), sorted(goes_on)
+
+
+def _with_model(trained: Tokenizer, vocabulary: dict[str, int]) -> Tokenizer:
+    """The same tokenizer with this vocabulary, and no piece that is special beside SPECIAL."""
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = trained.normalizer, trained.pre_tokenizer
+    tokenizer.decoder = trained.decoder
+    tokenizer.add_special_tokens(SPECIAL)
+    ids = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids
+    )
+    return tokenizer

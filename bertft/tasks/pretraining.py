@@ -1,0 +1,259 @@
+"""Pre-training: documents go in; masked tokens and next sentences are learned from them alone.
+
+After Devlin et al. (2019, BERT, NAACL) and google-research/bert create_pretraining_data.py: pairs
+of texts are made once (segments.py), masks anew in each epoch (masks.py), those of dev and test
+once and for all. The model that is saved answers no texts by itself: it is an encoder for
+``bertft train RECIPE --model``, and for fill-mask.
+
+A corpus is held in memory: ten bytes for each of its text, and twenty while its vocabulary is made.
+
+Shape legend: L tokens of a sequence, V vocabulary, N documents.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from transformers import PreTrainedTokenizerBase
+
+from bertft.checks.finding import Finding, Reading, Split
+from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Scores, Source, Vary
+from bertft.encoder.pieces import chunks
+from bertft.errors import DataError, ModelError
+from bertft.heads.masking import PretrainingHead, new_parts
+from bertft.loaders.documents import Document, document_of, read_documents
+from bertft.loaders.rows import is_plain_text
+from bertft.recipe import Section, parse_options
+from bertft.tasks.masks import make_masker, unmasked
+from bertft.tasks.segments import (
+    Segments,
+    Tokens,
+    cut_sentences,
+    pair_segments,
+    single_segments,
+)
+from bertft.tasks.text_rows import TextRows
+
+CHUNK = 4096
+"""Sentences that the tokenizer is given at once."""
+
+
+class PretrainingOptions(Section):
+    """``[task]`` of a recipe with ``name = "pretraining"``."""
+
+    next_sentence: bool = True
+    """Learn next sentences too, of documents that have several; of all other text masks alone."""
+    text_column: str = ""
+    """The column of a table that holds a document in each row; "" looks for the usual names."""
+    mask_share: float = Field(default=0.15, gt=0, lt=1)
+    whole_words: bool = False
+    """Hide all pieces of a word, or none."""
+    seed: int = Field(default=12345, ge=0, lt=2**32)
+    """Of pairs and of the masks of dev and test, so that runs with other seeds compare."""
+
+
+def from_options(settings: Mapping[str, Any]) -> Pretraining:
+    """The task of a ``[task]`` table. Raises RecipeError."""
+    return Pretraining(parse_options(PretrainingOptions, settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Pretraining:
+    """The task. ``unigrams`` are how often each token stands in the training text, plus one."""
+
+    options: PretrainingOptions
+    pairs: bool = False
+    unigrams: tuple[int, ...] = ()
+    name: str = "pretraining"
+    metric: str = "mlm_accuracy"
+    labels: tuple[str, ...] = ()
+
+    @property
+    def learned(self) -> Learned:
+        return {"next_sentence": self.pairs, "unigrams": list(self.unigrams)}
+
+    def read(self, source: Source) -> Iterator[Document]:
+        """Documents, of a table its rows. Raises DataError, also where texts are to be answered."""
+        if not source.gold:
+            raise _answers_nothing()
+        if is_plain_text(source):
+            yield from read_documents(source)
+            return
+        rows = TextRows(float, self.options.text_column)  # there is no gold to be read
+        for row in rows.read(replace(source, gold=False)):
+            if row.text.strip():
+                yield document_of([row.text], line=row.line, id=row.id)
+            else:
+                source.meter.counts["rows without text are left out"] += 1
+
+    def example(self, record: str | Mapping[str, Any], *, id: str) -> Document:
+        raise _answers_nothing()
+
+    def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Pretraining:
+        return replace(self, pairs=learned["next_sentence"], unigrams=tuple(learned["unigrams"]))
+
+    def learn_labels(self, examples: Sequence[Document], *, path: str) -> Pretraining:
+        """With next sentences where they are asked for and there are documents for them."""
+        documents = sum(one.whole and len(one.sentences) > 1 for one in examples)
+        return replace(self, pairs=self.options.next_sentence and documents > 1)
+
+    def check(self, examples: Sequence[Document], *, path: str) -> None:
+        """Any text will do."""
+
+    def fit(self, examples: Sequence[Document], pieces: Sequence[Pieces]) -> Pretraining:
+        return self
+
+    def head(self, examples: Sequence[Document]) -> Head:
+        return PretrainingHead(pairs=self.pairs)
+
+    def new_parts(self, folder: Path) -> list[str]:
+        return new_parts(folder, pairs=self.pairs)
+
+    def vary(self, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Vary:
+        """Other masks in each epoch: a pure function of (seed, epoch, index)."""
+        o = self.options
+        masker = make_masker(tokenizer, share=o.mask_share, whole_words=o.whole_words)
+        return lambda one, epoch, index: masker(one, (seed, epoch, index))
+
+    def learn_inputs(
+        self, encoded: Sequence[Encoded], tokenizer: PreTrainedTokenizerBase
+    ) -> Pretraining:
+        """With the unigrams of the training text, each counted once more (Laplace)."""
+        size = max(tokenizer.get_vocab().values()) + 1
+        counts = np.ones(size, dtype=np.int64)  # [V]
+        for one in encoded:
+            np.add.at(counts, unmasked(one), 1)
+        counts[[i for i in tokenizer.all_special_ids if i != tokenizer.unk_token_id]] = 0
+        return replace(self, unigrams=tuple(counts.tolist()))
+
+    def encode(
+        self, examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    ) -> list[Encoded]:
+        """Sequences of all documents, masked for the first time; ``vary`` masks them anew."""
+        o = self.options
+        masker = make_masker(tokenizer, share=o.mask_share, whole_words=o.whole_words)
+        encoded = (
+            _encoded(segments, index, tokenizer)
+            for index, segments in self._segments(examples, tokenizer, max_length=max_length)
+        )
+        return [masker(one, (o.seed, 0, number)) for number, one in enumerate(encoded)]
+
+    def _segments(
+        self, examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    ) -> Iterator[tuple[int, Segments]]:
+        """(index of the document, segments), in order."""
+        documents = _token_ids(examples, tokenizer)
+        room = max_length - 3  # [CLS] and two [SEP]
+        partners = []
+        for index, one in enumerate(examples):
+            if self.pairs and one.whole and len(one.sentences) > 1:
+                # Two sentences fit, so that little is lost where they are fitted.
+                documents[index] = cut_sentences(documents[index], longest=room // 2)
+                partners += [index] * (len(documents[index]) > 1)
+        known = frozenset(partners) if len(partners) > 1 else frozenset()
+        draw = random.Random(self.options.seed)
+        for index, document in enumerate(documents):
+            if index in known:
+                found = pair_segments(documents, index, partners=partners, room=room, draw=draw)
+            else:
+                found = single_segments(document, room=room + 1)
+            yield from ((index, one) for one in found)
+
+    def remarks(self, examples: Sequence[Document], encoded: Sequence[Encoded]) -> list[str]:
+        """Sequences that teach masks alone, and tokens that were cut off."""
+        found = []
+        single = sum(one.target is None for one in encoded)
+        if self.options.next_sentence and single == len(encoded):
+            what = "masked tokens alone: there are no two documents of several sentences"
+            found.append(f"{what} (blank lines part documents)")
+        elif self.options.next_sentence and single:
+            what = f"{single:,} of {len(encoded):,} sequences have no next sentence"
+            found.append(f"{what}: they are for masked tokens alone")
+        if cut := sum(one.dropped for one in encoded):
+            share = cut / (cut + sum(map(len, encoded)))
+            found.append(f"{cut:,} tokens ({share:.1%}) are cut off where pairs are fitted")
+        return found
+
+    def readings(self, examples: Sequence[Document]) -> list[Reading]:
+        return [Reading((one.text,), (), None) for one in examples]
+
+    def findings(
+        self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
+    ) -> list[Finding]:
+        return []
+
+    def decode(self, example: Document, pieces: Pieces, *, top_k: int | None = None) -> Answer:
+        """``tokens`` that were masked, with ``log_likelihoods`` and whether each was ``right``;
+        of ``pairs`` the class, and in ``pairs_given`` the more probable one."""
+        answer: Answer = {"id": example.id, "tokens": [], "log_likelihoods": [], "right": []}
+        pairs = [(one.target, int(row[0].argmax())) for one, row in pieces]
+        for one, row in pieces:
+            if one.masked is not None:
+                places = np.asarray(one.masked.places, dtype=np.int64)
+                answer["tokens"] += one.masked.tokens
+                answer["log_likelihoods"] += row[places, 0].tolist()
+                answer["right"] += row[places, 1].astype(int).tolist()
+        answer["pairs"] = [kind for kind, _ in pairs if kind is not None]
+        answer["pairs_given"] = [given for kind, given in pairs if kind is not None]
+        return answer
+
+    def gold(self, example: Document, answer: Answer, pieces: Pieces) -> dict[str, Any]:
+        """The mean loss of the document's masked tokens."""
+        losses = answer["log_likelihoods"]
+        return {"loss": -float(np.mean(losses)) if losses else 0.0}
+
+    def regain(self, record: Mapping[str, Any]) -> Document:
+        return Document(record["id"], 0, ())
+
+    def score(self, examples: Sequence[Document], answers: Sequence[Answer]) -> Scores:
+        from bertft.evaluation.masked import masked_scores
+
+        return masked_scores(answers, unigrams=self.unigrams)
+
+
+def _token_ids(
+    examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase
+) -> list[list[Tokens]]:
+    """Token ids of each (composed) sentence; sentences of no token are left out."""
+    owners = [(index, text) for index, one in enumerate(examples) for text in one.sentences]
+    found: list[list[Tokens]] = [[] for _ in examples]
+    for some in chunks([len(text) for _, text in owners], most=CHUNK):
+        part = owners[some.start : some.stop]
+        texts = [unicodedata.normalize("NFC", text) for _, text in part]
+        rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        for (index, _), ids in zip(part, rows, strict=True):
+            if ids:
+                found[index].append(array("i", ids))
+    return found
+
+
+def _encoded(segments: Segments, index: int, tokenizer: PreTrainedTokenizerBase) -> Encoded:
+    """With special tokens: [CLS] first [SEP], or [CLS] first [SEP] second [SEP].
+
+    Raises:
+        ModelError: the tokenizer has no such tokens.
+    """
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise ModelError("the tokenizer has no [CLS] and [SEP]", hint="choose a BERT with --model")
+    ids = array("i", [start, *segments.first, end])
+    types = array("b", bytes(len(ids)))
+    if segments.second is not None:
+        ids.extend([*segments.second, end])
+        types.extend([1] * (len(segments.second) + 1))
+    if "token_type_ids" not in tokenizer.model_input_names:
+        types = array("b")
+    return Encoded(ids, types, index, target=segments.kind, dropped=segments.dropped)
+
+
+def _answers_nothing() -> DataError:
+    hint = "fine-tune it: bertft train RECIPE --model RUN; or bertft fill-mask ... --model RUN"
+    return DataError("a pre-trained model answers no texts by itself", hint=hint)

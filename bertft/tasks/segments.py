@@ -1,0 +1,149 @@
+"""Documents as token ids go in; segments that fit the model come out: single ones, or pairs.
+
+Pairs follow google-research/bert create_pretraining_data.py (create_instances_from_document), but
+that the coin is fair: there a chunk of one sentence always gets a random second text, so that the
+length of the first tells the class. Here nothing about the first text depends on the coin.
+"""
+
+from __future__ import annotations
+
+import random
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+Tokens: TypeAlias = "array[int]"
+Sentences: TypeAlias = "Sequence[Tokens]"
+
+FOLLOWS, RANDOM = 0, 1
+"""Classes of a pair, as BertForPreTraining counts them."""
+SHORT_SHARE = 0.1
+"""Share of sequences that are made shorter at random, so that the model knows short texts too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """One or two texts of a model input; ``kind`` is the class of a pair, ``source`` the document
+    that the second text is of, ``dropped`` the tokens of this document that were cut off."""
+
+    first: Tokens
+    second: Tokens | None = None
+    kind: int | None = None
+    source: int = 0
+    dropped: int = 0
+
+
+def single_segments(document: Sentences, *, room: int) -> Iterator[Segments]:
+    """Whole sentences, as many as fit into ``room`` tokens; longer sentences are cut into several.
+
+    Never across documents (Liu et al. 2019, RoBERTa, section 4.2: DOC-SENTENCES).
+    """
+    held = array("i")
+    for sentence in document:
+        if held and len(held) + len(sentence) > room:
+            yield Segments(held)
+            held = array("i")
+        held = held + sentence
+        while len(held) > room:
+            yield Segments(held[:room])
+            held = held[room:]
+    if held:
+        yield Segments(held)
+
+
+def cut_sentences(document: Sentences, *, longest: int) -> list[Tokens]:
+    """The document in parts of ``longest`` tokens at most: sentences, or equal parts of one."""
+    parts = []
+    for sentence in document:
+        count = -(-len(sentence) // longest)
+        bounds = [len(sentence) * number // count for number in range(count + 1)]
+        parts += [sentence[start:end] for start, end in pairwise(bounds)]
+    return parts
+
+
+def pair_segments(
+    documents: Sequence[Sentences],
+    index: int,
+    *,
+    partners: Sequence[int],
+    room: int,
+    draw: random.Random,
+) -> Iterator[Segments]:
+    """Pairs of one document, half of them with a second text of another one of ``partners``.
+
+    These are documents of two sentences or more, this one among them. Sentences that a random
+    second text has put aside are read again. A last sentence that nothing follows comes alone.
+    """
+    document = documents[index]
+    position = 0
+    while position < len(document):
+        target = draw.randint(2, room) if draw.random() < SHORT_SHARE else room
+        end = _chunk_end(document, position, target=target)
+        chunk = document[position:end]
+        if len(chunk) == 1:
+            yield Segments(chunk[0])
+            return
+        cut = draw.randint(1, len(chunk) - 1)
+        first = _joined(chunk[:cut])
+        if draw.random() < 0.5:
+            kind, source, position = FOLLOWS, index, end
+            second = _joined(chunk[cut:])
+        else:
+            kind, source, position = RANDOM, _other(index, partners, draw), position + cut
+            second = _random_text(documents[source], length=target - len(first), draw=draw)
+        yield _fitted(first, second, kind, source, room=room, draw=draw)
+
+
+def _chunk_end(document: Sentences, start: int, *, target: int) -> int:
+    """Where a chunk of ``target`` tokens ends: behind two sentences at least, if there are two."""
+    size, end = 0, start
+    while end < len(document) and (size < target or end < start + 2):
+        size += len(document[end])
+        end += 1
+    return end
+
+
+def _other(index: int, partners: Sequence[int], draw: random.Random) -> int:
+    while (other := draw.choice(partners)) == index:
+        pass
+    return other
+
+
+def _random_text(document: Sentences, *, length: int, draw: random.Random) -> Tokens:
+    """Sentences from a random one on, until they have ``length`` tokens, one at least.
+
+    Never from the first on, for no text that follows opens a document.
+    """
+    found = array("i")
+    for number in range(draw.randrange(1, len(document)), len(document)):
+        found.extend(document[number])
+        if len(found) >= length:
+            break
+    return found
+
+
+def _joined(sentences: Iterable[Tokens]) -> Tokens:
+    joined = array("i")
+    for sentence in sentences:
+        joined.extend(sentence)
+    return joined
+
+
+def _fitted(
+    first: Tokens, second: Tokens, kind: int, source: int, *, room: int, draw: random.Random
+) -> Segments:
+    """Cut the longer text, at either end at random, until both fit (truncate_seq_pair)."""
+    ends = [[0, len(first)], [0, len(second)]]
+    for _ in range(len(first) + len(second) - room):
+        longer = ends[0] if ends[0][1] - ends[0][0] > ends[1][1] - ends[1][0] else ends[1]
+        if draw.random() < 0.5:
+            longer[0] += 1
+        else:
+            longer[1] -= 1
+    shown = first[slice(*ends[0])], second[slice(*ends[1])]
+    dropped = len(first) - len(shown[0])
+    if kind == FOLLOWS:
+        dropped += len(second) - len(shown[1])
+    return Segments(*shown, kind, source, dropped=dropped)
