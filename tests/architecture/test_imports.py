@@ -28,7 +28,7 @@ FLOORS = [
     {"console"},
     {"console_inside"},
     {"cli_options"},
-    {"cli_inside"},
+    {"cli_inside", "cli_lists"},
     {"cli"},
     {"__main__"},
 ]
@@ -41,6 +41,7 @@ LIGHT = [
     "bertft.contracts",
     "bertft.cli",
     "bertft.cli_inside",
+    "bertft.cli_lists",
     "bertft.console",
 ]
 
