@@ -105,7 +105,7 @@ def runs_list(json: JsonOption = False) -> None:
     """Finished runs under runs/, oldest first."""
     from bertft.commands.runs import list_runs
 
-    show_rows(list_runs(), json=json)
+    show_rows(list_runs(tell=open_console().note), json=json)
 
 
 @runs_app.command("show")

@@ -36,6 +36,7 @@ from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
 from bertft.errors import ModelError, RecipeError, RunError
 from bertft.heads.hidden import states_read_by
+from bertft.loaders.hub import hub_is_off
 from bertft.recipe import DataSettings, Recipe, TrainingSettings, load_recipe
 from bertft.tasks import make_task
 from bertft.training import loop
@@ -148,7 +149,8 @@ def prepare(
     if isinstance(task, SelfSupervised) and recipe.training.mode == "features":
         what = f"{task.name} trains the encoder itself: training.mode = features"
         raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
-    splits, files = read_splits(task, recipe, watch=watch)
+    with hub_is_off(off=request.offline):
+        splits, files = read_splits(task, recipe, watch=watch)
     own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
     task = task.learn_labels(own, path=recipe.data.train)
     for split, examples in splits.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,28 @@ from bertft.loaders.json_text import read_json_text
 HINT = "score the run: bertft eval"
 
 
-def list_runs() -> list[dict[str, Any]]:
-    """Path, recipe, mode, split, metric and value of every finished run, oldest first."""
-    return [
-        {
-            "run": str(run.path),
-            "recipe": run.recipe_name,
-            "mode": run.mode,
-            "split": run.scores["split"],
-            "n": run.scores["n"],
-            "metric": run.scores["metric"],
-            "value": run.scores["metrics"][run.scores["metric"]]["value"],
-        }
-        for run in finished_runs()
-    ]
+def list_runs(*, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Path, recipe, mode, split, metric and value of every finished run, oldest first.
+
+    ``tell`` is given a line for each that is damaged.
+    """
+    rows = []
+    for run in finished_runs():
+        try:
+            rows.append(
+                {
+                    "run": str(run.path),
+                    "recipe": run.recipe_name,
+                    "mode": run.mode,
+                    "split": run.scores["split"],
+                    "n": run.scores["n"],
+                    "metric": run.scores["metric"],
+                    "value": run.scores["metrics"][run.scores["metric"]]["value"],
+                }
+            )
+        except RunError as error:
+            tell(f"left out: {error}")
+    return rows
 
 
 def show_run(path: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ Naming = Callable[[Any], Any]
 _UNFIT = (ValueError, IndexError, OverflowError, NotImplementedError)
 """What Arrow raises for values that Python cannot hold: bytes that are no text, a year 60000."""
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
+_OFF: ContextVar[bool] = ContextVar("hub_is_off", default=False)
 _COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
 
 
@@ -197,12 +199,39 @@ def _load(hub: HubName, *, path: str) -> Any:
         hint = "work in another folder, or leave out 'hub:' and name the files in it"
         raise DataError(f"there is a local folder {hub.owner_name}", path=path, hint=hint)
     try:
-        with _silent():
+        with _silent(), _cache_only():
             return datasets.load_dataset(
                 hub.owner_name, hub.config or None, revision=hub.revision or None
             )
     except Exception as error:  # datasets, httpx and fsspec raise an open set of types here
         raise _failure(error, hub=hub, path=path) from error
+
+
+@contextmanager
+def hub_is_off(*, off: bool) -> Iterator[None]:
+    """What is read inside comes from the cache if ``off``; else as the environment says."""
+    before = _OFF.set(off or _OFF.get())
+    try:
+        yield
+    finally:
+        _OFF.reset(before)
+
+
+@contextmanager
+def _cache_only() -> Iterator[None]:
+    """Inside ``hub_is_off``: tell the libraries, which read their environment once, on import."""
+    if not _OFF.get():
+        yield
+        return
+    from datasets import config
+    from huggingface_hub import constants
+
+    before = config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager

@@ -6,7 +6,6 @@ only if a short measurement shows that it is faster.
 
 from __future__ import annotations
 
-import ctypes
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -22,8 +21,6 @@ from bertft.training import processes
 PROBE_SECONDS = 0.04
 PROBE_ROUNDS = 6
 WORTHWHILE = 1.3
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES = 2**30
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -38,16 +35,11 @@ class Runtime:
 
 
 def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
-    """Device and precision for this machine. Raises DeviceError for what it does not have.
-
-    On a CPU the process is set up to keep freed memory.
-    """
+    """Device and precision for this machine. Raises DeviceError for what it does not have."""
     if precision not in ("auto", *PRECISIONS):
         hint = did_you_mean(precision, ("auto", *PRECISIONS))
         raise DeviceError(f"no precision '{precision}'", hint=hint)
     device = _device(device)
-    if device == "cpu":
-        keep_freed_memory()
     chosen, reason = precision, "as set"
     if precision == "auto":
         chosen, reason = _best_precision(device)
@@ -75,20 +67,6 @@ def make_accelerator(runtime: Runtime) -> tuple[Accelerator, Runtime]:
         hint = "launch with --multi_gpu or --cpu: each process then holds the whole model"
         raise DeviceError(f"training with {kind.value} is not supported", hint=hint)
     return accelerator, runtime
-
-
-def keep_freed_memory() -> bool:
-    """Let the C library keep up to a GiB of what is freed; whether it is one that can (glibc).
-
-    Activations of several MB come and go in each step. Otherwise they are given back to the system
-    and faulted in anew: 8,000 page faults a step of MiniLM, a twentieth of its time.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    names = (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD)  # <malloc.h>
-    return all(mallopt(name, KEPT_BYTES) == 1 for name in names)
 
 
 def has_device(device: str) -> bool:

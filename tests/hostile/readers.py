@@ -182,7 +182,7 @@ def _read_settings(folder: Path) -> int:
 def _read_run(folder: Path) -> int:
     console = Console()
     with _inside(folder):
-        rows = list_runs()
+        rows = list_runs(tell=lambda line: None)
         console.show_table(list(rows[0]) if rows else ["run"], [list(row.values()) for row in rows])
         shown = show_run("runs/run")
         json.dumps(shown, ensure_ascii=False).encode()

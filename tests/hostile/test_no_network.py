@@ -39,6 +39,15 @@ for line in sys.stdin.read().splitlines():
 print("codes", *codes)
 """
 
+FROM_PYTHON = """
+import datasets, huggingface_hub  # they read the environment now, and no more
+import bertft
+try:
+    bertft.train("sentiment", train="hub:some/thing", offline=True)
+except bertft.errors.BertftError as error:
+    print(type(error).__name__)
+"""
+
 
 def watched(folder: Path, script: str, *, lines: list[list[str]]) -> tuple[str, str]:
     """What a process printed last, and what it called. The network is not switched off for it."""
@@ -87,3 +96,7 @@ def test_offline_not_even_the_hub_is_called(reviews, tmp_path):
         ["train", "sentiment", "--train", str(reviews["train"]), "--model", "a/b", "--offline"],
     ]
     assert watched(tmp_path, SEVERAL, lines=lines) == ("codes 2 2", "")
+
+
+def test_offline_from_python_calls_nobody_either(tmp_path):
+    assert watched(tmp_path, FROM_PYTHON, lines=[]) == ("DataError", "")

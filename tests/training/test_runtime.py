@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -145,25 +142,3 @@ def test_a_sharded_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
     with pytest.raises(DeviceError, match="FSDP is not supported; launch with --multi_gpu"):
         make_accelerator(Runtime("cpu", "fp32", "as set", 1))
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told")
-def test_on_a_cpu_freed_memory_is_kept() -> None:
-    """In a process of its own: the setting is for good."""
-    script = """
-import resource, torch
-from bertft.training.runtime import choose_runtime
-
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
-        [torch.ones(2_000_000) for _ in range(3)]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-choose_runtime(device="cpu", precision="fp32")
-faults()
-print(faults())
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 2000  # 60 tensors of 8 MB: 117,000 pages when each is given back
