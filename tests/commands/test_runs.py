@@ -54,11 +54,12 @@ class TestList:
     @pytest.mark.parametrize(
         "content", ["{", "[]", "{}", '{"n": 1}', '{"metric": "x", "metric": "y"}']
     )
-    def test_a_run_whose_scores_are_damaged_is_named(self, command, runs, content):
+    def test_a_run_whose_scores_are_damaged_is_named_and_left_out(self, command, runs, content):
         (runs / "b-first" / "scores.json").write_text(content, encoding="utf-8")
         code, out, err = command("runs", "list", "--json")
-        assert (code, out) == (2, "")
-        assert err.startswith("error: runs/b-first/scores.json: not readable (")
+        assert code == 0
+        assert [row["run"] for row in json.loads(out)] == ["runs/a-second"]
+        assert err.startswith("· left out: runs/b-first/scores.json: not readable (")
         assert err.endswith("; mend it, or take the run out of runs/\n")
 
     def test_none(self, command):
