@@ -120,9 +120,9 @@ def rows_of(encoded: list[Any]) -> Any:
 
     rows: list[dict[str, Any]] = []
     for one in encoded:
-        row: dict[str, Any] = {"input_ids": one.input_ids}
+        row: dict[str, Any] = {"input_ids": list(one.input_ids)}
         if one.token_type_ids:
-            row["token_type_ids"] = one.token_type_ids
+            row["token_type_ids"] = list(one.token_type_ids)
         if isinstance(one.target, tuple):
             row["start_positions"], row["end_positions"] = one.target
         else:
