@@ -22,7 +22,7 @@ from bertft.commands.run_folder import (
     write_json,
 )
 from bertft.commands.watch import Silent, Watch
-from bertft.contracts import Answer, Scores
+from bertft.contracts import Answer, Scores, SelfSupervised
 from bertft.errors import RunError
 from bertft.evaluation.intervals import bootstrap
 from bertft.recipe import Recipe, load_recipe, parse_recipe
@@ -117,10 +117,12 @@ def score_split(
     the task's own.
     """
     task = predictor.task
+    # What a self-supervised task makes of an example depends on the others.
+    size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
     answers: list[Answer] = []
     gold: list[dict[str, Any]] = []
-    for start in range(0, len(examples), WINDOW):
-        window = examples[start : start + WINDOW]
+    for start in range(0, len(examples), size):
+        window = examples[start : start + size]
         for example, pieces in zip(window, predictor.pieces(window), strict=True):
             answers.append(task.decode(example, pieces))
             gold.append(task.gold(example, answers[-1], pieces))

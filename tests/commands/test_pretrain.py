@@ -284,6 +284,20 @@ def test_what_is_refused(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_the_final_scores_are_of_the_pairs_of_training(
+    command: Command, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bertft.commands.evaluate.WINDOW", 3)
+    corpus = write_corpus(tmp_path / "corpus.txt")
+    held = write_corpus(tmp_path / "held.txt", documents=16)
+    arguments = ["pretrain", corpus, "--dev", held, "--model", str(base), "--out", "run"]
+    assert command(*arguments, *FLAGS)[0] == 0
+    with Path("run/journal.jsonl").open(encoding="utf-8") as file:
+        found = [one["scores"] for one in map(json.loads, file) if one["event"] == "scores"]
+    final = {name: one["value"] for name, one in scores_of("run")["metrics"].items()}
+    assert final == pytest.approx(found[-1], abs=1e-5)
+
+
 def test_a_loss_may_choose_the_checkpoint(command: Command, base: Path, tmp_path: Path) -> None:
     """The lower the better: the best step is that of the lowest loss on dev."""
     corpus = write_corpus(tmp_path / "corpus.txt")
