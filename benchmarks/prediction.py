@@ -153,7 +153,7 @@ def peer_seconds(name: str, options: argparse.Namespace, out: Path) -> tuple[flo
 
 
 def own_seconds(options: argparse.Namespace, out: Path) -> tuple[float, Any]:
-    """The same for bertft. Its function loads the model: that part is measured and taken off."""
+    """The same for bertft, whose function is handed the model that is loaded already."""
     from bertft.commands import predict_files as own
     from bertft.commands.predict import load
     from bertft.commands.watch import Silent

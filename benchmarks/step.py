@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from bertft.commands import prepare
+from bertft.commands import build, prepare
 from bertft.commands.watch import Silent
 from bertft.contracts import Progress
 from bertft.training import loop
@@ -57,14 +57,14 @@ def main() -> None:
 
 def _milliseconds(job: prepare.Job, *, cheap: bool, steps: int) -> float:
     """CPU milliseconds of one optimizer step, after two that warm up."""
-    model, head = prepare.build_model(job)
-    replace = prepare.cheap_on_cpu
+    model, head = build.build_model(job)
+    replace = build.cheap_on_cpu
     if not cheap:
-        prepare.cheap_on_cpu = lambda _job, _model: []
+        build.cheap_on_cpu = lambda _job, _model: []
     try:
-        trainer: Any = prepare.make_trainer(job, model, head)
+        trainer: Any = build.make_trainer(job, model, head)
     finally:
-        prepare.cheap_on_cpu = replace
+        build.cheap_on_cpu = replace
     reports = loop.run(trainer, progress=Progress(), evaluate=None)
     list(islice(reports, 2))
     started = time.process_time()

@@ -101,7 +101,7 @@ def figures(
 
 
 def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
-    from bertft.commands.prepare import build_model, make_trainer
+    from bertft.commands.build import build_model, make_trainer
     from bertft.commands.train import dev_scorer
     from bertft.contracts import Progress
     from bertft.training import loop

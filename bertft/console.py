@@ -144,8 +144,7 @@ class Console:
         """Metrics with their intervals beside the baseline, then the classes."""
         title = _safe(f"{content['split']}: {content['n']:,} examples")
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        floor_name = "baseline" if "mlm_loss" in content["metrics"] else "majority"
-        for heading in ("score", "value", "95 % interval", floor_name):
+        for heading in ("score", "value", "95 % interval", "baseline"):
             table.add_column(heading, justify="left" if heading == "score" else "right")
         for name, score in content["metrics"].items():
             low, high = score.get("low"), score.get("high")

@@ -13,7 +13,7 @@ def examine() -> dict[str, Any]:
     import torch
 
     from bertft.commands.run_folder import PACKAGES
-    from bertft.encoder.load import local_models
+    from bertft.encoder.load import is_offline, local_models
     from bertft.training.runtime import choose_runtime, matrix_rate
 
     runtime = choose_runtime()
@@ -29,5 +29,5 @@ def examine() -> dict[str, Any]:
         "precision": f"{runtime.precision} ({runtime.reason})",
         "CPU matrix GFLOP/s": {name: round(rate) for name, rate in speeds.items()},
         "models here": local_models(),
-        "offline": os.environ.get("HF_HUB_OFFLINE", "") in {"1", "true"},
+        "offline": is_offline(),
     }

@@ -68,7 +68,7 @@ tags: [bertft]
 
 # {card["recipe"]}
 
-{_description(recipe)}{_how(settings.mode)} `{card["encoder"]["name"]}`
+{_description(recipe)}{_how(task["name"], settings.mode)} `{card["encoder"]["name"]}`
 ({card["encoder"]["revision"] or "local folder"}).
 
 {facts}- Longest input: {card["max_length"]} tokens
@@ -86,9 +86,11 @@ tags: [bertft]
 """
 
 
-def _how(mode: str) -> str:
+def _how(task: str, mode: str) -> str:
     if mode == "features":
         return "A head trained with bertft on the frozen states of"
+    if task == "pretraining":
+        return "Pre-trained with bertft from"
     return "Fine-tuned with bertft from"
 
 

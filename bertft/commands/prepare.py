@@ -1,47 +1,35 @@
-"""What comes before the first step: a request in, a Job, its model, trainer and plan out.
+"""What training starts from: a request in, a Job out, with all data read, checked and encoded.
 
-    flags + recipe -> examples -> labels -> encoder -> Encoded -> model, head -> loop.Trainer
+    flags + recipe -> examples -> labels -> encoder -> Encoded        (then build.py)
 
-Nothing is written to disk here. Read order: TrainRequest, Job, read_recipe, prepare, then
-build_model, make_trainer and training_plan, in the order in which ``train`` calls them.
+Nothing is written to disk here. Read order: TrainRequest, Job, read_recipe, prepare.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from transformers import PreTrainedModel
 
 from bertft.commands.findings import quick_findings
 from bertft.commands.reading import hold_out, read_examples
-from bertft.commands.watch import TrainingPlan, Watch
-from bertft.contracts import Encoded, Head, SelfSupervised, Task
-from bertft.encoder.averaging import add_averaging
-from bertft.encoder.dropout import use_fast_dropout
+from bertft.commands.watch import Watch
+from bertft.contracts import Encoded, SelfSupervised, Task
 from bertft.encoder.load import (
     Encoder,
-    check_vocabulary,
     decomposes_hangul,
     load_encoder,
     usable_length,
 )
-from bertft.encoder.lookup import use_lookups
-from bertft.encoder.packing import Packer, choose_batcher
-from bertft.encoder.states import take_states
 from bertft.errors import ModelError, RecipeError, RunError
-from bertft.heads.hidden import states_read_by
 from bertft.loaders.hub import hub_is_off
 from bertft.recipe import DataSettings, Recipe, TrainingSettings, load_recipe
 from bertft.tasks import make_task
-from bertft.training import loop
-from bertft.training.optimizer import freeze_encoder, make_optimizer
-from bertft.training.plan import Plan
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
 
 HANGUL_SHARE = 0.1
@@ -231,125 +219,3 @@ def refuse_decomposed_hangul(examples: Sequence[Any], encoder: Encoder) -> None:
         what = f"{korean} of {len(examples)} texts are Korean, and {encoder.name} splits Hangul"
         hint = "choose a Korean model ('bertft models list --language ko')"
         raise ModelError(f"{what} into jamo", hint=f"{hint} or --set model.decomposed_hangul=true")
-
-
-def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
-    """The model with a new head, from the recipe's seed; frozen as the recipe says."""
-    settings = job.recipe.training
-    head = job.task.head(job.splits["train"])
-    set_seed(settings.seed)
-    model = head.build(job.encoder.folder)
-    check_vocabulary(model, job.encoder.tokenizer)
-    pool_tokens(job, model, head)
-    is_frozen = settings.mode == "features"
-    if is_frozen or settings.freeze == "encoder":
-        freeze_encoder(model)
-    if settings.gradient_checkpointing and not is_frozen:
-        # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
-        new: Any = getattr(model, "activation_checkpointing_enable", None)
-        enable = new or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
-    return model, head
-
-
-def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
-    """Let the head read the mean of all tokens where ``model.pooling`` asks for it.
-
-    Raises:
-        ModelError: it asks for what this encoder or task does not allow.
-    """
-    pooling = job.recipe.model.pooling
-    if pooling == "mean" and not head.pools:
-        what = f"model.pooling = mean: the head of {job.task.name} reads every token"
-        raise ModelError(what, hint="leave it out")
-    wanted = pooling == "mean" or (pooling == "auto" and job.recipe.training.mode == "features")
-    if wanted and head.pools and not add_averaging(model) and pooling == "mean":
-        what = f"model.pooling = mean: {job.encoder.name} takes no layer that averages"
-        raise ModelError(what, hint="--set model.pooling=first, or choose another encoder")
-
-
-def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
-    """The loop's inputs; model and optimizer are handed to Accelerate here."""
-    settings, accelerator = job.recipe.training, job.accelerator
-    metric = settings.metric or job.task.metric
-    encoded = job.encoded["train"]
-    plan = Plan(
-        lengths=tuple(len(one) for one in encoded),
-        batch_size=settings.batch_size,
-        accumulation=settings.gradient_accumulation,
-        epochs=settings.epochs,
-        seed=settings.seed,
-        processes=accelerator.num_processes,
-    )
-    fused = job.runtime.device in ("cpu", "cuda")
-    model = model.to(accelerator.device)
-    optimizer = make_optimizer(model, settings, fused=fused)
-    tokenizer = job.encoder.tokenizer
-    batcher = choose_batcher(model, tokenizer, head=head)
-    if settings.mode == "features":
-        readout = states_read_by(head)
-        take_states(model, tokenizer, head=head, batcher=batcher, readout=readout)
-    before_step = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    ids = [job.splits["train"][one.example].id for one in encoded]
-    task, tokenizer = job.task, job.encoder.tokenizer
-    vary = task.vary(tokenizer, seed=settings.seed) if isinstance(task, SelfSupervised) else None
-    return loop.Trainer(
-        prepared,
-        head,
-        encoded,
-        ids,
-        batcher,
-        plan,
-        settings,
-        optimizer,
-        accelerator,
-        metric,
-        before_step,
-        vary,
-    )
-
-
-def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Callable[[], None]]:
-    """Replace what torch does dearly on a CPU; what has to be called before each step."""
-    use_fast_dropout(model)
-    if job.accelerator.num_processes > 1:  # they exchange the gradients that torch makes
-        return []
-    return [table.begin for table in use_lookups(model)]
-
-
-def training_plan(
-    job: Job, trainer: loop.Trainer, model: PreTrainedModel, *, out: str
-) -> TrainingPlan:
-    """What is about to happen, counted."""
-    encoded = [one for split in job.encoded.values() for one in split]
-    own = isinstance(job.task, SelfSupervised)  # it cuts as it likes, and says so in remarks
-    unknown = job.encoder.tokenizer.unk_token_id
-    tokens = sum(len(one) for one in job.encoded["train"])
-    unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
-    settings = job.recipe.training
-    batch = f"{settings.batch_size}"
-    if settings.gradient_accumulation > 1:
-        batch += f" x {settings.gradient_accumulation}"
-    return TrainingPlan(
-        task=job.task.name,
-        model=job.encoder.name,
-        parameters=sum(p.numel() for p in model.parameters()),
-        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        labels=job.task.labels,
-        examples={split: len(examples) for split, examples in job.splits.items()},
-        windows=len(job.encoded["train"]),
-        truncated=len({(id(one), one.example) for one in encoded if one.dropped and not own}),
-        unknown_share=unk / max(1, tokens),
-        epochs=settings.epochs,
-        steps=trainer.plan.total_steps,
-        batch=batch,
-        device=job.runtime.device,
-        precision=job.runtime.precision,
-        reason=job.runtime.reason,
-        threads=job.runtime.threads,
-        packed=isinstance(trainer.batcher, Packer),
-        run=out,
-        mode=settings.mode,
-        files=job.files,
-    )

@@ -24,6 +24,7 @@ from bertft.commands.watch import Silent, Watch
 from bertft.encoder.fresh import RATES, Shape, make_encoder
 from bertft.errors import DataError, RecipeError
 from bertft.loaders.files import STDIN
+from bertft.loaders.hub import hub_is_off
 from bertft.recipe import Recipe
 from bertft.tasks.pretraining import from_options
 from bertft.training.checkpoint import replace_folder
@@ -65,7 +66,7 @@ def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainRe
     if request.model:
         return train(asked, watch=watch)
     recipe = read_recipe(asked)
-    with _start_folder(run, dry_run=request.dry_run) as start:
+    with hub_is_off(off=request.offline), _start_folder(run, dry_run=request.dry_run) as start:
         _make_start(start, request, recipe, watch=watch)
         return train(replace(asked, model=str(start)), watch=watch)
 

@@ -164,12 +164,18 @@ def _scores(scores: Mapping[str, Any]) -> str:
         rows.append(row)
     notes = []
     if baseline:
-        is_question = "exact_match" in scores["metrics"]
-        always = "nothing" if is_question else "the most frequent label"
-        notes.append(f"The baseline always answers {always}.")
+        notes.append(f"The baseline {_baseline(scores['metrics'])}.")
     if unseen:
         notes.append(f"Without train: the {unseen['n']:,} examples that are not also in train.")
     return table(header, rows) + "".join(f"<p class=soft>{note}</p>" for note in notes)
+
+
+def _baseline(metrics: Mapping[str, Any]) -> str:
+    if "mlm_loss" in metrics:
+        return "knows only how often each token stands in the training text"
+    if "exact_match" in metrics:
+        return "always answers nothing"
+    return "always answers the most frequent label"
 
 
 def _number(value: float | None) -> str:

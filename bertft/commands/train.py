@@ -18,20 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands import run_folder
+from bertft.commands.build import build_model, make_trainer, training_plan
 from bertft.commands.cost import CostPreview, measure_cost
 from bertft.commands.evaluate import score_split, scores_content, write_scores
 from bertft.commands.features import encoding_cost, feature_notes, learn_from_states
 from bertft.commands.findings import unseen_scores
 from bertft.commands.predict import load
-from bertft.commands.prepare import (
-    Job,
-    TrainRequest,
-    build_model,
-    make_trainer,
-    prepare,
-    read_recipe,
-    training_plan,
-)
+from bertft.commands.prepare import Job, TrainRequest, prepare, read_recipe
 from bertft.commands.report import read_about
 from bertft.commands.resume import best_is_lost, environment, find_checkpoint, go_on
 from bertft.commands.saving import SaveClock, save_best, state_saver
@@ -48,7 +41,7 @@ from bertft.training.journal import Journal, cut_back
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """The run directory and its final scores; ``majority`` is the baseline of the same split."""
+    """The run directory and its final scores, as scores.json has them."""
 
     run: Path
     task: str

@@ -338,7 +338,7 @@ def _fetch(hub_id: str, *, revision: str, offline: bool, wanted: Sequence[str]) 
             revision=revision or None,
             allow_patterns=list(wanted),
             ignore_patterns=UNWANTED_FILES,
-            local_files_only=offline or _hub_is_off(),
+            local_files_only=offline or is_offline(),
         )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         if _is_absent(error):
@@ -349,7 +349,8 @@ def _fetch(hub_id: str, *, revision: str, offline: bool, wanted: Sequence[str]) 
     return Path(folder), Path(folder).name
 
 
-def _hub_is_off() -> bool:
+def is_offline() -> bool:
+    """Whether the environment keeps everything from the Hub, as huggingface_hub reads it."""
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
 

@@ -87,6 +87,8 @@ def test_going_on_with_a_checkpoint(command: Command, base: Path, tmp_path: Path
     assert metrics["mlm_accuracy"] > scores["baseline"]["mlm_accuracy"]
     assert metrics["perplexity"] == pytest.approx(np.exp(metrics["mlm_loss"]))
     assert not list(tmp_path.glob("*-start"))
+    assert "Pre-trained with bertft from" in Path("run/best/README.md").read_text("utf-8")
+    assert "knows only how often each token stands" in Path("run/report.html").read_text("utf-8")
 
     # What is saved says the same in transformers, on the same masks and pairs.
     card = json.loads(Path("run/best/bertft.json").read_text(encoding="utf-8"))

@@ -125,7 +125,10 @@ class TestTold:
 
         def elsewhere(job):
             found = now(job)
-            return found | {"threads": 7, "versions": found["versions"] | {"torch": "9.0"}}
+            return found | {
+                "threads": found["threads"] + 7,
+                "versions": found["versions"] | {"torch": "9.0"},
+            }
 
         monkeypatch.setattr(resuming, "environment", elsewhere)
         watch = Stopper(0, crash)
@@ -133,7 +136,8 @@ class TestTold:
         (torch,) = [note for note in watch.notes if "versions.torch was" in note]
         assert torch.startswith("not as when the run was started: ")
         assert torch.endswith('is "9.0"')
-        assert any("threads was 1, is 7" in note for note in watch.notes)
+        threads = json.loads((run / "environment.json").read_text("utf-8"))["threads"]
+        assert any(f"threads was {threads}, is {threads + 7}" in note for note in watch.notes)
         assert torch in notes(run)
         assert outcome(run) == whole
 

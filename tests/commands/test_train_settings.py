@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from bertft.commands.prepare import build_model, prepare, read_recipe
+from bertft.commands.build import build_model
+from bertft.commands.prepare import prepare, read_recipe
 from bertft.commands.train import train
 from bertft.commands.watch import Silent
 from bertft.recipe import load_recipe

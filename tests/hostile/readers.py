@@ -233,7 +233,7 @@ def _train_on(folder: Path) -> int:
         train=str(folder / "train.csv"),
         model=str(folder / "runs" / "run" / "best"),
     )
-    from bertft.commands.prepare import build_model, make_trainer
+    from bertft.commands.build import build_model, make_trainer
 
     job = prepare(read_recipe(request), request, watch=Silent())
     model, head = build_model(job)

@@ -58,7 +58,7 @@ def start(steady: Path, tmp_path: Path) -> Start:
 
     Settings are ``section.key=value``; ``rows`` are the training data, ``model`` the encoder.
     """
-    from bertft.commands import prepare
+    from bertft.commands import build, prepare
     from bertft.commands.watch import Silent
 
     def write(name: str, rows: Rows) -> str:
@@ -78,8 +78,8 @@ def start(steady: Path, tmp_path: Path) -> Start:
         path.write_text(tomli_w.dumps(recipe), encoding="utf-8")
         request = prepare.TrainRequest(recipe=str(path), overrides=settings)
         job = prepare.prepare(prepare.read_recipe(request), request, watch=Silent())
-        network, head = prepare.build_model(job)
-        trainer = prepare.make_trainer(job, network, head)
+        network, head = build.build_model(job)
+        trainer = build.make_trainer(job, network, head)
         return SimpleNamespace(job=job, model=network, head=head, trainer=trainer)
 
     return begin
