@@ -3,9 +3,10 @@
     python benchmarks/pretraining.py --articles squad/train.json --sentences sst2/train.tsv \\
         nsmc/train.tsv --train sst2/train.tsv --dev sst2/dev.tsv --out DIR
 
-A corpus is written to DIR: the articles of SQuAD files, which have next sentences, and the texts of
-tables, which have none. A tenth of the articles and a hundredth of the texts are held out. After
-``bertft pretrain`` the recipe sst2 is trained from it, and from the same encoder untrained. Prints
+A corpus is written to DIR: the paragraphs of SQuAD files, which have next sentences, and the texts
+of tables, which have none. Held out are whole articles, a tenth, and of the others every tenth
+paragraph; of the texts a hundredth. After ``bertft pretrain`` the recipe sst2 is trained from it,
+from the encoder that it started with, and from random weights of the same architecture. Prints
 JSON: losses are in nats per masked token, ``unigrams`` knows only how frequent tokens are.
 """
 
@@ -34,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder to create")
     parser.add_argument("--size", default="mini")
     parser.add_argument("--vocabulary", type=int, default=16_000)
+    parser.add_argument("--embeddings", choices=("counted", "random"), default="counted")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--set", action="append", default=[], help="further settings of pretrain")
     parser.add_argument("--tune-rate", type=float, default=2e-4, help="learning rate of sst2")
@@ -46,11 +48,10 @@ def arguments() -> argparse.Namespace:
 # Corpus
 
 
-def articles(path: Path) -> Iterator[str]:
-    """Documents: the paragraphs of an article, one to a line."""
+def articles(path: Path) -> Iterator[list[str]]:
+    """The paragraphs of each article."""
     for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
-        contexts = (" ".join(one["context"].split()) for one in article["paragraphs"])
-        yield "\n".join(contexts)
+        yield [" ".join(one["context"].split()) for one in article["paragraphs"]]
 
 
 def sentences(path: Path) -> Iterator[str]:
@@ -62,20 +63,32 @@ def sentences(path: Path) -> Iterator[str]:
 
 
 def write_corpus(options: argparse.Namespace, folder: Path) -> list[Path]:
-    """The files to train on; beside them held.txt."""
-    held: list[str] = []
-    files = []
-    for number, path in enumerate([*options.articles, *options.sentences]):
-        whole = path in options.articles
-        texts = list(articles(path) if whole else sentences(path))[: options.lines]
-        every = 10 if whole else 100
-        held += texts[::every]
-        kept = [text for place, text in enumerate(texts) if place % every]
-        files.append(folder / f"{number}-{path.parent.name}.txt")
-        # A file without blank lines is a list of sentences.
-        files[-1].write_text(("\n\n" if whole else "\n").join(kept) + "\n", encoding="utf-8")
-    (folder / "held.txt").write_text("\n\n".join(held) + "\n", encoding="utf-8")
+    """The files to train on; beside them held.txt and articles.txt, which are held out."""
+    known, new = list[list[str]](), list[list[str]]()
+    for path in options.articles:
+        for number, paragraphs in enumerate(list(articles(path))[: options.lines]):
+            (known if number % 10 else new).append(paragraphs)
+    paragraphs = [one for article in known for one in article]
+    held = paragraphs[::10]
+    # Blank lines part documents; a file without them is a list of sentences.
+    files = [write(folder / "paragraphs.txt", _without_tenths(paragraphs), between="\n\n")]
+    for path in options.sentences:
+        texts = list(sentences(path))[: options.lines]
+        held += texts[::100]
+        kept = [text for place, text in enumerate(texts) if place % 100]
+        files.append(write(folder / f"{path.parent.name}.txt", kept, between="\n"))
+    write(folder / "held.txt", held, between="\n\n")
+    write(folder / "articles.txt", [one for article in new for one in article], between="\n\n")
     return files
+
+
+def write(path: Path, texts: list[str], *, between: str) -> Path:
+    path.write_text(between.join(texts) + "\n", encoding="utf-8")
+    return path
+
+
+def _without_tenths(texts: list[str]) -> list[str]:
+    return [text for place, text in enumerate(texts) if place % 10]
 
 
 def first_rows(path: Path, target: Path, *, count: int | None) -> Path:
@@ -96,6 +109,12 @@ def bertft(*words: object) -> float:
     return time.perf_counter() - started
 
 
+def told(*words: object) -> str:
+    """What the command writes to stdout."""
+    command = [sys.executable, "-m", "bertft", *map(str, words)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+
+
 def steps_of(run: Path) -> dict[str, float]:
     """Tokens a second, and the seconds of the steps, without evaluations and checkpoints."""
     with (run / "journal.jsonl").open(encoding="utf-8") as file:
@@ -106,28 +125,42 @@ def steps_of(run: Path) -> dict[str, float]:
 
 
 def scores_of(run: Path) -> dict[str, Any]:
-    content = json.loads((run / "scores.json").read_text(encoding="utf-8"))
-    floor = {name: round(value, 4) for name, value in content["baseline"].items()}
-    metrics = {name: round(one["value"], 4) for name, one in content["metrics"].items()}
-    return {"metrics": metrics, "baseline": floor}
+    return rounded(json.loads((run / "scores.json").read_text(encoding="utf-8")))
+
+
+def rounded(scores: dict[str, Any]) -> dict[str, Any]:
+    baseline = {name: round(value, 4) for name, value in scores["baseline"].items()}
+    metrics = {name: round(one["value"], 4) for name, one in scores["metrics"].items()}
+    return {"metrics": metrics, "baseline": baseline}
 
 
 def pretrain(options: argparse.Namespace, corpus: list[Path], run: Path) -> dict[str, Any]:
+    folder = corpus[0].parent
     settings = [f"training.epochs={options.epochs}", *options.set]
     flags = [word for one in settings for word in ("--set", one)]
     flags += ["--size", options.size, "--vocab-size", options.vocabulary, "--seed", options.seed]
-    held = corpus[0].parent / "held.txt"
+    flags += ["--embeddings", options.embeddings]
+    held = folder / "held.txt"
     seconds = bertft("pretrain", *corpus, "--dev", held, "--out", run, *flags)
-    scores = scores_of(run)
-    names = {"mlm_loss": "unigrams", "mlm_accuracy": "most_frequent", "nsp_accuracy": "majority"}
-    found = {
-        name: {"value": scores["metrics"][name], baseline: scores["baseline"][name]}
-        for name, baseline in names.items()
-        if name in scores["metrics"]
-    }
+    new = ("--data", folder / "articles.txt")
     megabytes = sum(path.stat().st_size for path in corpus) / 1e6
-    whole = {"corpus_megabytes": round(megabytes, 2), "seconds_in_all": round(seconds)}
-    return found | whole | steps_of(run)
+    return {
+        "held_out": scores_of(run),
+        "new_articles": rounded(json.loads(told("eval", run, *new, "--json"))),
+        "corpus_megabytes": round(megabytes, 2),
+        "seconds_in_all": round(seconds),
+        **steps_of(run),
+    }
+
+
+def random_weights(start: Path, target: Path, *, seed: int) -> Path:
+    """The architecture and the tokenizer of an encoder; its weights are random."""
+    from transformers import AutoTokenizer, BertConfig, BertForPreTraining, set_seed
+
+    set_seed(seed)
+    AutoTokenizer.from_pretrained(start).save_pretrained(target)
+    BertForPreTraining(BertConfig.from_pretrained(start)).save_pretrained(target)
+    return target
 
 
 def tune(options: argparse.Namespace, model: Path, run: Path) -> dict[str, float]:
@@ -149,8 +182,10 @@ def main() -> None:
     corpus = write_corpus(options, options.out)
     run = options.out / "run"
     result: dict[str, Any] = {"size": options.size, "pretraining": pretrain(options, corpus, run)}
-    result["sst2_pretrained"] = tune(options, run, options.out / "tuned")
-    result["sst2_untrained"] = tune(options, Path(f"{run}-start"), options.out / "untuned")
+    start = Path(f"{run}-start")
+    random = random_weights(start, options.out / "random", seed=options.seed)
+    for name, model in (("pretrained", run), ("start", start), ("random", random)):
+        result[f"sst2_from_{name}"] = tune(options, model, options.out / f"sst2-{name}")
     text = json.dumps(result, indent=2)
     (options.out / "result.json").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -182,6 +182,13 @@ class Size(StrEnum):
     BASE = "base"
 
 
+class Embeddings(StrEnum):
+    """Where the word embeddings of a new BERT come from."""
+
+    COUNTED = "counted"
+    RANDOM = "random"
+
+
 @app.command()
 def pretrain(
     corpus: Annotated[
@@ -204,6 +211,10 @@ def pretrain(
     lower_case: Annotated[
         bool, typer.Option("--lower-case", help="A new vocabulary without capitals.")
     ] = False,
+    embeddings: Annotated[
+        Embeddings | None,
+        typer.Option(help="Where word embeddings of a new BERT start: counted if left out."),
+    ] = None,
     no_nsp: Annotated[
         bool, typer.Option("--no-nsp", help="Masked tokens only, no next sentences.")
     ] = False,
@@ -222,8 +233,8 @@ def pretrain(
     """Pre-train an encoder on plain text: from scratch, or going on with one."""
     from bertft.errors import RecipeError
 
-    if model and (size or vocab_size or lower_case):
-        what = "--size, --vocab-size and --lower-case describe a new encoder"
+    if model and (size or vocab_size or lower_case or embeddings):
+        what = "--size, --vocab-size, --lower-case and --embeddings describe a new encoder"
         raise RecipeError(what, hint="leave out --model, or leave them out")
     console = open_console(offline=offline)
     from bertft.commands.pretrain import PretrainRequest
@@ -237,6 +248,7 @@ def pretrain(
         size=(size or Size.TINY).value,
         vocabulary=vocab_size or 30_000,
         lower_case=lower_case,
+        counted=embeddings is not Embeddings.RANDOM,
         next_sentence=not no_nsp,
         whole_words=whole_words,
         out=out,

@@ -346,8 +346,15 @@ class Task(Protocol[E]):
 class SelfSupervised(Protocol):
     """A task that makes its own targets, others in each epoch, and learns from inputs alone."""
 
-    def vary(self, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Vary:
-        """A pure function: what it returns depends on seed, epoch and index only."""
+    def vary(
+        self,
+        examples: Sequence[Any],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int,
+        seed: int,
+    ) -> Vary:
+        """What an Encoded of these examples becomes: depends on seed, epoch and index only."""
         ...
 
     def new_parts(self, folder: Path) -> list[str]:

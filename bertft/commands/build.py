@@ -16,7 +16,7 @@ from bertft.commands.watch import TrainingPlan
 from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import use_fast_dropout
-from bertft.encoder.load import check_vocabulary
+from bertft.encoder.load import check_vocabulary, usable_length
 from bertft.encoder.lookup import use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
@@ -87,7 +87,11 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     prepared, optimizer = accelerator.prepare(model, optimizer)
     ids = [job.splits["train"][one.example].id for one in encoded]
     task, tokenizer = job.task, job.encoder.tokenizer
-    vary = task.vary(tokenizer, seed=settings.seed) if isinstance(task, SelfSupervised) else None
+    vary = None
+    if isinstance(task, SelfSupervised):
+        length = usable_length(job.encoder.folder, asked=job.recipe.model.max_length)
+        train = job.splits["train"]
+        vary = task.vary(train, tokenizer, max_length=length, seed=settings.seed)
     return loop.Trainer(
         prepared,
         head,

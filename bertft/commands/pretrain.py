@@ -43,6 +43,7 @@ class PretrainRequest:
     size: str = "tiny"
     vocabulary: int = 30_000
     lower_case: bool = False
+    counted: bool = True
     next_sentence: bool = True
     whole_words: bool = False
     out: str = ""
@@ -131,12 +132,18 @@ def _make_start(start: Path, request: PretrainRequest, recipe: Recipe, *, watch:
     splits, files = read_splits(task, recipe, watch=Silent())  # train reads them again, and tells
     own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
     task = task.learn_labels(own, path=recipe.data.train)
-    shape = Shape(request.size, request.vocabulary, lower_case=request.lower_case, pairs=task.pairs)
+    shape = Shape(
+        request.size,
+        request.vocabulary,
+        lower_case=request.lower_case,
+        pairs=task.pairs,
+        counted=request.counted,
+    )
 
     def write(folder: Path) -> None:
         size = make_encoder(
             folder,
-            [sentence for one in splits["train"] for sentence in one.sentences],
+            [text for one in splits["train"] for text in one.texts],
             shape=shape,
             seed=recipe.training.seed,
             max_length=recipe.model.max_length,

@@ -1,15 +1,19 @@
-"""An untrained BERT: sentences go in, a folder with a WordPiece vocabulary and random weights out.
+"""An untrained BERT: texts go in, a folder with a WordPiece vocabulary and first weights comes out.
 
 The sizes are those of Google's small BERTs (Turc et al. 2019, Well-Read Students Learn Better).
+Weights are random, but that word embeddings may come from counts (counted.py).
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from accelerate.utils import set_seed
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import WordPieceTrainer
@@ -17,9 +21,11 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
+from bertft.encoder.counted import counted_vectors
 from bertft.encoder.zoo import ZOO
 from bertft.errors import DataError
 
@@ -36,6 +42,13 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 POSITIONS = 512
 CHARACTERS = 12_000
 """Most characters that a vocabulary holds: all Hangul syllables (11,172) and more."""
+BASE_SPREAD, BASE_WIDTH = 0.02, 768
+"""Standard deviation of BERT-base's random weights; in proportion to 1 / sqrt(width) at other ones,
+so that what a layer adds to its input is no smaller than there."""
+PLACE_SHARE = 0.4
+"""Spread of position and segment embeddings beside that of words which counts have placed."""
+COUNTED = 10_000_000
+"""Characters of text that are counted; of a larger corpus every n-th text."""
 ENOUGH = 20
 """Fewer entries than this, special ones included, are no vocabulary."""
 
@@ -48,12 +61,14 @@ class Shape:
     vocabulary: int
     lower_case: bool = False
     pairs: bool = True
+    counted: bool = True
+    """Word embeddings from counts, not random."""
 
 
 def make_encoder(
-    folder: Path, sentences: Sequence[str], *, shape: Shape, seed: int, max_length: int
+    folder: Path, texts: Sequence[str], *, shape: Shape, seed: int, max_length: int
 ) -> int:
-    """Fill ``folder``: a tokenizer learned from ``sentences``, weights drawn from ``seed``.
+    """Fill ``folder``: a tokenizer learned from ``texts``, weights drawn from ``seed``.
 
     Returns:
         The size of the vocabulary, smaller than asked for where the text gives no more.
@@ -62,7 +77,7 @@ def make_encoder(
         DataError: hardly any text.
     """
     entry = ZOO[SIZES[shape.size]]
-    tokenizer = train_tokenizer(sentences, shape=shape)
+    tokenizer = train_tokenizer(texts, shape=shape)
     if len(tokenizer) < ENOUGH:
         raise DataError(f"a vocabulary of {len(tokenizer)}: hardly any text", hint="give more")
     config = BertConfig(
@@ -72,19 +87,46 @@ def make_encoder(
         num_attention_heads=entry.heads,
         intermediate_size=4 * entry.hidden,
         max_position_embeddings=max(POSITIONS, max_length),
+        initializer_range=BASE_SPREAD * (BASE_WIDTH / entry.hidden) ** 0.5,
         pad_token_id=0,
     )
     tokenizer.save_pretrained(folder)
     set_seed(seed)
-    kind = BertForPreTraining if shape.pairs else BertForMaskedLM
-    kind(config).save_pretrained(folder)
+    model = (BertForPreTraining if shape.pairs else BertForMaskedLM)(config)
+    if shape.counted:
+        _count_words(model, texts, tokenizer, seed=seed)
+    model.save_pretrained(folder)
     return len(tokenizer)
 
 
-def train_tokenizer(sentences: Sequence[str], *, shape: Shape) -> PreTrainedTokenizerFast:
+def _count_words(
+    model: PreTrainedModel, texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, *, seed: int
+) -> None:
+    """Set word embeddings to what counts tell; those of special and unseen tokens stay random."""
+    step = 1 + sum(map(len, texts)) // COUNTED
+    some = [unicodedata.normalize("NFC", text) for text in texts[::step]]
+    rows = tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]
+    words, places, segments = (
+        model.base_model.get_parameter(f"embeddings.{name}_embeddings.weight")
+        for name in ("word", "position", "token_type")
+    )
+    vectors = counted_vectors(
+        map(np.asarray, rows), vocabulary=len(words), width=words.shape[1], seed=seed
+    )
+    if vectors is None:
+        return
+    counted = vectors.abs().sum(dim=1) > 0
+    counted[tokenizer.all_special_ids] = False
+    with torch.no_grad():
+        words[counted] = vectors[counted] * model.config.initializer_range
+        places.mul_(PLACE_SHARE)
+        segments.mul_(PLACE_SHARE)
+
+
+def train_tokenizer(texts: Sequence[str], *, shape: Shape) -> PreTrainedTokenizerFast:
     """A WordPiece tokenizer as BERT's, but that accents stay and Hangul is never taken apart.
 
-    The same sentences give the same vocabulary.
+    The same texts give the same vocabulary.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     # Accents are stripped by way of NFD, which would take Hangul syllables apart.
@@ -92,7 +134,7 @@ def train_tokenizer(sentences: Sequence[str], *, shape: Shape) -> PreTrainedToke
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), bert])
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    starts, goes_on = _characters(sentences, tokenizer, most=min(CHARACTERS, shape.vocabulary // 3))
+    starts, goes_on = _characters(texts, tokenizer, most=min(CHARACTERS, shape.vocabulary // 3))
     # tokenizers 0.23 numbers pieces in the order of a hash table that is another one in each
     # process, and breaks ties by number: here they are numbered beforehand.
     trainer = WordPieceTrainer(
@@ -103,7 +145,7 @@ def train_tokenizer(sentences: Sequence[str], *, shape: Shape) -> PreTrainedToke
         special_tokens=[*SPECIAL, *(f"##{one}" for one in goes_on)],
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sentences, trainer=trainer)
+    tokenizer.train_from_iterator(texts, trainer=trainer)
     vocabulary = tokenizer.get_vocab()
     pieces = SPECIAL + sorted(vocabulary.keys() - set(SPECIAL), key=vocabulary.__getitem__)
     tokenizer = _with_model(tokenizer, {piece: number for number, piece in enumerate(pieces)})
@@ -120,12 +162,12 @@ def train_tokenizer(sentences: Sequence[str], *, shape: Shape) -> PreTrainedToke
 
 
 def _characters(
-    sentences: Sequence[str], tokenizer: Tokenizer, *, most: int
+    texts: Sequence[str], tokenizer: Tokenizer, *, most: int
 ) -> tuple[list[str], list[str]]:
     """The most frequent characters that start words, and those that go on with them; in order."""
     words: Counter[str] = Counter()
-    for sentence in sentences:
-        normal = tokenizer.normalizer.normalize_str(sentence)
+    for text in texts:
+        normal = tokenizer.normalizer.normalize_str(text)
         words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal))
     counts: Counter[str] = Counter()
     for word, count in words.items():

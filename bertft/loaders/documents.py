@@ -37,6 +37,11 @@ class Document:
         return "\n".join(self.sentences)
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """What goes together: all of a whole document, else each sentence alone."""
+        return (self.text,) if self.whole else self.sentences
+
+    @property
     def group(self) -> str:
         return ""
 

@@ -1,9 +1,9 @@
 """Pre-training: documents go in; masked tokens and next sentences are learned from them alone.
 
-After Devlin et al. (2019, BERT, NAACL) and google-research/bert create_pretraining_data.py: pairs
-of texts are made once (segments.py), masks anew in each epoch (masks.py), those of dev and test
-once and for all. The model that is saved answers no texts by itself: it is an encoder for
-``bertft train RECIPE --model``, and for fill-mask.
+After Devlin et al. (2019, BERT, NAACL) and google-research/bert create_pretraining_data.py, but
+that each epoch has other pairs of texts (segments.py) and other masks (masks.py); those of dev and
+test are made once and for all. The model that is saved answers no texts by itself: it is an encoder
+for ``bertft train RECIPE --model``, and for fill-mask.
 
 A corpus is held in memory: ten bytes for each of its text, and twenty while its vocabulary is made.
 
@@ -34,10 +34,11 @@ from bertft.loaders.rows import is_plain_text
 from bertft.recipe import Section, parse_options
 from bertft.tasks.masks import make_masker, unmasked
 from bertft.tasks.segments import (
+    Corpus,
+    Place,
     Segments,
     Tokens,
     cut_sentences,
-    pair_segments,
     single_segments,
 )
 from bertft.tasks.text_rows import TextRows
@@ -117,11 +118,29 @@ class Pretraining:
     def new_parts(self, folder: Path) -> list[str]:
         return new_parts(folder, pairs=self.pairs)
 
-    def vary(self, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Vary:
-        """Other masks in each epoch: a pure function of (seed, epoch, index)."""
+    def vary(
+        self,
+        examples: Sequence[Document],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int,
+        seed: int,
+    ) -> Vary:
+        """Other masks in each epoch, and from the second on other pairs."""
         o = self.options
         masker = make_masker(tokenizer, share=o.mask_share, whole_words=o.whole_words)
-        return lambda one, epoch, index: masker(one, (seed, epoch, index))
+        corpus = self._corpus(examples, tokenizer, max_length=max_length)
+        places = [place for _, place, _ in self._segments(corpus)] if self.pairs else []
+
+        def varied(one: Encoded, epoch: int, index: int) -> Encoded:
+            place = places[index] if epoch and places else None
+            if place is not None:
+                draw = random.Random(f"{seed} {epoch} {index}")
+                segments, _ = corpus.pair_at(place, draw)
+                one = _encoded(segments, place.document, tokenizer)
+            return masker(one, (seed, epoch, index))
+
+        return varied
 
     def learn_inputs(
         self, encoded: Sequence[Encoded], tokenizer: PreTrainedTokenizerBase
@@ -140,16 +159,15 @@ class Pretraining:
         """Sequences of all documents, masked for the first time; ``vary`` masks them anew."""
         o = self.options
         masker = make_masker(tokenizer, share=o.mask_share, whole_words=o.whole_words)
+        corpus = self._corpus(examples, tokenizer, max_length=max_length)
         encoded = (
-            _encoded(segments, index, tokenizer)
-            for index, segments in self._segments(examples, tokenizer, max_length=max_length)
+            _encoded(segments, index, tokenizer) for index, _, segments in self._segments(corpus)
         )
         return [masker(one, (o.seed, 0, number)) for number, one in enumerate(encoded)]
 
-    def _segments(
+    def _corpus(
         self, examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase, *, max_length: int
-    ) -> Iterator[tuple[int, Segments]]:
-        """(index of the document, segments), in order."""
+    ) -> Corpus:
         documents = _token_ids(examples, tokenizer)
         room = max_length - 3  # [CLS] and two [SEP]
         partners = []
@@ -158,14 +176,18 @@ class Pretraining:
                 # Two sentences fit, so that little is lost where they are fitted.
                 documents[index] = cut_sentences(documents[index], longest=room // 2)
                 partners += [index] * (len(documents[index]) > 1)
-        known = frozenset(partners) if len(partners) > 1 else frozenset()
+        return Corpus(documents, partners if len(partners) > 1 else [], room)
+
+    def _segments(self, corpus: Corpus) -> Iterator[tuple[int, Place | None, Segments]]:
+        """(index of the document, where a pair begins, segments), in order."""
+        known = frozenset(corpus.partners)
         draw = random.Random(self.options.seed)
-        for index, document in enumerate(documents):
+        for index, document in enumerate(corpus.documents):
             if index in known:
-                found = pair_segments(documents, index, partners=partners, room=room, draw=draw)
+                yield from ((index, place, one) for place, one in corpus.pairs(index, draw))
             else:
-                found = single_segments(document, room=room + 1)
-            yield from ((index, one) for one in found)
+                singles = single_segments(document, room=corpus.room + 1)
+                yield from ((index, None, one) for one in singles)
 
     def remarks(self, examples: Sequence[Document], encoded: Sequence[Encoded]) -> list[str]:
         """Sequences that teach masks alone, and tokens that were cut off."""

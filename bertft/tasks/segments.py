@@ -35,6 +35,57 @@ class Segments:
     dropped: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pair begins: the index of a document and of its sentence; ``tokens`` it asks for."""
+
+    document: int
+    sentence: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Documents, and the indices of those of two sentences or more, which give pairs.
+
+    Both texts of a pair have ``room`` tokens together at most.
+    """
+
+    documents: Sequence[Sentences]
+    partners: Sequence[int]
+    room: int
+
+    def pairs(self, index: int, draw: random.Random) -> Iterator[tuple[Place, Segments]]:
+        """Pairs of one of ``partners``, half of them with a second text of another one.
+
+        Sentences that a random second text has put aside are read again. A last sentence that
+        nothing follows comes alone.
+        """
+        start = 0
+        while start < len(self.documents[index]):
+            short = draw.random() < SHORT_SHARE
+            place = Place(index, start, draw.randint(2, self.room) if short else self.room)
+            one, start = self.pair_at(place, draw)
+            yield place, one
+
+    def pair_at(self, place: Place, draw: random.Random) -> tuple[Segments, int]:
+        """The pair that begins at a place, and the sentence that the next one begins with."""
+        document, start = self.documents[place.document], place.sentence
+        end = _chunk_end(document, start, target=place.tokens)
+        chunk = document[start:end]
+        if len(chunk) == 1:
+            return Segments(chunk[0]), end
+        cut = draw.randint(1, len(chunk) - 1)
+        first, rest = _joined(chunk[:cut]), _joined(chunk[cut:])
+        if draw.random() < 0.5:
+            follows = _fitted(first, rest, FOLLOWS, place.document, room=self.room, draw=draw)
+            return follows, end
+        source = _other(place.document, self.partners, draw)
+        length = place.tokens - len(first)
+        second = _random_text(self.documents[source], length=length, draw=draw)
+        return _fitted(first, second, RANDOM, source, room=self.room, draw=draw), start + cut
+
+
 def single_segments(document: Sentences, *, room: int) -> Iterator[Segments]:
     """Whole sentences, as many as fit into ``room`` tokens; longer sentences are cut into several.
 
@@ -61,39 +112,6 @@ def cut_sentences(document: Sentences, *, longest: int) -> list[Tokens]:
         bounds = [len(sentence) * number // count for number in range(count + 1)]
         parts += [sentence[start:end] for start, end in pairwise(bounds)]
     return parts
-
-
-def pair_segments(
-    documents: Sequence[Sentences],
-    index: int,
-    *,
-    partners: Sequence[int],
-    room: int,
-    draw: random.Random,
-) -> Iterator[Segments]:
-    """Pairs of one document, half of them with a second text of another one of ``partners``.
-
-    These are documents of two sentences or more, this one among them. Sentences that a random
-    second text has put aside are read again. A last sentence that nothing follows comes alone.
-    """
-    document = documents[index]
-    position = 0
-    while position < len(document):
-        target = draw.randint(2, room) if draw.random() < SHORT_SHARE else room
-        end = _chunk_end(document, position, target=target)
-        chunk = document[position:end]
-        if len(chunk) == 1:
-            yield Segments(chunk[0])
-            return
-        cut = draw.randint(1, len(chunk) - 1)
-        first = _joined(chunk[:cut])
-        if draw.random() < 0.5:
-            kind, source, position = FOLLOWS, index, end
-            second = _joined(chunk[cut:])
-        else:
-            kind, source, position = RANDOM, _other(index, partners, draw), position + cut
-            second = _random_text(documents[source], length=target - len(first), draw=draw)
-        yield _fitted(first, second, kind, source, room=room, draw=draw)
 
 
 def _chunk_end(document: Sentences, start: int, *, target: int) -> int:

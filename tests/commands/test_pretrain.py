@@ -146,7 +146,7 @@ def test_the_loss_of_a_step_is_that_of_transformers(
     task = from_options({"name": "pretraining"})
     docs = list(task.read(Source(corpus, data=DataSettings())))
     task = task.learn_labels(docs, path="")
-    shown = task.vary(tiny_tokenizer(), seed=3)
+    shown = task.vary(docs, tiny_tokenizer(), max_length=32, seed=3)
     encoded = task.encode(docs, tiny_tokenizer(), max_length=32)
     encoded = [shown(one, 0, number) for number, one in enumerate(encoded)]
     assert {one.target for one in encoded} == {0, 1, None}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer, BertConfig
+import torch
+from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 
 from bertft.encoder.fresh import RATES, SIZES, SPECIAL, Shape, make_encoder, train_tokenizer
 from bertft.encoder.load import decomposes_hangul
@@ -73,3 +75,28 @@ def test_sizes_are_those_of_google(tmp_path: Path) -> None:
 def test_hardly_any_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="hardly any text"):
         make_encoder(tmp_path, ["a b"], shape=Shape("tiny", 100), seed=0, max_length=64)
+
+
+def test_words_among_the_same_words_start_alike(tmp_path: Path) -> None:
+    """Two topics: the words of one are nearer to one another than to those of the other."""
+    topics = [[f"{letter}{number}" for number in range(150)] for letter in ("sea", "tax")]
+    draw = random.Random(1)
+    texts = [" ".join(draw.choices(topics[number % 2], k=20)) for number in range(600)]
+    spreads = {}
+    for counted in (True, False):
+        folder = tmp_path / str(counted)
+        shape = Shape("tiny", 900, counted=counted)
+        make_encoder(folder, texts, shape=shape, seed=3, max_length=64)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = BertForPreTraining.from_pretrained(folder)
+        words = model.bert.embeddings.word_embeddings.weight.detach()
+        sea, tax = (words[tokenizer.convert_tokens_to_ids(topic)] for topic in topics)
+        likeness = torch.nn.functional.cosine_similarity
+        within = likeness(sea[:75], sea[75:]).mean()
+        across = likeness(sea, tax).mean()
+        assert (within > across + 0.1) == counted
+        spreads[counted] = words.std()
+        assert (words[: len(SPECIAL)].abs().sum(dim=1) > 0)[1:].all()
+    # The width is a sixth of BERT-base's, so the spread is the root of six times as large.
+    assert spreads[True] == pytest.approx(0.02 * 6**0.5, rel=0.1)
+    assert spreads[False] == pytest.approx(0.02 * 6**0.5, rel=0.1)

@@ -22,9 +22,9 @@ from bertft.tasks.pretraining import Pretraining, from_options
 from bertft.tasks.segments import (
     FOLLOWS,
     RANDOM,
+    Corpus,
     Segments,
     cut_sentences,
-    pair_segments,
     single_segments,
 )
 
@@ -102,7 +102,7 @@ def test_the_law_of_masks(
 
 
 def test_masks_are_a_function_of_seed_epoch_and_example() -> None:
-    one, other = task().vary(TOKENIZER, seed=1), task().vary(TOKENIZER, seed=2)
+    one, other = (task().vary([], TOKENIZER, max_length=32, seed=seed) for seed in (1, 2))
     text = sequence(" ".join(WORDS))
     first = one(text, 3, 7)
     assert one(one(text, 9, 9), 3, 7) == first  # whatever was hidden before
@@ -130,8 +130,9 @@ def paired(
     texts: list[list[array[int]]], *, room: int, seed: int
 ) -> Iterator[tuple[int, Segments]]:
     draw, partners = random.Random(seed), range(len(texts))
+    corpus = Corpus(texts, partners, room)
     for index in partners:
-        for one in pair_segments(texts, index, partners=partners, room=room, draw=draw):
+        for _, one in corpus.pairs(index, draw):
             yield index, one
 
 
@@ -181,6 +182,33 @@ def test_a_random_text_is_of_another_document(
             ]
         if one.kind == RANDOM:
             assert second[0] != texts[one.source][0][0]  # as what follows, no opening
+
+
+def test_pairs_are_drawn_anew_from_the_second_epoch_on() -> None:
+    """Each begins where it began; its cut, its class and its random text are other ones."""
+    docs = documents()
+    one = task().learn_labels(docs, path="")
+    encoded = one.encode(docs, TOKENIZER, max_length=32)
+    varied = one.vary(docs, TOKENIZER, max_length=32, seed=1)
+    again = one.vary(docs, TOKENIZER, max_length=32, seed=1)
+    kinds, seconds = [], set[tuple[int, ...]]()
+    for index, row in enumerate(encoded):
+        assert unmasked(varied(row, 0, index)).tolist() == unmasked(row).tolist()
+        for epoch in range(1, 9):
+            shown = varied(row, epoch, index)
+            assert shown == again(varied(row, 3, index), epoch, index)  # whatever it was before
+            assert shown.example == row.example
+            assert len(shown) <= 32
+            assert (shown.target is None) == (row.target is None)
+            if row.target is None:
+                assert unmasked(shown).tolist() == unmasked(row).tolist()
+                continue
+            kinds.append(shown.target)
+            ids, end = unmasked(shown).tolist(), TOKENIZER.sep_token_id
+            seconds.add((index, *ids[ids.index(end) :]))
+    sigma = 0.5 / len(kinds) ** 0.5
+    assert kinds.count(RANDOM) / len(kinds) == pytest.approx(0.5, abs=4 * sigma)
+    assert len(seconds) > 0.8 * len(kinds)
 
 
 @given(st.lists(st.integers(1, 40), max_size=9), st.integers(1, 20))
