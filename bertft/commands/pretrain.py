@@ -21,7 +21,7 @@ from bertft.commands import run_folder
 from bertft.commands.prepare import TrainRequest, read_recipe, read_splits
 from bertft.commands.train import TrainResult, train
 from bertft.commands.watch import Silent, Watch
-from bertft.encoder.fresh import RATES, Shape, make_encoder
+from bertft.encoder.fresh import BETAS, RATES, Shape, make_encoder
 from bertft.errors import DataError, RecipeError
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
@@ -87,6 +87,7 @@ def _train_request(request: PretrainRequest, *, out: str) -> TrainRequest:
         settings["task.whole_words"] = True
     if not request.model:
         settings["training.learning_rate"] = RATES[request.size]
+        settings["training.adam_betas"] = BETAS
     overrides = [f"{key}={json.dumps(v, ensure_ascii=False)}" for key, v in settings.items()]
     return TrainRequest(
         recipe=RECIPE,
@@ -141,15 +142,17 @@ def _make_start(start: Path, request: PretrainRequest, recipe: Recipe, *, watch:
     )
 
     def write(folder: Path) -> None:
-        size = make_encoder(
+        made = make_encoder(
             folder,
             [text for one in splits["train"] for text in one.texts],
             shape=shape,
             seed=recipe.training.seed,
             max_length=recipe.model.max_length,
         )
-        if size < request.vocabulary:
+        if (size := made.vocabulary) < request.vocabulary:
             watch.note(f"the corpus gives a vocabulary of {size:,}, not {request.vocabulary:,}")
+        if request.counted and not made.counted:
+            watch.note("word embeddings start random: there are too few words to count")
 
     try:
         start.parent.mkdir(parents=True, exist_ok=True)

@@ -6,17 +6,20 @@ Matrix Factorization; Levy, Goldberg & Dagan 2015, Improving Distributional Simi
 to 3.3, for smoothed contexts and the square root of the singular values). From random vectors a
 small BERT finds out for thousands of steps what counting tells in seconds.
 
-Shape legend: V vocabulary, H hidden width, N pairs of tokens that stand near one another.
+Shape legend: V vocabulary, H hidden width, N entries of a table.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+
+from bertft.contracts import FloatArray
 
 WINDOW = 20
 """Tokens on either side that count as near: wide windows tell topics, narrow ones grammar."""
@@ -28,8 +31,46 @@ OVERSAMPLING, ITERATIONS = 16, 3
 Ints: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A sparse [V, V]: ascending keys (row x V + column) [N], and what stands there [N]."""
+
+    keys: Ints
+    values: FloatArray
+    vocabulary: int
+
+    @property
+    def places(self) -> tuple[Ints, Ints]:
+        """Rows and columns, [N] each."""
+        rows, columns = np.divmod(self.keys, self.vocabulary)
+        return rows, columns
+
+    def plus(self, keys: Ints, values: FloatArray) -> Table:
+        """The sum with what stands at ascending keys: no more memory than the two need."""
+        both = np.concatenate([self.keys, keys])
+        order = both.argsort(kind="stable")  # two runs that are merged
+        both, found = both[order], np.concatenate([self.values, values])[order]
+        first = np.flatnonzero(np.diff(both, prepend=-1))
+        summed = np.add.reduceat(found, first) if len(first) else found
+        return Table(both[first], summed, self.vocabulary)
+
+    def for_products(self) -> torch.Tensor:
+        """As a CSR tensor."""
+        rows, columns = self.places
+        ends = np.bincount(rows, minlength=self.vocabulary).cumsum()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(np.concatenate([[0], ends])),
+                torch.from_numpy(columns),
+                torch.from_numpy(self.values.astype(np.float32)),
+                (self.vocabulary, self.vocabulary),
+                check_invariants=True,
+            )
+
+
 def counted_vectors(
-    texts: Iterable[Ints], *, vocabulary: int, width: int, seed: int
+    texts: Iterable[Sequence[int]], *, vocabulary: int, width: int, seed: int
 ) -> torch.Tensor | None:
     """float32 [V, H], each row of mean square 1 but that of tokens without neighbours, which is 0.
 
@@ -39,53 +80,45 @@ def counted_vectors(
     Returns:
         None where too few tokens stand near one another for ``width`` dimensions.
     """
-    near = _near(texts, vocabulary)
-    seen = near.indices()[0].unique()  # type: ignore[no-untyped-call]
+    near = count_near(texts, vocabulary)
+    seen = torch.from_numpy(np.unique(near.places[0]))
     if len(seen) <= width + OVERSAMPLING:
         return None
+    told = positive_information(near).for_products()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        told = _rows_first(_positive_information(near))
         left, values, _ = torch.svd_lowrank(told, q=width + OVERSAMPLING, niter=ITERATIONS)
     vectors = (left[:, :width] * values[:width].sqrt())[seen]
     vectors = torch.nn.functional.normalize(vectors - vectors.mean(dim=0), dim=1)
     return torch.zeros(vocabulary, width).index_copy_(0, seen, vectors * width**0.5)
 
 
-def _near(texts: Iterable[Ints], vocabulary: int) -> torch.Tensor:
-    """Sparse symmetric [V, V]: how often two tokens stand near one another."""
+def count_near(texts: Iterable[Sequence[int]], vocabulary: int) -> Table:
+    """How often two tokens stand near one another; symmetric."""
     gap = np.full(WINDOW, -1)
-    parts = [part for one in texts for part in (one, gap)]
+    parts = [part for one in texts for part in (np.asarray(one, dtype=np.int64), gap)]
     tokens = np.concatenate(parts) if parts else gap
-    found = []
+    found = Table(np.zeros(0, dtype=np.int64), np.zeros(0), vocabulary)
     for distance in range(1, WINDOW + 1):
         first, second = tokens[:-distance], tokens[distance:]
         near = (first >= 0) & (second >= 0)
-        found.append(np.unique(first[near] * vocabulary + second[near], return_counts=True))
-    keys = torch.from_numpy(np.concatenate([key for key, _ in found]))
-    counts = torch.from_numpy(np.concatenate([count for _, count in found])).float()
-    rows, columns = keys // vocabulary, keys % vocabulary
-    places = torch.stack([torch.cat([rows, columns]), torch.cat([columns, rows])])
-    return _sparse(places, torch.cat([counts, counts]), vocabulary)
+        found = found.plus(*_counted(first[near] * vocabulary + second[near]))
+    rows, columns = found.places
+    mirrored = columns * vocabulary + rows
+    order = mirrored.argsort()
+    return found.plus(mirrored[order], found.values[order])
 
 
-def _positive_information(near: torch.Tensor) -> torch.Tensor:
-    """Sparse [V, V]: log p(token, context) / (p(token) p(context)), where that is above 0."""
-    (rows, columns), counts = near.indices(), near.values()
-    totals = torch.zeros(len(near)).index_add_(0, rows, counts)  # [V]
+def _counted(keys: Ints) -> tuple[Ints, FloatArray]:
+    found, counts = np.unique(keys, return_counts=True)
+    return found, counts.astype(np.float64)
+
+
+def positive_information(near: Table) -> Table:
+    """log p(token, context) / (p(token) p(context)), where that is above 0."""
+    rows, columns = near.places
+    totals = np.bincount(rows, weights=near.values, minlength=near.vocabulary)  # [V]
     contexts = totals**SMOOTHING
-    told = (counts / totals[rows] / (contexts / contexts.sum())[columns]).log()
+    told = np.log(near.values / totals[rows] / (contexts / contexts.sum())[columns])
     kept = told > 0
-    return _sparse(torch.stack([rows[kept], columns[kept]]), told[kept], len(near))
-
-
-def _sparse(places: torch.Tensor, values: torch.Tensor, size: int) -> torch.Tensor:
-    shape = (size, size)
-    return torch.sparse_coo_tensor(places, values, shape, check_invariants=True).coalesce()
-
-
-def _rows_first(table: torch.Tensor) -> torch.Tensor:
-    """The same in CSR, whose products are several times as fast."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return table.to_sparse_csr()
+    return Table(near.keys[kept], told[kept], near.vocabulary)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate.utils import set_seed
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -38,6 +37,8 @@ SIZES = {
 }
 RATES = {"tiny": 1e-3, "mini": 5e-4, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
 """Learning rates to train them from scratch with batches of 32: the smaller, the higher."""
+BETAS = [0.9, 0.98]
+"""Of AdamW for training from scratch, steadier at such rates (Liu et al. 2019, RoBERTa, 3.1)."""
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 POSITIONS = 512
 CHARACTERS = 12_000
@@ -65,13 +66,19 @@ class Shape:
     """Word embeddings from counts, not random."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The size of the vocabulary, smaller than asked for where the text gives no more; whether word
+    embeddings come from counts, for which a few words are not enough."""
+
+    vocabulary: int
+    counted: bool
+
+
 def make_encoder(
     folder: Path, texts: Sequence[str], *, shape: Shape, seed: int, max_length: int
-) -> int:
+) -> Made:
     """Fill ``folder``: a tokenizer learned from ``texts``, weights drawn from ``seed``.
-
-    Returns:
-        The size of the vocabulary, smaller than asked for where the text gives no more.
 
     Raises:
         DataError: hardly any text.
@@ -93,16 +100,18 @@ def make_encoder(
     tokenizer.save_pretrained(folder)
     set_seed(seed)
     model = (BertForPreTraining if shape.pairs else BertForMaskedLM)(config)
-    if shape.counted:
-        _count_words(model, texts, tokenizer, seed=seed)
+    counted = shape.counted and _count_words(model, texts, tokenizer, seed=seed)
     model.save_pretrained(folder)
-    return len(tokenizer)
+    return Made(len(tokenizer), counted=counted)
 
 
 def _count_words(
     model: PreTrainedModel, texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, *, seed: int
-) -> None:
-    """Set word embeddings to what counts tell; those of special and unseen tokens stay random."""
+) -> bool:
+    """Set word embeddings to what counts tell, if they tell enough.
+
+    Those of special and unseen tokens stay random.
+    """
     step = 1 + sum(map(len, texts)) // COUNTED
     some = [unicodedata.normalize("NFC", text) for text in texts[::step]]
     rows = tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]
@@ -110,17 +119,17 @@ def _count_words(
         model.base_model.get_parameter(f"embeddings.{name}_embeddings.weight")
         for name in ("word", "position", "token_type")
     )
-    vectors = counted_vectors(
-        map(np.asarray, rows), vocabulary=len(words), width=words.shape[1], seed=seed
-    )
+    size, width = words.shape
+    vectors = counted_vectors(rows, vocabulary=size, width=width, seed=seed)
     if vectors is None:
-        return
+        return False
     counted = vectors.abs().sum(dim=1) > 0
     counted[tokenizer.all_special_ids] = False
     with torch.no_grad():
         words[counted] = vectors[counted] * model.config.initializer_range
         places.mul_(PLACE_SHARE)
         segments.mul_(PLACE_SHARE)
+    return True
 
 
 def train_tokenizer(texts: Sequence[str], *, shape: Shape) -> PreTrainedTokenizerFast:

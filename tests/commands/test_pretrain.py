@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def test_from_scratch(command: Command, tmp_path: Path) -> None:
     arguments = ["pretrain", corpus, "--dev", str(rare), "--vocab-size", "100", "--whole-words"]
     code, _, err = command(*arguments, "--out", "run", *FLAGS, *set_flags("training.epochs=1"))
     assert code == 0, err
+    assert "word embeddings start random: there are too few words to count" in err
     assert "unigrams" not in err
     assert "best (a plain Hugging Face model)" in err
     tokenizer = AutoTokenizer.from_pretrained("run/best")
@@ -176,6 +178,30 @@ def test_from_scratch(command: Command, tmp_path: Path) -> None:
     recipe = Path("run/recipe.toml").read_text(encoding="utf-8")
     assert "whole_words = true" in recipe
     assert 'name = "run-start"' in recipe
+
+
+def test_word_embeddings_start_from_counts(command: Command, tmp_path: Path) -> None:
+    """Words of one topic start alike, unless random ones are asked for."""
+    topics = [[f"{name}{number}" for number in range(120)] for name in ("sea", "tax")]
+    draw = random.Random(1)
+    lines = [" ".join(draw.choices(topics[n % 2], k=15)) for n in range(400)]
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n\n".join(lines), encoding="utf-8")
+    nearer = {}
+    for name in ("counted", "random"):
+        asked = ["pretrain", str(corpus), "--embeddings", name, "--vocab-size", "800"]
+        code, _, err = command(*asked, "--out", name, *FLAGS, *set_flags("training.epochs=1"))
+        assert code == 0, err
+        assert "start random" not in err
+        tokenizer = AutoTokenizer.from_pretrained(f"{name}-start")
+        model = BertForPreTraining.from_pretrained(f"{name}-start")
+        words = model.get_input_embeddings().weight.detach()
+        sea, tax = (
+            torch.nn.functional.normalize(words[tokenizer.convert_tokens_to_ids(topic)], dim=1)
+            for topic in topics
+        )
+        nearer[name] = float((sea[:60] @ sea[60:].T).mean() - (sea @ tax.T).mean())
+    assert nearer["counted"] > 0.1 > abs(nearer["random"]) * 2
 
 
 def test_sentence_lists_of_two_files_from_scratch(command: Command, tmp_path: Path) -> None:
@@ -253,6 +279,7 @@ def test_a_file_that_changed_meanwhile_is_refused(
     ("arguments", "message"),
     [
         (["x.txt", "--model", "BASE", "--size", "tiny"], "describe a new encoder"),
+        (["x.txt", "--model", "BASE", "--embeddings", "random"], "describe a new encoder"),
         (["nosuch.txt"], "nosuch.txt"),
         (["empty.txt"], "empty.txt: no usable rows"),
         (["bad.txt"], "bad.txt:2: not utf-8 text"),

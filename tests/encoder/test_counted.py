@@ -9,16 +9,28 @@ import numpy as np
 import pytest
 import torch
 
-from bertft.encoder import counted
-from bertft.encoder.counted import WINDOW, counted_vectors
+from bertft.encoder.counted import (
+    WINDOW,
+    Table,
+    count_near,
+    counted_vectors,
+    positive_information,
+)
 
 
-def texts(*, words: int = 90, count: int = 200) -> list[np.ndarray]:
+def texts(*, words: int = 90, count: int = 200) -> list[list[int]]:
     draw = random.Random(1)
     return [
-        np.array([draw.randrange(5, words) for _ in range(draw.randint(1, 50))])
-        for _ in range(count)
-    ]
+        [draw.randrange(5, words) for _ in range(draw.randint(1, 50))] for _ in range(count)
+    ] + [[]]
+
+
+def dense(table: Table) -> np.ndarray:
+    found = np.zeros((table.vocabulary, table.vocabulary))
+    found[table.places] = table.values
+    assert (np.diff(table.keys) > 0).all()
+    assert table.for_products().to_dense().numpy() == pytest.approx(found, rel=1e-6)
+    return found
 
 
 def test_information_is_that_of_its_definition() -> None:
@@ -29,9 +41,9 @@ def test_information_is_that_of_its_definition() -> None:
             for other in text[max(0, at - WINDOW) : at]:
                 near[one, other] += 1
                 near[other, one] += 1
-    found = counted._near(some, 100)
-    assert found.to_dense().numpy() == pytest.approx(near)
-    told = counted._positive_information(found).to_dense().numpy()
+    found = count_near(some, 100)
+    assert dense(found) == pytest.approx(near)
+    told = dense(positive_information(found))
     contexts = near.sum(axis=0) ** 0.75 / (near.sum(axis=0) ** 0.75).sum()
     for row, column in ((5, 6), (17, 80), (44, 44), (3, 9)):
         p = near[row, column] / max(1, near[row].sum())
@@ -42,7 +54,7 @@ def test_information_is_that_of_its_definition() -> None:
 def test_products_of_vectors_come_near_the_information() -> None:
     """With nearly all dimensions the factors give the table back, but for scale and mean."""
     some = texts()
-    told = counted._positive_information(counted._near(some, 100)).to_dense()
+    told = torch.from_numpy(dense(positive_information(count_near(some, 100))))
     vectors = counted_vectors(some, vocabulary=100, width=60, seed=0)
     assert vectors is not None
     assert vectors.shape == (100, 60)
@@ -59,8 +71,8 @@ def test_products_of_vectors_come_near_the_information() -> None:
 
 
 def test_nothing_is_near_across_texts() -> None:
-    apart = [np.array([5]), np.array([6]), np.array([], dtype=np.int64), np.array([7])]
-    assert counted._near(apart, 10).values().numel() == 0
+    apart: list[list[int]] = [[5], [6], [], [7]]
+    assert len(count_near(apart, 10).keys) == 0
     assert counted_vectors(apart, vocabulary=10, width=4, seed=0) is None
     assert counted_vectors([], vocabulary=10, width=4, seed=0) is None
 

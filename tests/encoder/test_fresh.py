@@ -86,7 +86,8 @@ def test_words_among_the_same_words_start_alike(tmp_path: Path) -> None:
     for counted in (True, False):
         folder = tmp_path / str(counted)
         shape = Shape("tiny", 900, counted=counted)
-        make_encoder(folder, texts, shape=shape, seed=3, max_length=64)
+        made = make_encoder(folder, texts, shape=shape, seed=3, max_length=64)
+        assert made.counted == counted
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = BertForPreTraining.from_pretrained(folder)
         words = model.bert.embeddings.word_embeddings.weight.detach()
