@@ -92,6 +92,8 @@ class TrainingSettings(Section):
     """Applied to weight matrices only, never to biases and LayerNorm."""
     adam_betas: tuple[DecayRate, DecayRate] = Field(default=(0.9, 0.999), strict=False)
     adam_epsilon: float = Field(default=1e-8, gt=0)
+    dropout: float = Field(default=-1.0, ge=-1, lt=1)
+    """Of hidden states and attention weights in training; below 0: as the model's config says."""
     max_gradient_norm: float = Field(default=1.0, ge=0)
     """Gradients are scaled down to this norm; 0 switches clipping off."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)

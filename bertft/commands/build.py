@@ -15,7 +15,7 @@ from bertft.commands.prepare import Job
 from bertft.commands.watch import TrainingPlan
 from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
-from bertft.encoder.dropout import use_fast_dropout
+from bertft.encoder.dropout import set_dropout, use_fast_dropout
 from bertft.encoder.load import check_vocabulary, usable_length
 from bertft.encoder.lookup import use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
@@ -35,6 +35,8 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     model = head.build(job.encoder.folder)
     check_vocabulary(model, job.encoder.tokenizer)
     pool_tokens(job, model, head)
+    if settings.dropout >= 0:
+        set_dropout(model, settings.dropout)
     is_frozen = settings.mode == "features"
     if is_frozen or settings.freeze == "encoder":
         freeze_encoder(model)

@@ -147,6 +147,8 @@ def prepare(
         watch.note(f"warning: {warning}; see 'bertft check'")
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
+    if (dropout := recipe.training.dropout) >= 0:
+        watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
     set_seed(recipe.training.seed)
     model = recipe.model
     if before:

@@ -21,7 +21,7 @@ from bertft.commands import run_folder
 from bertft.commands.prepare import TrainRequest, read_recipe, read_splits
 from bertft.commands.train import TrainResult, train
 from bertft.commands.watch import Silent, Watch
-from bertft.encoder.fresh import BETAS, RATES, Shape, make_encoder
+from bertft.encoder.fresh import BETAS, DROPOUT, RATES, Shape, make_encoder
 from bertft.errors import DataError, RecipeError
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
@@ -88,6 +88,7 @@ def _train_request(request: PretrainRequest, *, out: str) -> TrainRequest:
     if not request.model:
         settings["training.learning_rate"] = RATES[request.size]
         settings["training.adam_betas"] = BETAS
+        settings["training.dropout"] = DROPOUT
     overrides = [f"{key}={json.dumps(v, ensure_ascii=False)}" for key, v in settings.items()]
     return TrainRequest(
         recipe=RECIPE,

@@ -60,6 +60,16 @@ class FastDropout(nn.Module):
         return f"p={self.p}"
 
 
+def set_dropout(model: nn.Module, p: float) -> None:
+    """Drop with probability ``p`` everywhere, from now on; the model's config stays as it is."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = p
+        for name, value in vars(module).items():  # as ModernBERT keeps that of its attention
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, p)
+
+
 def use_fast_dropout(model: nn.Module) -> None:
     """Replace every ``nn.Dropout`` of the model."""
     for parent in list(model.modules()):

@@ -177,6 +177,8 @@ def test_from_scratch(command: Command, tmp_path: Path) -> None:
     assert model.cls.predictions.decoder.weight.data_ptr() == words.data_ptr()
     recipe = Path("run/recipe.toml").read_text(encoding="utf-8")
     assert "whole_words = true" in recipe
+    assert "dropout = 0.0" in recipe
+    assert model.config.hidden_dropout_prob == 0.1
     assert 'name = "run-start"' in recipe
 
 

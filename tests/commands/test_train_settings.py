@@ -100,6 +100,18 @@ class TestLoss:
         ]
         assert norms[1] == pytest.approx(norms[0], rel=1e-4)
 
+    def test_dropout_is_the_recipe_s(self, ask, tiny, still, uneven):
+        """Switched off it gives the losses of a model that has none; the config keeps its own."""
+        calm = train(ask("a", *ONE_STEP, model=still, train=uneven))
+        off = train(ask("b", *ONE_STEP, "training.dropout=0", model=str(tiny), train=uneven))
+        own = train(ask("c", *ONE_STEP, model=str(tiny), train=uneven))
+        assert losses(off.run) == losses(calm.run)
+        assert losses(own.run) != losses(calm.run)
+        found = json.loads((off.run / "best" / "config.json").read_text(encoding="utf-8"))
+        assert found["hidden_dropout_prob"] == 0.1
+        notes = [row["text"] for row in journal(off.run, "note")]
+        assert "dropout while training is 0, whatever the model's config says" in notes
+
 
 class TestWeights:
     def moved(self, request) -> dict[str, float]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 from bertft.encoder.attention import packed_attention, plan_groups
-from bertft.encoder.dropout import FastDropout, use_fast_dropout
+from bertft.encoder.dropout import FastDropout, set_dropout, use_fast_dropout
 from bertft.heads.sequence import SequenceHead
 
 KINDS = pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -91,3 +92,28 @@ def test_attention_weights_are_dropped_by_it() -> None:
     assert not torch.equal(found[0], found[2])
     sums = found[0][:, :4, :, 0] * 3
     assert torch.allclose(sums, sums.round(), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "DistilBert", "ModernBert", "Electra", "XLMRoberta"])
+def test_the_probability_is_set_everywhere(kind: str) -> None:
+    """Without dropout a model in training computes what it computes otherwise."""
+    shape = {
+        "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 32, "pad_token_id": 0,
+    }  # fmt: skip
+    if kind == "DistilBert":
+        shape = {"vocab_size": 50, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
+    rates = {"ModernBert": {"attention_dropout": 0.3, "mlp_dropout": 0.3}}
+    config = getattr(transformers, f"{kind}Config")(**shape, **rates.get(kind, {}))
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{kind}ForSequenceClassification")(config)
+    before = config.to_dict()
+    ids = torch.arange(1, 21)[None]
+    calm = model.eval()(input_ids=ids).logits
+    model.train()
+    assert not torch.equal(model(input_ids=ids).logits, calm)
+    set_dropout(model, 0.0)
+    assert torch.allclose(model(input_ids=ids).logits, calm, atol=1e-6)
+    set_dropout(model, 0.4)
+    assert not torch.allclose(model(input_ids=ids).logits, calm, atol=1e-4)
+    assert model.config.to_dict() == before
