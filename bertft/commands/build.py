@@ -5,10 +5,12 @@ Job -> build_model -> make_trainer -> training_plan, in the order in which ``tra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from accelerate.utils import set_seed
+from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 from bertft.commands.prepare import Job
@@ -17,12 +19,12 @@ from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
 from bertft.encoder.load import check_vocabulary, usable_length
-from bertft.encoder.lookup import use_lookups
+from bertft.encoder.lookup import Lookup, use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
 from bertft.errors import ModelError
 from bertft.heads.hidden import states_read_by
-from bertft.training import loop
+from bertft.training import loop, processes, sharding
 from bertft.training.optimizer import freeze_encoder, make_optimizer
 from bertft.training.plan import Plan
 
@@ -69,24 +71,21 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     settings, accelerator = job.recipe.training, job.accelerator
     metric = settings.metric or job.task.metric
     encoded = job.encoded["train"]
-    plan = Plan(
-        lengths=tuple(len(one) for one in encoded),
-        batch_size=settings.batch_size,
-        accumulation=settings.gradient_accumulation,
-        epochs=settings.epochs,
-        seed=settings.seed,
-        processes=accelerator.num_processes,
-    )
     fused = job.runtime.device in ("cpu", "cuda")
-    model = model.to(accelerator.device)
-    optimizer = make_optimizer(model, settings, fused=fused)
+    if not job.runtime.sharded:  # then each process's part alone is moved
+        model = model.to(accelerator.device)
     tokenizer = job.encoder.tokenizer
     batcher = choose_batcher(model, tokenizer, head=head)
     if settings.mode == "features":
         readout = states_read_by(head)
         take_states(model, tokenizer, head=head, batcher=batcher, readout=readout)
-    before_step = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
-    prepared, optimizer = accelerator.prepare(model, optimizer)
+    tables = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
+    after_backward = exchange_rows(model, tables)
+    if job.runtime.sharded:
+        sharding.shard(model, device=accelerator.device, precision=job.runtime.precision)
+    optimizer: Any = make_optimizer(model, settings, fused=fused)
+    optimizer = accelerator.prepare_optimizer(optimizer)
+    prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
     ids = [job.splits["train"][one.example].id for one in encoded]
     task, tokenizer = job.task, job.encoder.tokenizer
     vary = None
@@ -100,22 +99,53 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         encoded,
         ids,
         batcher,
-        plan,
+        order_of_batches(job),
         settings,
         optimizer,
         accelerator,
         metric,
-        before_step,
+        [table.begin for table in tables],
+        after_backward,
         vary,
     )
 
 
-def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Callable[[], None]]:
-    """Replace what torch does dearly on a CPU; what has to be called before each step."""
+def order_of_batches(job: Job) -> Plan:
+    """Which sequences each step of each process learns from."""
+    settings = job.recipe.training
+    return Plan(
+        lengths=tuple(len(one) for one in job.encoded["train"]),
+        batch_size=settings.batch_size,
+        accumulation=settings.gradient_accumulation,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        processes=job.accelerator.num_processes,
+    )
+
+
+def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:
+    """Replace what torch does dearly on a CPU; the tables that need a call around each step."""
     use_fast_dropout(model)
-    if job.accelerator.num_processes > 1:  # they exchange the gradients that torch makes
+    # The gradients of a sharded model are torch's to make and to exchange.
+    return [] if job.runtime.sharded else use_lookups(model)
+
+
+def exchange_rows(model: PreTrainedModel, tables: Sequence[Lookup]) -> list[Callable[[], None]]:
+    """Have processes exchange the rows that a step touched, not whole tables; what does that.
+
+    A table is half of a small encoder, and a step touches a few hundred of its rows.
+    """
+    if processes.count() == 1:
         return []
-    return [table.begin for table in use_lookups(model)]
+    own = {f"{name}.weight" for name, one in model.named_modules() if one in tables}
+    buffers = {name for name, _ in model.named_buffers()}  # no encoder changes one in training
+    parallel: Any = DistributedDataParallel  # torch 2.13 leaves this method untyped
+    parallel._set_params_and_buffers_to_ignore_for_model(model, own | buffers)
+
+    def exchange(table: Lookup) -> None:
+        table.replace(processes.gathered_rows(*table.rows()))
+
+    return [partial(exchange, table) for table in tables]
 
 
 def training_plan(

@@ -26,6 +26,7 @@ from bertft.commands.prepare import SPLITS, refuse_decomposed_hangul
 from bertft.contracts import Source, Task
 from bertft.encoder.load import Encoder, load_reader, usable_length
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
+from bertft.loaders.hub import hub_is_off
 from bertft.loaders.squad_repair import repair_questions
 from bertft.recipe import DataSettings, Recipe
 from bertft.tasks import make_task
@@ -93,12 +94,13 @@ def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
     if not files:
         raise RecipeError("the recipe names no data", hint="give a file with --train")
     findings: list[Finding] = []
-    if fix:
-        files, findings = repair(task, files, recipe.data, folder=Path(fix))
     rows = {}
-    for name, path in files.items():
-        rows[name], refused = read_rows(task, path, recipe.data, split=name)
-        findings += refused
+    with hub_is_off(off=offline):
+        if fix:
+            files, findings = repair(task, files, recipe.data, folder=Path(fix))
+        for name, path in files.items():
+            rows[name], refused = read_rows(task, path, recipe.data, split=name)
+            findings += refused
     task, faults = bind_labels(task, rows, files)
     findings += faults
     splits = make_splits(task, rows, files)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from bertft.commands.run_folder import CARD, find_run, model_folder, read_card
+from bertft.commands.run_folder import find_run, model_folder
+from bertft.commands.stored import CARD, read_card
 from bertft.commands.watch import Watch
 from bertft.contracts import Encoded, Readout
 from bertft.encoder.load import (

@@ -18,9 +18,9 @@ from bertft.commands.run_folder import (
     find_run,
     model_folder,
     new_file,
-    read_card,
     write_json,
 )
+from bertft.commands.stored import read_card
 from bertft.commands.watch import Silent, Watch
 from bertft.contracts import Answer, Scores, SelfSupervised
 from bertft.errors import RunError

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bertft.commands.run_folder import CARD, Run, model_folder, open_run, read_card
+from bertft.commands.run_folder import Run, model_folder, open_run
+from bertft.commands.stored import CARD, read_card
 from bertft.contracts import Answer, Head, Pieces, Task
 from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
 from bertft.encoder.packing import choose_batcher

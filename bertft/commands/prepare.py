@@ -149,6 +149,9 @@ def prepare(
     refuse_idle_processes(recipe, accelerator)
     if (dropout := recipe.training.dropout) >= 0:
         watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
+    if runtime.sharded:
+        count = accelerator.num_processes
+        watch.note(f"the model is shared out over {count} processes (FSDP 2), layer by layer")
     set_seed(recipe.training.seed)
     model = recipe.model
     if before:

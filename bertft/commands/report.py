@@ -16,7 +16,8 @@ from bertft.commands.beside import find_beside
 from bertft.commands.report_curves import read_history
 from bertft.commands.report_examples import look
 from bertft.commands.report_page import About, web_page
-from bertft.commands.run_folder import DAMAGED, new_file, read_json
+from bertft.commands.run_folder import new_file
+from bertft.commands.stored import DAMAGED, read_environment
 from bertft.errors import RunError
 from bertft.training.journal import read_journal
 
@@ -35,7 +36,8 @@ def read_about(run: Path, *, task: Mapping[str, Any]) -> About:
         history = read_history(read_journal(journal) if journal.exists() else ())
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{journal}: not readable ({error!r})", hint=DAMAGED) from None
-    return About(run.resolve().name, task, text, read_json(run / "environment.json"), history)
+    found = read_environment(run / "environment.json")
+    return About(run.resolve().name, task, text, found, history)
 
 
 def write_report(folder: Path, about: About, scores: Mapping[str, Any]) -> None:

@@ -15,12 +15,14 @@ from typing import Any
 
 from bertft.commands import run_folder
 from bertft.commands.prepare import Job
+from bertft.commands.stored import NEEDED, check_environment, read_environment
 from bertft.commands.watch import Watch
 from bertft.errors import RunError
 from bertft.loaders.files import sha256
 from bertft.recipe import HUB, Recipe, changes, validate
 from bertft.training import loop, processes
 from bertft.training.checkpoint import (
+    STATE,
     Checkpoint,
     discard_folder,
     load_state,
@@ -57,6 +59,7 @@ def environment(job: Job) -> dict[str, Any]:
         "precision": {"used": job.runtime.precision, "reason": job.runtime.reason},
         "threads": job.runtime.threads,
         "processes": job.accelerator.num_processes,
+        "sharded": job.runtime.sharded,
     }
     return run_folder.environment(job.recipe, name=job.name, details=details)
 
@@ -77,12 +80,15 @@ def find_checkpoint(run: Path, recipe: Recipe, *, watch: Watch) -> Checkpoint:
     Raises:
         RunError: there is none, or it was saved under another recipe than the run's is now.
     """
+    read_environment(run / "environment.json")  # which the report will need
     for name in ("last", "best"):
         settle_folders(run / name)
     damage: list[str] = []
     for folder in saved_folders(run / "last"):
         try:
             checkpoint = open_checkpoint(folder)
+            found = checkpoint.depends.get("environment")
+            check_environment(found, where=folder / STATE, needed=NEEDED)
             lost = best_is_lost(run, checkpoint)
             if lost and not _holds_best(checkpoint, recipe):
                 raise RunError(lost)
@@ -166,9 +172,12 @@ def _other_inputs(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
     revisions = [{"revision": one["model"]["revision"]} for one in (was, now)]
     labels = [{"labels": one["labels"]} for one in (was, now)]
-    # Each process draws its own dropout, so that another number of them is another training.
-    counts = [{"processes": one["processes"]} for one in (was, now)]
-    return found + changes(*revisions, key="model") + changes(*labels) + changes(*counts)
+    # Each process draws its own dropout, so that another number of them is another training; and
+    # the gradients of a sharded model are added up in another order.
+    launch = [
+        {"processes": one["processes"], "sharded": one.get("sharded", False)} for one in (was, now)
+    ]
+    return found + changes(*revisions, key="model") + changes(*labels) + changes(*launch)
 
 
 def _files(environment: Mapping[str, Any]) -> dict[str, str]:

@@ -14,62 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from bertft.commands.stored import CARD, read_environment, read_scores
 from bertft.errors import RunError
-from bertft.loaders.json_text import read_json_text
 from bertft.recipe import Recipe, bundled_recipes
 from bertft.training.checkpoint import flush
 
 RUNS = Path("runs")
-CARD = "bertft.json"
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "numpy")
-
-
-DAMAGED = "mend it, or take the run out of runs/"
-
-
-class Stored(BaseModel):
-    """Base of what is read from files of a run: no silent change of types."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class Value(Stored):
-    """A score with its interval, in scores.json."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-class ClassScores(Stored):
-    """The scores of one label, in scores.json."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: float
-
-
-class ScoresFile(Stored):
-    """What has to stand in scores.json, for ``runs`` and the console; there may be more."""
-
-    split: str
-    n: int
-    metric: str
-    metrics: dict[str, Value]
-    baseline: dict[str, float]
-    per_class: dict[str, ClassScores] = {}
-
-
-class Card(Stored):
-    """What has to stand in bertft.json; there may be more."""
-
-    task: dict[str, Any]
-    labels: list[str]
-    learned: dict[str, Any] = {}
-    max_length: int = Field(ge=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +32,7 @@ class Run:
     @property
     def scores(self) -> dict[str, Any]:
         """What its scores.json says; empty while unfinished. RunError where it is damaged."""
-        path = self.path / "scores.json"
-        content = read_json(path)
-        if not path.exists():
-            return content
-        try:
-            ScoresFile.model_validate(content).metrics[content["metric"]]
-        except (ValidationError, KeyError) as error:
-            reason = _first_fault(error) if isinstance(error, ValidationError) else "no metric"
-            raise RunError(f"{path}: not readable ({reason})", hint=DAMAGED) from None
-        return content
+        return read_scores(self.path / "scores.json")
 
     @property
     def best(self) -> Path:
@@ -98,8 +40,8 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What its environment.json says; empty without one."""
-        return read_json(self.path / "environment.json")
+        """What its environment.json says; empty without one. RunError where it is damaged."""
+        return read_environment(self.path / "environment.json")
 
     @property
     def recipe_name(self) -> str:
@@ -264,34 +206,3 @@ def new_file(path: Path) -> Iterator[TextIO]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     with new_file(path) as file:
         file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; empty where there is no such file. RunError where it is damaged."""
-    try:
-        content = read_json_text(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not readable ({error})", hint=DAMAGED) from None
-    if not isinstance(content, dict):
-        raise RunError(f"{path}: not readable (no JSON object)", hint=DAMAGED)
-    return content
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """What a saved model says of its task, labels and length. Raises RunError."""
-    path = folder / CARD
-    hint = "was it saved by bertft?"
-    try:
-        card: dict[str, Any] = read_json_text(path.read_text(encoding="utf-8"))
-        return card | Card.model_validate(card).model_dump()
-    except ValidationError as error:
-        raise RunError(f"{path}: not readable ({_first_fault(error)})", hint=hint) from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not readable ({error})", hint=hint) from None

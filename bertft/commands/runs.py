@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands.predict import bound_task
-from bertft.commands.run_folder import finished_runs, open_run, read_card, read_json
+from bertft.commands.run_folder import finished_runs, open_run
+from bertft.commands.stored import read_card
 from bertft.errors import RunError
 from bertft.evaluation.intervals import paired_bootstrap
 from bertft.loaders.json_text import read_json_text
@@ -42,7 +43,7 @@ def list_runs(*, tell: Callable[[str], None]) -> list[dict[str, Any]]:
 def show_run(path: str) -> dict[str, Any]:
     """Environment and scores of a run."""
     run = open_run(path)
-    return {"run": str(run.path), **read_json(run.path / "environment.json"), "scores": run.scores}
+    return {"run": str(run.path), **run.environment, "scores": run.scores}
 
 
 def compare_runs(first: str, second: str) -> dict[str, Any]:

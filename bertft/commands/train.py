@@ -27,7 +27,7 @@ from bertft.commands.predict import load
 from bertft.commands.prepare import Job, TrainRequest, prepare, read_recipe
 from bertft.commands.report import read_about
 from bertft.commands.resume import best_is_lost, environment, find_checkpoint, go_on
-from bertft.commands.saving import SaveClock, save_best, state_saver
+from bertft.commands.saving import SaveClock, save_best, state_of, state_saver, write_state
 from bertft.commands.signals import caught_signals, raised_signals
 from bertft.commands.stops import stops_told
 from bertft.commands.watch import Recorder, Silent, TrainingPlan, Watch
@@ -35,7 +35,7 @@ from bertft.contracts import LOWER, Progress, StepReport, is_better
 from bertft.errors import Interrupted, RecipeError, did_you_mean
 from bertft.evaluation.inference import compute_logits, pieces_of
 from bertft.training import loop, processes
-from bertft.training.checkpoint import Checkpoint, discard_folder, saved_folders
+from bertft.training.checkpoint import Checkpoint, State, discard_folder, saved_folders
 from bertft.training.journal import Journal, cut_back
 
 
@@ -116,7 +116,8 @@ def start(
         if run is not None and checkpoint is not None:
             reopen_run(job, trainer, run, checkpoint=checkpoint, watch=watch)
             return job, trainer, checkpoint.progress, run
-        run = processes.main_decides(partial(create_run, job, trainer, request, plan=plan))
+        state = state_of(trainer)
+        run = processes.main_decides(partial(create_run, job, state, request, plan=plan))
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
         return job, trainer, Progress(), run
@@ -163,9 +164,7 @@ def train_seeds(
     return results, summary
 
 
-def create_run(
-    job: Job, trainer: loop.Trainer, request: TrainRequest, *, plan: TrainingPlan
-) -> Path:
+def create_run(job: Job, state: State, request: TrainRequest, *, plan: TrainingPlan) -> Path:
     """Create the run directory: recipe, environment, journal, and a checkpoint to start from."""
     job.environment = environment(job)
 
@@ -177,7 +176,7 @@ def create_run(
         journal.write("plan", asdict(plan))
         journal.flush()
         journal.close()
-        state_saver(job, trainer, folder, progress=Progress())()
+        write_state(job, state, folder, progress=Progress())
 
     return run_folder.new_run_folder(request.out, recipe=request.recipe, write=write)
 
@@ -221,8 +220,10 @@ def fit(
                 journal.flush()
                 clock.save(report.step)
             yield report
-            # All processes stop after the same step, whichever of them was told to.
-            if processes.summed(len(received)) and not report.is_last:
+            # All processes save, and stop, after the same step, whichever of them was told to.
+            waited, told = processes.summed(clock.time_is_up(), len(received))
+            clock.is_agreed = waited > 0
+            if told and not report.is_last:
                 journal.flush()
                 clock.save(report.step)
                 received = received or [signal.SIGTERM]

@@ -8,6 +8,7 @@ see the same dense gradient as before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,6 +51,21 @@ class Lookup(nn.Module):
             self._gradient[self.padding_idx] = 0.0
         self._touched.append(ids)
         self.weight.grad = self._gradient
+
+    def rows(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows that this step has touched: their ids [n], each once, and gradients [n, H]."""
+        assert self._gradient is not None
+        ids: torch.Tensor = torch.unique(torch.cat(self._touched))
+        return ids, self._gradient.index_select(0, ids)
+
+    def replace(self, parts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Make the gradient the mean of several, each given as ``rows`` gives it, in their order.
+
+        The mean is what data-parallel training makes of all other gradients.
+        """
+        self.begin()
+        for ids, gradient in parts:
+            self.add(ids, gradient / len(parts))
 
 
 class _Rows(torch.autograd.Function):

@@ -5,13 +5,13 @@ Training's dev scores, ``eval`` and ``predict`` share this one function, so they
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from bertft.contracts import Batcher, Encoded, FloatArray, Pieces, Readout
-from bertft.training import processes
+from bertft.training import processes, sharding
 from bertft.training.plan import inference_batches
 
 MAX_TOKENS = 8192
@@ -42,13 +42,29 @@ def compute_logits(
     batches = inference_batches([len(one) for one in encoded], max_tokens=MAX_TOKENS)
     # With fewer batches than processes, each computes all: there is little to share.
     shared = together and 1 < processes.count() <= len(batches)
-    with torch.inference_mode(), cast:
-        for indices in batches[processes.rank() :: processes.count()] if shared else batches:
-            batch = batcher(encoded, indices, head=None)
+    is_sharded = sharding.is_sharded(model)
+    # Weights that are gathered in inference mode could not be trained with.
+    guard = torch.no_grad() if is_sharded else torch.inference_mode()
+    with guard, cast:
+        for indices in _turns(batches) if shared else batches:
+            if not indices and not is_sharded:
+                continue
+            batch = batcher(encoded, indices or batches[0], head=None)
             rows = head.split(model(**batch.on(device)), batch)
-            for index, row in zip(batch.encoded, rows, strict=True):
-                logits[index] = row
+            if indices:
+                for index, row in zip(batch.encoded, rows, strict=True):
+                    logits[index] = row
     return _exchanged(logits, encoded) if shared else [row for row in logits if row is not None]
+
+
+def _turns(batches: Sequence[Sequence[int]]) -> Iterator[Sequence[int]]:
+    """This process's batches; an empty one where others have one left.
+
+    All take as many turns: a sharded model needs every process in each pass.
+    """
+    for first in range(0, len(batches), processes.count()):
+        index = first + processes.rank()
+        yield batches[index] if index < len(batches) else []
 
 
 def _exchanged(logits: list[FloatArray | None], encoded: Sequence[Encoded]) -> list[FloatArray]:

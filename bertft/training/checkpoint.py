@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from bertft.contracts import Progress
 from bertft.errors import RunError
+from bertft.training import sharding
 
 MANIFEST = "manifest.json"
 STATE = "progress.json"
@@ -36,6 +37,18 @@ class Checkpoint:
     folder: Path
     progress: Progress
     depends: dict[str, Any]
+    scaler: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the next step starts from: weights, moments of the optimizer, gradient scaler of fp16.
+
+    Tensors are whole, also where each process holds but a part of them.
+    """
+
+    weights: dict[str, torch.Tensor]
+    moments: dict[str, torch.Tensor]
     scaler: dict[str, Any]
 
 
@@ -149,44 +162,51 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def save_state(
-    folder: Path,
-    model: torch.nn.Module,
-    optimizer: Any,
-    *,
-    progress: Progress,
-    depends: Mapping[str, Any],
-    scaler: Any = None,
-) -> None:
-    """Write all that the next step depends on: tensors as safetensors, the rest as JSON.
+def take_state(model: torch.nn.Module, optimizer: Any, *, scaler: Any = None) -> State:
+    """The state as it is; ``scaler`` is the gradient scaler of fp16, None without one.
 
-    ``depends`` is what has to be the same when training goes on; ``scaler`` is the gradient scaler
-    of fp16, None without one.
+    All processes call this at the same time. Of a sharded model the main one gets it.
     """
-    weights = model.state_dict()
-    kept = {name: weights[name].contiguous() for name in _stored_once(weights)}
-    save_file(kept, folder / "model.safetensors")
     moments = {
         f"{index}.{key}": value
         for index, state in optimizer.state_dict()["state"].items()
         for key, value in state.items()
     }
-    save_file(moments, folder / "optimizer.safetensors")
-    state = {
-        "progress": progress.state_dict(),
-        "scaler": scaler.state_dict() if scaler is not None else {},
-        "depends": depends,
-    }
-    text = json.dumps(state, ensure_ascii=False, indent=1)
+    kept = scaler.state_dict() if scaler is not None else {}
+    return State(take_weights(model), sharding.gathered(moments), kept)
+
+
+def take_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """All tensors of a model, whole; of tied ones, which safetensors stores once, the first.
+
+    All processes call this at the same time. Of a sharded model the main one gets them.
+    """
+    return sharding.gathered(_stored_once(model))
+
+
+def _stored_once(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    tied: set[int] = set()
+    found = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in tied:
+            found[name] = tensor.detach()
+        tied.add(id(tensor))
+    return found
+
+
+def save_state(
+    folder: Path, state: State, *, progress: Progress, depends: Mapping[str, Any]
+) -> None:
+    """Write all that the next step depends on: tensors as safetensors, the rest as JSON.
+
+    ``depends`` is what has to be the same when training goes on.
+    """
+    weights = {name: tensor.contiguous() for name, tensor in state.weights.items()}
+    save_file(weights, folder / "model.safetensors")
+    save_file(state.moments, folder / "optimizer.safetensors")
+    rest = {"progress": progress.state_dict(), "scaler": state.scaler, "depends": depends}
+    text = json.dumps(rest, ensure_ascii=False, indent=1)
     (folder / STATE).write_text(text, encoding="utf-8")
-
-
-def _stored_once(weights: Mapping[str, torch.Tensor]) -> list[str]:
-    """Names of all tensors; of tied ones, which safetensors refuses to store twice, the first."""
-    first: dict[int, str] = {}
-    for name, tensor in weights.items():
-        first.setdefault(tensor.data_ptr(), name)
-    return [name for name, tensor in weights.items() if first[tensor.data_ptr()] == name]
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -206,17 +226,25 @@ def load_state(
 ) -> None:
     """Put a saved state back into model, optimizer and gradient scaler.
 
+    All processes call this at the same time.
+
     Raises:
         RunError: the state is that of another model.
     """
     folder = checkpoint.folder
-    weights = load_file(folder / "model.safetensors")
-    if set(weights) != set(_stored_once(model.state_dict())):
+    weights, current = load_file(folder / "model.safetensors"), _stored_once(model)
+    if set(weights) != set(current):
         raise RunError(f"{folder}: the weights are those of another model", hint="train anew")
-    model.load_state_dict(weights, strict=False)
+    parts = {name: sharding.shared_out(weights[name], like) for name, like in current.items()}
+    model.load_state_dict(parts, strict=False)
+    owners = [one for group in optimizer.param_groups for one in group["params"]]
+    moments = load_file(folder / "optimizer.safetensors")
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in load_file(folder / "optimizer.safetensors").items():
+    for name in sorted(moments):
         index, key = name.split(".", 1)
+        owner, value = owners[int(index)], moments[name]
+        if value.shape == owner.shape:  # else it is the number of steps
+            value = sharding.shared_out(value, owner)
         state.setdefault(int(index), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

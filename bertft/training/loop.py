@@ -31,7 +31,7 @@ from bertft.contracts import (
 )
 from bertft.errors import TrainingError
 from bertft.recipe import TrainingSettings
-from bertft.training import processes
+from bertft.training import processes, sharding
 from bertft.training.optimizer import rate_share, set_learning_rate
 from bertft.training.plan import Plan
 
@@ -54,6 +54,8 @@ class Trainer:
     metric: str
     before_step: Sequence[Callable[[], None]] = ()
     """Called before each optimizer step."""
+    after_backward: Sequence[Callable[[], None]] = ()
+    """Called when the gradients of a step are complete, before they are clipped."""
     vary: Vary | None = None
     """What the model is shown of an Encoded, where that is another thing in each epoch."""
 
@@ -149,22 +151,34 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     for position, batch in enumerate(batches):
         last = position + 1 == len(batches)
         share = shares if chosen[position] else torch.zeros_like(shares)
-        with nullcontext() if last else accelerator.no_sync(t.model):
+        # Gradients that wait for the last batch are whole ones: too much where weights are parts.
+        at_once = last or sharding.is_sharded(t.model)
+        with nullcontext() if at_once else accelerator.no_sync(t.model):
             total += _backward(trainer, batch, share=share, step=number + 1)
-    norm = accelerator.clip_grad_norm_(t.model.parameters(), settings.max_gradient_norm or math.inf)
-    gradient_norm = float(norm) if norm is not None else 0.0
-    # With fp16 an overflow is expected now and then: the gradient scaler skips that step.
-    if not math.isfinite(gradient_norm) and accelerator.scaler is None:
-        raise _not_finite("gradient", gradient_norm, t, batches[-1], step=number + 1)
+    for exchange in t.after_backward:
+        exchange()
+    gradient_norm = _clip(t, batches[-1], step=number + 1)
     t.optimizer.step()
     t.optimizer.zero_grad()
+    loss, tokens = processes.summed(total, sum(batch.tokens for batch in own))
     return {
-        "loss": processes.summed(total),
+        "loss": loss,
         "learning_rate": rate,
         "gradient_norm": gradient_norm,
         "examples": len(t.plan.sample(epoch=epoch, step=step)),
-        "tokens": int(processes.summed(sum(batch.tokens for batch in own))),
+        "tokens": int(tokens),
     }
+
+
+def _clip(trainer: Trainer, batch: Batch, *, step: int) -> float:
+    """Clip the complete gradients of a step; their norm, of all processes' parts together."""
+    accelerator, most = trainer.accelerator, trainer.settings.max_gradient_norm
+    norm = accelerator.clip_grad_norm_(trainer.model.parameters(), most or math.inf)
+    value = float(sharding.whole(norm)) if norm is not None else 0.0
+    # With fp16 an overflow is expected now and then: the gradient scaler skips that step.
+    if not math.isfinite(value) and accelerator.scaler is None:
+        raise _not_finite("gradient", value, trainer, batch, step=step)
+    return value
 
 
 def _shares(head: Head, batches: Sequence[Batch], *, own: Sequence[bool]) -> torch.Tensor:

@@ -50,13 +50,32 @@ def main_decides(decide: Callable[[], T]) -> T:
     return cast("T", box[0])
 
 
-def summed(value: float) -> float:
-    """The sum of a figure over all processes."""
+def summed(*values: float) -> tuple[float, ...]:
+    """The sum of each figure over all processes; they are exchanged at once."""
     if count() == 1:
-        return value
+        return values
     import torch
 
-    return float(summed_tensor(torch.tensor(value, dtype=torch.float64)))
+    return tuple(summed_tensor(torch.tensor(values, dtype=torch.float64)).tolist())
+
+
+def gathered_rows(ids: Tensor, rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """What every process gives: its ``ids`` [n] and ``rows`` [n, H], each of another n."""
+    import torch
+    from torch.distributed import all_gather
+
+    sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(count())]
+    all_gather(sizes, torch.tensor([len(ids)]))
+    longest = max(int(size) for size in sizes)
+    padded_ids = ids.new_zeros(longest)
+    padded_rows = rows.new_zeros(longest, rows.shape[1])
+    padded_ids[: len(ids)], padded_rows[: len(ids)] = ids, rows
+    all_ids = [torch.empty_like(padded_ids) for _ in sizes]
+    all_rows = [torch.empty_like(padded_rows) for _ in sizes]
+    all_gather(all_ids, padded_ids)
+    all_gather(all_rows, padded_rows)
+    triples = zip(sizes, all_ids, all_rows, strict=True)
+    return [(its[: int(size)], values[: int(size)]) for size, its, values in triples]
 
 
 def summed_tensor(tensor: Tensor) -> Tensor:

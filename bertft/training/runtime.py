@@ -7,20 +7,21 @@ only if a short measurement shows that it is faster.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedDataParallelKwargs
 
 from bertft.errors import DeviceError, did_you_mean
-from bertft.training import processes
+from bertft.training import processes, sharding
 
 PROBE_SECONDS = 0.04
 PROBE_ROUNDS = 6
 WORTHWHILE = 1.3
+EXCHANGE = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # it saves a copy
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -32,6 +33,8 @@ class Runtime:
     precision: str
     reason: str
     threads: int
+    sharded: bool = False
+    """Whether each process holds but a part of the model."""
 
 
 def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
@@ -52,20 +55,22 @@ def make_accelerator(runtime: Runtime) -> tuple[Accelerator, Runtime]:
     """The Accelerator of this run, and the runtime that all its processes share.
 
     Raises:
-        DeviceError: Accelerate was told to shard the model, which checkpoints do not support yet.
+        DeviceError: Accelerate was told to share out the model in a way that is not supported.
     """
+    sharded = sharding.asked_for() and processes.count() > 1
     # Accelerate 1.15 keeps device and precision for the whole process and refuses others.
     AcceleratorState._reset_state(reset_partial_state=True)
     # The group of processes comes first: each has measured for itself whether bf16 pays.
     PartialState(cpu=runtime.device == "cpu")
-    runtime = processes.main_decides(lambda: runtime)
-    accelerator = Accelerator(
-        cpu=runtime.device == "cpu", mixed_precision=PRECISIONS[runtime.precision]
-    )
-    kind = accelerator.distributed_type
-    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
-        hint = "launch with --multi_gpu or --cpu: each process then holds the whole model"
-        raise DeviceError(f"training with {kind.value} is not supported", hint=hint)
+    runtime = replace(processes.main_decides(lambda: runtime), sharded=sharded)
+    if sharded and runtime.precision == "fp16":
+        raise DeviceError("FSDP in fp16 is not supported", hint="--set training.precision=fp32")
+    with sharding.taken_over():
+        accelerator = Accelerator(
+            cpu=runtime.device == "cpu",
+            mixed_precision=PRECISIONS[runtime.precision],
+            kwargs_handlers=[EXCHANGE],
+        )
     return accelerator, runtime
 
 

@@ -7,10 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
+from huggingface_hub import constants
 from samples import BAD, FAST, GOOD, Command, set_flags, write_csv
 
 from bertft.commands.check import REPAIRS
+from bertft.commands.check import check as check_data
+from bertft.recipe import load_recipe
 from bertft.tasks import TASKS
 from bertft.training.journal import read_journal
 
@@ -75,6 +79,22 @@ class TestClean:
         assert (code, out) == (0, ""), err
         assert err.rstrip().splitlines()[-1].startswith("errors 0, warnings 0, notes ")
         assert re.search(r"^train +\d", err, re.M)
+
+    @pytest.mark.parametrize("offline", [True, False])
+    def test_offline_holds_for_hub_data_from_python_too(self, monkeypatch, offline):
+        seen = []
+
+        def load(*arguments, **settings):
+            seen.append(constants.HF_HUB_OFFLINE)
+            raise ConnectionError("off")
+
+        monkeypatch.setattr(datasets, "load_dataset", load)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        recipe = load_recipe("sentiment", overrides=("data.train=hub:o/n:train", "data.dev="))
+        (finding,) = [one for one in check_data(recipe, offline=offline).findings if one.places]
+        assert "could not be fetched" in str(finding.places[0])
+        assert seen == [offline]
+        assert constants.HF_HUB_OFFLINE is False
 
     def test_nothing_is_written(self, check, clean, tmp_path):
         before = sorted(tmp_path.iterdir())

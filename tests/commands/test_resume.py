@@ -20,6 +20,8 @@ from bertft.commands.run_folder import locked
 from bertft.commands.train import train
 from bertft.errors import BertftError, DataError, Interrupted, RecipeError, RunError
 from bertft.recipe import changes
+from bertft.training import checkpoint
+from bertft.training.checkpoint import saved_folders
 
 
 @pytest.fixture
@@ -112,6 +114,46 @@ class TestRefused:
         with pytest.raises(RunError, match=r"is no run \(no recipe\.toml\); give the directory"):
             resume(tmp_path / name)
         assert sorted(tmp_path.rglob("*")) == before
+
+    @pytest.mark.parametrize(
+        ("content", "fault"),
+        [
+            ("[]", "no JSON object"),
+            ("null", "no JSON object"),
+            ("{", "Expecting"),
+            ('{"threads": "x"}', "threads: Input should be a valid integer"),
+            ('{"versions": []}', "versions: Input should be a valid dictionary"),
+            ('{"model": {"name": "m", "revision": "", "files": {"a": 1}}}', r"model\.files\.a: "),
+            ('{"data": {"train": null}}', r"data\.train: "),
+            ('{"labels": "bad"}', "labels: Input should be a valid list"),
+        ],
+    )
+    def test_a_broken_environment_file(self, run, content, fault):
+        (run / "environment.json").write_text(content, encoding="utf-8")
+        refuse(run, RunError, rf"environment\.json: not readable \(.*{fault}.*\); mend it")
+
+    @pytest.mark.parametrize(
+        ("change", "fault"),
+        [
+            ({"threads": "x"}, "threads: Input should be a valid integer"),
+            ({"precision": "fp32"}, "precision: Input should be a valid dictionary"),
+            ({"processes": None}, "processes: Input should be a valid integer"),
+            ({"model": None}, "model: Input should be a valid dictionary"),
+            (None, "content: Input should be a valid dictionary"),
+            ([], "Input should be a valid dictionary"),
+            ({}, "no data, device, labels, model, precision, processes, recipe, threads, versions"),
+        ],
+    )
+    def test_a_checkpoint_with_a_broken_environment(self, run, change, fault):
+        """Written so by someone who made the manifest again, too."""
+        for folder in saved_folders(run / "last"):
+            saved = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+            depends = saved["depends"]
+            depends["environment"] = depends["environment"] | change if change else change
+            (folder / "progress.json").write_text(json.dumps(saved), encoding="utf-8")
+            (folder / checkpoint.MANIFEST).unlink()
+            checkpoint._seal(folder)
+        refuse(run, RunError, rf"progress\.json: not readable \(.*{fault}\)")
 
     def test_without_any_checkpoint(self, run):
         for folder in run.glob("last*"):

@@ -49,6 +49,23 @@ def test_the_gradient_stays_where_it_is(pair) -> None:
     assert lookup.weight.grad.data_ptr() == place
 
 
+def test_the_mean_of_what_several_have_touched(pair) -> None:
+    """As torch makes it of the gradients of several processes; the next step starts anew."""
+    plain, lookup = pair
+    other = Lookup(nn.Embedding(50, 6, padding_idx=3))
+    for own, its in (([1, 2, 2], [2, 49, 3]), ([7], [1])):
+        plain.zero_grad()
+        for table, ids in ((lookup, own), (other, its)):
+            table.begin()
+            backward(table, torch.tensor([ids]))
+            backward(plain, torch.tensor([ids]))
+        parts = [table.rows() for table in (lookup, other)]
+        assert parts[0][0].tolist() == sorted(set(own))
+        for table in (lookup, other):
+            table.replace(parts)
+            assert torch.allclose(table.weight.grad, plain.weight.grad / 2)
+
+
 def test_values_and_names_are_those_of_the_table(pair) -> None:
     plain, lookup = pair
     ids = torch.tensor([[1, 3], [49, 0]])

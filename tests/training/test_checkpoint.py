@@ -27,6 +27,7 @@ from bertft.training.checkpoint import (
     save_state,
     saved_folders,
     settle_folders,
+    take_state,
     verify_folder,
 )
 
@@ -317,11 +318,9 @@ def test_the_gradient_scaler_comes_back(tmp_path: Path) -> None:
     tmp_path.joinpath("last").mkdir()
     save_state(
         tmp_path / "last",
-        model,
-        optimizer,
+        take_state(model, optimizer, scaler=Scaler(1024.0)),
         progress=Progress(),
         depends={},
-        scaler=Scaler(1024.0),
     )
     saved = json.loads((tmp_path / "last" / "progress.json").read_text(encoding="utf-8"))
     checkpoint = Checkpoint(tmp_path / "last", Progress(), {}, saved["scaler"])
@@ -340,9 +339,11 @@ def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(1, 4)).sum().backward()
     optimizer.step()
+    state = take_state(model, optimizer)
+    assert list(state.weights) == ["0.weight", "1.bias"]
     replace_folder(
         tmp_path / "last",
-        lambda folder: save_state(folder, model, optimizer, progress=Progress(step=1), depends={}),
+        lambda folder: save_state(folder, state, progress=Progress(step=1), depends={}),
     )
     optimizer = torch.optim.AdamW(other.parameters())
     load_state(open_checkpoint(tmp_path / "last"), other, optimizer)
@@ -354,9 +355,10 @@ def test_a_state_of_another_model_is_not_loaded(tmp_path: Path) -> None:
     """Not even in part: tensors of other names would be left as they are."""
     model = torch.nn.Sequential(torch.nn.Linear(2, 2))
     optimizer = torch.optim.AdamW(model.parameters())
+    state = take_state(model, optimizer)
     replace_folder(
         tmp_path / "last",
-        lambda folder: save_state(folder, model, optimizer, progress=Progress(), depends={}),
+        lambda folder: save_state(folder, state, progress=Progress(), depends={}),
     )
     other = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     with pytest.raises(RunError, match="another model"):

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
 
 from bertft.errors import DeviceError
 from bertft.training import runtime
@@ -135,10 +133,3 @@ def test_two_runs_in_one_process_may_differ_in_precision() -> None:
     for precision, theirs in (("fp32", "no"), ("bf16", "bf16")):
         accelerator, _ = make_accelerator(Runtime("cpu", precision, "as set", 1))
         assert accelerator.mixed_precision == theirs
-
-
-@pytest.mark.usefixtures("fresh_state")
-def test_a_sharded_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
-    with pytest.raises(DeviceError, match="FSDP is not supported; launch with --multi_gpu"):
-        make_accelerator(Runtime("cpu", "fp32", "as set", 1))

@@ -15,25 +15,34 @@ from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import train
 from bertft.commands.watch import Silent
 from bertft.contracts import StepReport
+from bertft.encoder import lookup
 from bertft.errors import Interrupted
+from bertft.evaluation import inference
+
+MAX_TOKENS = inference.MAX_TOKENS
 
 
 class Stop(Silent):
-    """The second process, and only that one, is told to end at a step."""
+    """The second process, and only that one, is told to end at a step; or both are killed."""
 
-    def __init__(self, at: int) -> None:
-        self._at = at
+    def __init__(self, *, told_at: int, killed_at: int) -> None:
+        self._told_at, self._killed_at = told_at, killed_at
 
     def step(self, report: StepReport) -> None:
-        if report.step == self._at and os.environ["RANK"] == "1":
+        if report.step == self._told_at and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGTERM)
+        if report.step == self._killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
     for job in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         request = job["request"] | {"overrides": tuple(job["request"].get("overrides", ()))}
+        inference.MAX_TOKENS = job.get("max_tokens", MAX_TOKENS)
+        lookup.LARGE = 8  # so that the rows of small tables are exchanged, too
+        stop = Stop(told_at=job.get("stop_at", 0), killed_at=job.get("killed_at", 0))
         try:
-            train(TrainRequest(**request), watch=Stop(job.get("stop_at", 0)))
+            train(TrainRequest(**request), watch=stop)
         except Interrupted as error:
             Path(f"{job['told']}-{os.environ['RANK']}").write_text(str(error), encoding="utf-8")
 
