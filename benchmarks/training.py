@@ -84,7 +84,7 @@ def figures(
     job: Any, options: argparse.Namespace, *, seconds: float, model: Any, accuracy: float | None
 ) -> dict[str, Any]:
     """Seconds, examples a second, share of the peak, peak memory and accuracy of one contender."""
-    from bertft.training.runtime import matrix_rate
+    from bertft.training.probe import matrix_rate
 
     outside = sum(p.numel() for n, p in model.named_parameters() if "embeddings" not in n)
     tokens = sum(map(len, job.encoded["train"])) * options.epochs

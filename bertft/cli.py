@@ -39,6 +39,7 @@ from bertft.cli_options import (
     TrainOption,
     open_console,
 )
+from bertft.collector import importing
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
 from bertft.training import processes
 
@@ -132,9 +133,10 @@ def train(
     if resume and seeds > 1:
         raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
     console = open_console(offline=offline)
-    from bertft.commands.prepare import TrainRequest
-    from bertft.commands.train import train as run_training
-    from bertft.commands.train import train_seeds
+    with importing():
+        from bertft.commands.prepare import TrainRequest
+        from bertft.commands.train import train as run_training
+        from bertft.commands.train import train_seeds
 
     request = TrainRequest(
         recipe=recipe,
@@ -237,8 +239,9 @@ def pretrain(
         what = "--size, --vocab-size, --lower-case and --embeddings describe a new encoder"
         raise RecipeError(what, hint="leave out --model, or leave them out")
     console = open_console(offline=offline)
-    from bertft.commands.pretrain import PretrainRequest
-    from bertft.commands.pretrain import pretrain as run_pretraining
+    with importing():
+        from bertft.commands.pretrain import PretrainRequest
+        from bertft.commands.pretrain import pretrain as run_pretraining
 
     request = PretrainRequest(
         corpus=tuple(corpus),
@@ -286,8 +289,9 @@ def check(
 ) -> None:
     """Look for what is amiss with data, without training; exit code 2 with errors."""
     console = open_console(offline=offline)
-    from bertft.commands.check import check as run_check
-    from bertft.commands.prepare import TrainRequest, read_recipe
+    with importing():
+        from bertft.commands.check import check as run_check
+        from bertft.commands.prepare import TrainRequest, read_recipe
 
     request = TrainRequest(
         recipe=recipe,
@@ -333,7 +337,8 @@ def evaluate(
             "eval needs a run or a recipe", hint="bertft eval sentiment, or bertft eval runs/NAME"
         )
     console = open_console(offline=offline)
-    from bertft.commands.evaluate import evaluate as run_evaluation
+    with importing():
+        from bertft.commands.evaluate import evaluate as run_evaluation
 
     folder, scores = run_evaluation(
         run or target,
@@ -390,7 +395,8 @@ def predict(
 ) -> None:
     """Answer the texts of files, one JSON object per line, in input order."""
     console = open_console(offline=offline)
-    from bertft.commands.predict_files import PredictRequest, predict_files
+    with importing():
+        from bertft.commands.predict_files import PredictRequest, predict_files
 
     request = PredictRequest(
         files=tuple(files),
@@ -413,11 +419,16 @@ def predict(
 
 
 @app.command()
-def doctor(json: JsonOption = False) -> None:
+def doctor(
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Measure the speed anew, for later runs too.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """What this machine can do: versions, device, measured speed, models at hand."""
     from bertft.commands.doctor import examine
 
-    show_facts(examine(), json=json)
+    show_facts(examine(probe=probe), json=json)
 
 
 def main() -> None:

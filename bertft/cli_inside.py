@@ -26,6 +26,7 @@ from bertft.cli_options import (
     PrecisionOption,
     open_console,
 )
+from bertft.collector import importing
 
 if TYPE_CHECKING:
     from bertft.commands.encoders import EncoderRequest
@@ -113,8 +114,9 @@ def tokenize(
 ) -> None:
     """Show what a model gets of a text: tokens, ids, masks, offsets."""
     console = open_console(offline=offline)
-    from bertft.commands.tokenize import TokenizeRequest
-    from bertft.commands.tokenize import tokenize as run_tokenize
+    with importing():
+        from bertft.commands.tokenize import TokenizeRequest
+        from bertft.commands.tokenize import tokenize as run_tokenize
     from bertft.console_inside import show_tokens
 
     request = TokenizeRequest(
@@ -159,7 +161,8 @@ def embed(
 ) -> None:
     """Vectors of texts, words or tokens, from any layers of an encoder."""
     console = open_console(offline=offline)
-    from bertft.commands.embed import EmbedRequest, View, embed_files
+    with importing():
+        from bertft.commands.embed import EmbedRequest, View, embed_files
 
     request = EmbedRequest(
         texts=_texts(texts, input_format, set_, on_bad_row),
@@ -216,8 +219,9 @@ def similar(
     console = open_console(offline=offline)
     from dataclasses import replace
 
-    from bertft.commands.embed import View
-    from bertft.commands.similar import Similarity, SimilarRequest
+    with importing():
+        from bertft.commands.embed import View
+        from bertft.commands.similar import Similarity, SimilarRequest
     from bertft.console_inside import show_pairs
 
     request = SimilarRequest(
@@ -259,7 +263,13 @@ def context(
 ) -> None:
     """How a word's vector moves with its context, layer by layer."""
     console = open_console(offline=offline)
-    from bertft.commands.context import ContextRequest, pair_rows, sentence_rows, word_in_context
+    with importing():
+        from bertft.commands.context import (
+            ContextRequest,
+            pair_rows,
+            sentence_rows,
+            word_in_context,
+        )
 
     request = ContextRequest(
         word=word,
@@ -320,8 +330,9 @@ def explain(
 ) -> None:
     """What a model looked at: words its answer rests on, attention of every layer and head."""
     console = open_console(offline=offline)
-    from bertft.commands.explain import ExplainRequest
-    from bertft.commands.explain import explain as run_explain
+    with importing():
+        from bertft.commands.explain import ExplainRequest
+        from bertft.commands.explain import explain as run_explain
     from bertft.console_inside import show_explained
 
     request = ExplainRequest(
@@ -361,8 +372,9 @@ def fill_mask(
 ) -> None:
     """The most probable words for each [MASK] of a text."""
     console = open_console(offline=offline)
-    from bertft.commands.fill_mask import FillRequest
-    from bertft.commands.fill_mask import fill_mask as run_fill_mask
+    with importing():
+        from bertft.commands.fill_mask import FillRequest
+        from bertft.commands.fill_mask import fill_mask as run_fill_mask
     from bertft.console_inside import show_masks
 
     request = FillRequest(
@@ -391,8 +403,9 @@ def next_sentence(
 ) -> None:
     """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
     console = open_console(offline=offline)
-    from bertft.commands.next_sentence import NextRequest
-    from bertft.commands.next_sentence import next_sentence as run_next_sentence
+    with importing():
+        from bertft.commands.next_sentence import NextRequest
+        from bertft.commands.next_sentence import next_sentence as run_next_sentence
     from bertft.console_inside import show_follows
 
     request = NextRequest(
@@ -420,8 +433,9 @@ def score(
 ) -> None:
     """How well a masked language model foresees each text: pseudo-perplexity."""
     console = open_console(offline=offline)
-    from bertft.commands.score import ScoreRequest
-    from bertft.commands.score import score as run_score
+    with importing():
+        from bertft.commands.score import ScoreRequest
+        from bertft.commands.score import score as run_score
     from bertft.console_inside import show_log_likelihoods
 
     request = ScoreRequest(

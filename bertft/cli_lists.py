@@ -146,20 +146,22 @@ def runs_compare(
 @cache_app.command("list")
 def cache_list(json: JsonOption = False) -> None:
     """Encoder states on disk; the ones used last come last."""
-    from bertft.commands.state_cache import folder, show_cache
+    from bertft.cache_folder import cache_folder
+    from bertft.commands.state_cache import show_cache
 
     show_rows(show_cache(), json=json)
     if not json:
-        open_console().say(f"in {folder()}")
+        open_console().say(f"in {cache_folder()}")
 
 
 @cache_app.command("clear")
 def cache_clear() -> None:
     """Remove them; the next run in features mode encodes its texts again."""
-    from bertft.commands.state_cache import clear_cache, folder
+    from bertft.cache_folder import cache_folder
+    from bertft.commands.state_cache import clear_cache
 
     count, size = clear_cache()
-    open_console().say(f"{count} files ({size / 2**20:,.1f} MiB) removed from {folder()}")
+    open_console().say(f"{count} files ({size / 2**20:,.1f} MiB) removed from {cache_folder()}")
 
 
 def show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:

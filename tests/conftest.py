@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from pathlib import Path
@@ -133,6 +134,8 @@ def command(
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)
+        finally:
+            gc.unfreeze()  # a command has a process of its own, this one goes on
         out, err = capsys.readouterr()
         return code, out, err
 

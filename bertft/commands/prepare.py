@@ -177,13 +177,15 @@ def prepare(
 def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) -> Runtime:
     """Device and precision: those of the recipe; where it leaves them open, those of ``before``.
 
-    A device that is not here any more is chosen anew, and its precision with it.
+    A device that is not here any more is chosen anew, and its precision with it. Threads are those
+    of ``before``.
     """
     device, precision = settings.device, settings.precision
+    threads = before["threads"] if before else None
     if before and device in ("auto", before["device"]) and has_device(before["device"]):
         device = before["device"]
         precision = before["precision"]["used"]
-    return choose_runtime(device=device, precision=precision)
+    return choose_runtime(device=device, precision=precision, threads=threads)
 
 
 def read_splits(

@@ -5,7 +5,6 @@ SHA-256 of all that. Its name is the hash of what the states follow from, so tha
 out of date. Files appear whole or not at all; one that is damaged is noticed and made again. The
 folder is kept below a size: the files that were not used for longest go first.
 
-    BERTFT_CACHE        the folder; else bertft/ in XDG_CACHE_HOME or ~/.cache
     BERTFT_CACHE_GIB    its largest size in GiB; else 10
 
 Shape legend: R rows of all texts, H hidden width.
@@ -16,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from bertft.cache_folder import cache_folder, whole_file
 from bertft.contracts import FloatArray
 from bertft.errors import RunError
 
@@ -49,7 +48,7 @@ class CachedStates:
         """``name`` is for people: a word at the start of the file's name."""
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         word = "".join(c if c.isalnum() or c in "-._" else "-" for c in Path(name).name)[:60]
-        return cls(folder() / f"{word.lstrip('.-')}-{key[:32]}{SUFFIX}", rows, width)
+        return cls(cache_folder() / f"{word.lstrip('.-')}-{key[:32]}{SUFFIX}", rows, width)
 
     @property
     def size(self) -> int:
@@ -88,7 +87,6 @@ class CachedStates:
             hint = "set BERTFT_CACHE_GIB, or fine-tune: training.mode=fine-tune"
             raise RunError(f"{what} {limit / GIB:.1f}", hint=hint)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             make_room(limit - self.size)
             self._write_whole(parts)
         except OSError as error:
@@ -98,28 +96,13 @@ class CachedStates:
             raise RunError(what, hint="mend that, or set BERTFT_CACHE to another folder") from None
 
     def _write_whole(self, parts: Iterable[FloatArray]) -> None:
-        number, name = tempfile.mkstemp(prefix=".", suffix=SUFFIX, dir=self.path.parent)
-        partial = Path(name)
-        try:
-            digest = hashlib.sha256()
-            with os.fdopen(number, "wb") as file:
-                for part in parts:
-                    content = np.ascontiguousarray(part, dtype="<f4").tobytes()
-                    digest.update(content)
-                    file.write(content)
-                file.write(digest.digest())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-
-
-def folder() -> Path:
-    """Where the files are."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("BERTFT_CACHE") or Path(base) / "bertft").expanduser()
+        digest = hashlib.sha256()
+        with whole_file(self.path) as file:
+            for part in parts:
+                content = np.ascontiguousarray(part, dtype="<f4").tobytes()
+                digest.update(content)
+                file.write(content)
+            file.write(digest.digest())
 
 
 def largest() -> int:
@@ -137,7 +120,7 @@ def largest() -> int:
 def cached_files() -> list[Path]:
     """All files, what a kill has left half-written included; the one used last comes last."""
     found = []
-    for path in folder().glob(f"*{SUFFIX}"):
+    for path in cache_folder().glob(f"*{SUFFIX}"):
         try:
             found.append((path.stat().st_mtime_ns, path))
         except OSError:  # another process has just removed it

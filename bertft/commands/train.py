@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bertft.collector import paused_collector
 from bertft.commands import run_folder
 from bertft.commands.build import build_model, make_trainer, training_plan
 from bertft.commands.cost import CostPreview, measure_cost
@@ -99,7 +100,8 @@ def start(
             before = checkpoint.depends["environment"]
         elif processes.is_main():
             run_folder.free_run_folder(request.out, recipe=request.recipe)
-        job = prepare(recipe, request, watch=watch, before=before)
+        with paused_collector():  # the examples and their tokens stay
+            job = prepare(recipe, request, watch=watch, before=before)
         model, head = build_model(job)
         trainer = make_trainer(job, model, head)
         dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training

@@ -21,7 +21,8 @@ from bertft.errors import ModelError, RecipeError
 
 CHARACTERS = 2**20
 
-_SPACES = np.array([code for code in range(0x3001) if chr(code).isspace()], dtype=np.uint32)
+# Whether a character is white space, by its code; the last entry stands for all beyond.
+_IS_SPACE = np.array([chr(code).isspace() for code in range(0x3002)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _trimmed(offsets: Sequence[tuple[int, int]], text: str) -> OffsetArray:
     if not len(text):
         return found
     characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    space = np.isin(characters, _SPACES)
+    space = _IS_SPACE[np.minimum(characters, len(_IS_SPACE) - 1)]
     while True:
         starts, ends = found.T
         filled = starts < ends

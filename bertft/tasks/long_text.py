@@ -60,7 +60,6 @@ def _encode_chunk(
 ) -> Iterator[Encoded]:
     full = _tokenize(tokenizer, texts, pairs)
     types = full.get("token_type_ids") or [[]] * len(texts)
-    specials = full["special_tokens_mask"]
     for index, (ids, kinds) in enumerate(zip(full["input_ids"], types, strict=True)):
         number = start + index
         if len(ids) <= max_length:
@@ -70,7 +69,8 @@ def _encode_chunk(
                 tokenizer, texts[index], pairs[index], max_length, number, len(ids)
             )
         else:
-            yield from _cut(ids, kinds, specials[index], max_length, rule, number)
+            special = full.encodings[index].special_tokens_mask  # dear to ask of every text
+            yield from _cut(ids, kinds, special, max_length, rule, number)
 
 
 def _tokenize(
@@ -82,7 +82,6 @@ def _tokenize(
         second,
         truncation=False,
         return_attention_mask=False,
-        return_special_tokens_mask=True,
         verbose=False,
     )
 

@@ -1,14 +1,20 @@
 """What the machine can do: device, precision and threads, measured instead of assumed.
 
 bf16 without hardware support can run at a hundredth of the speed of fp32, so it is chosen on a CPU
-only if a short measurement shows that it is faster.
+only if a short measurement shows that it is faster (probe.py).
+
+The number of threads is torch's own, or that of OMP_NUM_THREADS, and no measurement chooses it: it
+changes results in their last bits, so that two runs of one seed must not differ in it, and what is
+measured depends on what else the machine does (on a busy one of two cores, two threads ran at 0.4
+to 1.3 times the speed of one within a minute). The precision of fp32 products stays as it is, too
+(torch.set_float32_matmul_precision): whoever asks for fp32 asks for its digits.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -17,10 +23,8 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from bertft.errors import DeviceError, did_you_mean
 from bertft.training import processes, sharding
+from bertft.training.probe import cpu_speeds, usable_cores
 
-PROBE_SECONDS = 0.04
-PROBE_ROUNDS = 6
-WORTHWHILE = 1.3
 EXCHANGE = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # it saves a copy
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
@@ -37,8 +41,14 @@ class Runtime:
     """Whether each process holds but a part of the model."""
 
 
-def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
-    """Device and precision for this machine. Raises DeviceError for what it does not have."""
+def choose_runtime(
+    *, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> Runtime:
+    """Device and precision for this machine. Raises DeviceError for what it does not have.
+
+    ``threads`` are those of a run that goes on: this process takes as many, so that its weights
+    stay equal to the last bit, unless OMP_NUM_THREADS says otherwise or the cores are fewer.
+    """
     if precision not in ("auto", *PRECISIONS):
         hint = did_you_mean(precision, ("auto", *PRECISIONS))
         raise DeviceError(f"no precision '{precision}'", hint=hint)
@@ -48,6 +58,8 @@ def choose_runtime(*, device: str = "auto", precision: str = "auto") -> Runtime:
         chosen, reason = _best_precision(device)
     elif precision == "fp16" and device != "cuda":
         raise DeviceError(f"fp16 needs a CUDA device, not {device}", hint="use bf16 or fp32")
+    if device == "cpu" and threads:
+        _go_on_with(threads)
     return Runtime(device, chosen, reason, torch.get_num_threads())
 
 
@@ -99,6 +111,12 @@ def _device(asked: str) -> str:
     return asked
 
 
+def _go_on_with(threads: int) -> None:
+    """Work with so many threads, unless the environment names another number, or cores lack."""
+    if "OMP_NUM_THREADS" not in os.environ and threads <= usable_cores():
+        torch.set_num_threads(threads)
+
+
 def _best_precision(device: str) -> tuple[str, str]:
     if device == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
@@ -106,31 +124,8 @@ def _best_precision(device: str) -> tuple[str, str]:
         return "fp16", "the GPU has no bf16"
     if device == "mps":
         return "fp32", "bf16 is not used on MPS"
-    gain = cpu_bf16_gain()
-    what = f"bf16 matrix products run at {gain:.2g}x the speed of fp32 here"
-    return ("bf16" if gain >= WORTHWHILE else "fp32"), what
-
-
-@cache
-def cpu_bf16_gain() -> float:
-    """Speed of bf16 over fp32 for a matrix product of BERT's shape on this CPU."""
-    kinds = (torch.float32, torch.bfloat16)
-    # In turns, and the best of each: what else the machine is doing must not choose the precision.
-    rounds = [[_products_per_second(kind) for kind in kinds] for _ in range(PROBE_ROUNDS)]
-    fp32, bf16 = (max(rates) for rates in zip(*rounds, strict=True))
-    return float(bf16 / fp32)
-
-
-def matrix_rate(kind: torch.dtype) -> float:
-    """Multiply-adds per second times 2 (FLOP/s) of ``[512, 384] @ [384, 1536]``."""
-    return _products_per_second(kind) * 2 * 512 * 384 * 1536
-
-
-def _products_per_second(kind: torch.dtype) -> float:
-    left, right = torch.ones(512, 384, dtype=kind), torch.ones(384, 1536, dtype=kind)
-    left @ right
-    start, count = time.perf_counter(), 0
-    while (spent := time.perf_counter() - start) < PROBE_SECONDS or count == 0:
-        left @ right
-        count += 1
-    return count / spent
+    speeds = cpu_speeds()
+    what = f"bf16 matrix products run at {speeds.gain:.2g}x the speed of fp32 here"
+    if not speeds.is_new:
+        what += f", measured {time.strftime('%Y-%m-%d', time.localtime(speeds.measured))}"
+    return ("bf16" if speeds.is_worthwhile else "fp32"), what

@@ -18,7 +18,7 @@ import bertft
 
 PACKAGE = Path(bertft.__file__).parent
 FLOORS = [
-    {"errors", "terminal"},
+    {"cache_folder", "collector", "errors", "terminal"},
     {"contracts"},
     {"recipe"},
     {"encoder", "spans"},

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bertft.commands.models import convert_model
 from bertft.commands.train import train
 from bertft.encoder.zoo import select
 from bertft.errors import ModelError
+from bertft.training import probe
 
 
 class TestList:
@@ -159,7 +161,16 @@ class TestConvert:
 
 
 class TestDoctor:
-    def test_what_this_machine_can_do(self, command):
+    @pytest.fixture(autouse=True)
+    def quiet(self, monkeypatch):
+        """A machine whose measurement nothing disturbs."""
+        rates = {torch.float32: 1e11, torch.bfloat16: 3e11}
+        monkeypatch.setattr(probe, "matrix_rate", rates.__getitem__)
+        probe.cpu_speeds.cache_clear()
+        yield
+        probe.cpu_speeds.cache_clear()
+
+    def test_what_this_machine_can_do(self, command, own_cache):
         code, out, err = command("doctor", "--json")
         facts = json.loads(out)
         assert (code, err) == (0, "")
@@ -169,7 +180,36 @@ class TestDoctor:
         assert re.match(r"(fp32|bf16|fp16) \(.+\)", facts["precision"])
         assert facts["threads"] >= 1
         assert facts["CPU matrix GFLOP/s"]["float32"] > 0
+        assert facts["measured"] == f"now, kept in {own_cache}"
         assert facts["offline"] is True
+
+    def test_speed_is_measured_once_until_it_is_asked_for(self, command):
+        found = []
+        for arguments in ((), (), ("--probe",), ()):
+            probe.cpu_speeds.cache_clear()  # as a new process
+            code, out, _ = command("doctor", "--json", *arguments)
+            assert code == 0
+            found.append(json.loads(out))
+        told = [one["measured"].partition(",")[0] for one in found]
+        assert told == ["now", "today", "now", "today"]
+        assert found[1]["measured"].endswith("; again: bertft doctor --probe")
+        assert "here, measured 20" in found[1]["precision"]
+        assert "measured 20" not in found[0]["precision"] + found[2]["precision"]
+
+    @pytest.mark.parametrize(("days", "told"), [(0.5, "today"), (1.5, "1 day ago"), (9, "9 days ")])
+    def test_its_age(self, command, days, told):
+        now = time.time() - days * probe.DAY
+        speeds = probe.Speeds(1e11, 2e11, now, is_new=True)
+        assert probe._write(speeds, probe.machine_facts()) == ""
+        probe.cpu_speeds.cache_clear()
+        _, out, _ = command("doctor", "--json")
+        assert json.loads(out)["measured"].startswith(told)
+
+    def test_why_it_is_not_kept(self, command, monkeypatch):
+        monkeypatch.setattr(probe, "_disturbed", lambda *_: "its rounds disagree")
+        probe.cpu_speeds.cache_clear()
+        _, out, _ = command("doctor", "--json")
+        assert json.loads(out)["measured"] == "now, not kept (its rounds disagree)"
 
     def test_for_people(self, command):
         code, out, _ = command("doctor")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from stopping import Stopper, crash, notes, outcome, resume, saved_step, sending
 
 from bertft.commands import resume as resuming
@@ -20,8 +21,9 @@ from bertft.commands.run_folder import locked
 from bertft.commands.train import train
 from bertft.errors import BertftError, DataError, Interrupted, RecipeError, RunError
 from bertft.recipe import changes
-from bertft.training import checkpoint
+from bertft.training import checkpoint, runtime
 from bertft.training.checkpoint import saved_folders
+from bertft.training.probe import Speeds
 
 
 @pytest.fixture
@@ -183,15 +185,27 @@ class TestTold:
         assert torch in notes(run)
         assert outcome(run) == whole
 
+    def test_threads_of_its_own(self, run, whole, monkeypatch):
+        """Another process, told nothing, would take as many as there are cores."""
+        before = torch.get_num_threads()
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        torch.set_num_threads(before + 1)
+        watch = Stopper(0, crash)
+        try:
+            resume(run, watch=watch)
+            assert torch.get_num_threads() == before
+        finally:
+            torch.set_num_threads(before)
+        assert not [note for note in watch.notes if note.startswith("not as when")]
+        assert outcome(run) == whole
+
     def test_what_was_chosen_stays_chosen(self, ask, monkeypatch):
         """A second measurement of bf16 might come out otherwise."""
-        from bertft.training import runtime
-
         request = ask("stopped", "training.precision=auto")
-        monkeypatch.setattr(runtime, "cpu_bf16_gain", lambda: 2.0)
+        monkeypatch.setattr(runtime, "cpu_speeds", lambda: Speeds(1.0, 2.0, 0.0, is_new=True))
         with pytest.raises(Interrupted):
             train(request, watch=Stopper(2, sending(signal.SIGTERM)))
-        monkeypatch.setattr(runtime, "cpu_bf16_gain", lambda: 1.0)
+        monkeypatch.setattr(runtime, "cpu_speeds", lambda: Speeds(1.0, 1.0, 0.0, is_new=True))
         watch = Stopper(0, crash)
         result = resume(Path(request.out), watch=watch)
         assert result.scores["precision"] == "bf16"

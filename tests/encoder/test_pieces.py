@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from bertft.encoder.pieces import (
     CHARACTERS,
     Frame,
+    _trimmed,
     chunks,
     cut_into_pieces,
     placed,
@@ -137,6 +138,13 @@ class TestPieces:
             shown = {i for start, end in pieces.offsets.tolist() for i in range(start, end)}
             missing = {c for i, c in enumerate(text) if i not in shown}
             assert not any(c.isalnum() for c in missing)
+
+    def test_white_space_is_what_python_takes_for_it(self):
+        for code in (*range(0x3100), 0xD800, 0xFEFF, 0x1F600, 0x10FFFF):
+            if chr(code).isspace():
+                assert _trimmed([(0, 3)], f"{chr(code)}a{chr(code)}").tolist() == [[1, 2]]
+            else:
+                assert _trimmed([(0, 2)], f"a{chr(code)}").tolist() == [[0, 2]]
 
     def test_the_space_of_sentencepiece_is_taken_off(self):
         (found,) = cut_into_pieces(["a good  film"], metaspace_tokenizer())

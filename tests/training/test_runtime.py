@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from accelerate.state import AcceleratorState
 
 from bertft.errors import DeviceError
 from bertft.training import runtime
+from bertft.training.probe import Speeds
 from bertft.training.runtime import Runtime, choose_runtime, make_accelerator
 
 
@@ -49,7 +51,7 @@ def test_fp16_on_mps_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_asked_for_is_not_measured(
     monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    monkeypatch.setattr(runtime, "cpu_bf16_gain", lambda: pytest.fail("measured"))
+    monkeypatch.setattr(runtime, "cpu_speeds", lambda: pytest.fail("measured"))
     found = choose_runtime(device="cpu", precision=precision)
     assert found == Runtime("cpu", precision, "as set", torch.get_num_threads())
 
@@ -61,25 +63,40 @@ def test_what_was_asked_for_is_not_measured(
 def test_on_a_cpu_the_measured_gain_decides(
     monkeypatch: pytest.MonkeyPatch, gain: float, precision: str
 ) -> None:
-    monkeypatch.setattr(runtime, "cpu_bf16_gain", lambda: gain)
+    monkeypatch.setattr(runtime, "cpu_speeds", lambda: Speeds(1.0, gain, 0.0, is_new=True))
     found = choose_runtime()
     assert (found.device, found.precision) == ("cpu", precision)
-    assert f"{gain:.2g}x" in found.reason
+    assert found.reason == f"bf16 matrix products run at {gain:.2g}x the speed of fp32 here"
 
 
-@pytest.mark.parametrize(("fp32", "bf16"), [(100.0, 400.0), (400.0, 100.0)])
-def test_the_gain_is_bf16_over_fp32(
-    monkeypatch: pytest.MonkeyPatch, fp32: float, bf16: float
-) -> None:
-    rates = {torch.float32: fp32, torch.bfloat16: bf16}
-    monkeypatch.setattr(runtime, "_products_per_second", rates.__getitem__)
-    # The function itself, not the one that remembers what it measured on this machine.
-    assert runtime.cpu_bf16_gain.__wrapped__() == bf16 / fp32
+def test_what_was_measured_before_says_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    when = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
+    monkeypatch.setattr(runtime, "cpu_speeds", lambda: Speeds(1.0, 3.0, when, is_new=False))
+    assert choose_runtime().reason.endswith("3x the speed of fp32 here, measured 2026-03-04")
 
 
-def test_the_measurement_is_short_and_positive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "PROBE_SECONDS", 0.001)
-    assert runtime.matrix_rate(torch.float32) > 1e6
+class TestThreads:
+    """Those of a run that goes on: a sum over other parts is another sum in its last bits."""
+
+    @pytest.fixture(autouse=True)
+    def as_they_were(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        before = torch.get_num_threads()
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        monkeypatch.setattr(runtime, "usable_cores", lambda: 3)
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)
+
+    @pytest.mark.parametrize(("threads", "taken"), [(3, 3), (2, 2), (4, 1), (None, 1)])
+    def test_as_many_as_there_were_if_there_are_as_many_cores(
+        self, threads: int | None, taken: int
+    ) -> None:
+        found = choose_runtime(device="cpu", precision="fp32", threads=threads)
+        assert found.threads == torch.get_num_threads() == taken
+
+    def test_the_environment_knows_better(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert choose_runtime(device="cpu", precision="fp32", threads=2).threads == 1
 
 
 @pytest.mark.parametrize(("bf16", "precision"), [(True, "bf16"), (False, "fp16")])
