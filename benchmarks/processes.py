@@ -31,7 +31,7 @@ from pathlib import Path
 
 WARM = 3
 """Steps before those that are measured."""
-LAUNCH = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
+LAUNCH = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
 ALONE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 

@@ -18,7 +18,7 @@ from bertft.commands.train import train
 from bertft.errors import RecipeError, RunError
 from bertft.training import processes
 
-LAUNCH = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+LAUNCH = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 # 48 rows in steps of 14: the last step has 6, a pass of 5 and one of 1, of which one process has
 # none.
 UNEVEN = ("training.batch_size=5", "training.gradient_accumulation=3", "training.evaluate_every=2")
@@ -154,7 +154,8 @@ def test_another_number_of_processes_cannot_go_on(runs: Path) -> None:
 
 def test_the_command_line_speaks_once(tmp_path: Path, tiny: Path) -> None:
     launch = Path(sys.executable).parent / "accelerate"
-    command = [str(launch), "launch", "--multi_gpu", "--num_processes", "2", "-m", "bertft"]
+    command = [str(launch), "launch", "--multi_gpu", "--main_process_port", "0"]
+    command += ["--num_processes", "2", "-m", "bertft"]
     command += ["train", "sentiment", "--model", str(tiny), "--out", "run", *set_flags(*FAST)]
     command += [word for name in write_reviews(tmp_path) for word in (f"--{name}", f"{name}.csv")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

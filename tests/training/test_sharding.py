@@ -23,7 +23,11 @@ from bertft.errors import DeviceError, RunError
 from bertft.training import processes, sharding
 from bertft.training.runtime import Runtime, make_accelerator
 
-LAUNCH = ("launch", "--use_fsdp", "--fsdp_version", "2", "--num_processes", "2")
+# Port 0 is any free one: two test suites may run on one machine.
+LAUNCH = (
+    *("launch", "--main_process_port", "0", "--num_processes", "2"),
+    *("--use_fsdp", "--fsdp_version", "2"),
+)
 # 48 rows in steps of 14: the last step has 6, a pass of 5 and one of 1, of which one process has
 # none.
 UNEVEN = (
