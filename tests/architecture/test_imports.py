@@ -28,7 +28,8 @@ FLOORS = [
     {"console"},
     {"console_inside"},
     {"cli_options"},
-    {"cli_inside", "cli_lists"},
+    {"cli_inside", "cli_lists", "cli_train"},
+    {"cli_answer"},
     {"cli"},
     {"__main__"},
 ]
@@ -40,8 +41,10 @@ LIGHT = [
     "bertft.recipe",
     "bertft.contracts",
     "bertft.cli",
+    "bertft.cli_answer",
     "bertft.cli_inside",
     "bertft.cli_lists",
+    "bertft.cli_train",
     "bertft.console",
 ]
 
