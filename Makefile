@@ -1,6 +1,7 @@
 # make demo    set everything up, train on the bundled sample, score it, answer a demo file;
 #              TASK=sentiment (default), nli, ner or qa
-# make test    set everything up, run every test; pages are opened in Chromium where that is there
+# make test    set everything up, run every test, two files at a time; pages are opened in Chromium
+#              where that is there
 # make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
 # make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
@@ -57,7 +58,7 @@ demo: $(READY)
 	@echo '  bertft predict $(NEXT_$(TASK))'
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 faults: $(READY)
 	$(BIN)/python tests/faults/campaign.py --kills 500

@@ -3,11 +3,11 @@
     python benchmarks/pretraining.py --articles squad/train.json --sentences sst2/train.tsv \\
         nsmc/train.tsv --train sst2/train.tsv --dev sst2/dev.tsv --out DIR
 
-A corpus is written to DIR: the paragraphs of SQuAD files, which have next sentences, and the texts
-of tables, which have none. Held out are whole articles, a tenth, and of the others every tenth
-paragraph; of the texts a hundredth. After ``bertft pretrain`` the recipe sst2 is trained from it,
-from the encoder that it started with, and from random weights of the same architecture. Prints
-JSON: losses are in nats per masked token, ``unigrams`` knows only how frequent tokens are.
+A corpus is written to DIR: the paragraphs of SQuAD files, which have next sentences (given several
+times, for they are few), and the texts of tables, which have none. Held out are whole articles, a
+tenth, and of the others every tenth paragraph; of the texts a hundredth. After ``bertft pretrain``
+the recipe sst2 is trained from it, from the encoder that it started with, and from random weights
+of the same architecture. Prints JSON: losses are in nats per masked token.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder to create")
     parser.add_argument("--size", default="mini")
     parser.add_argument("--vocabulary", type=int, default=16_000)
+    parser.add_argument("--times", type=int, default=3, help="that paragraphs are given")
     parser.add_argument("--embeddings", choices=("counted", "random"), default="counted")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--set", action="append", default=[], help="further settings of pretrain")
@@ -141,7 +142,9 @@ def pretrain(options: argparse.Namespace, corpus: list[Path], run: Path) -> dict
     flags += ["--size", options.size, "--vocab-size", options.vocabulary, "--seed", options.seed]
     flags += ["--embeddings", options.embeddings]
     held = folder / "held.txt"
-    seconds = bertft("pretrain", *corpus, "--dev", held, "--out", run, *flags)
+    paragraphs, *others = corpus
+    given = [paragraphs] * options.times + others
+    seconds = bertft("pretrain", *given, "--dev", held, "--out", run, *flags)
     new = ("--data", folder / "articles.txt")
     megabytes = sum(path.stat().st_size for path in corpus) / 1e6
     return {
