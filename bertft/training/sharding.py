@@ -2,26 +2,28 @@
 
 Accelerate's launcher asks for it in environment variables (``--use_fsdp --fsdp_version 2``). Here a
 model becomes parts, and parts become whole tensors again: what is saved is what one process saves.
-Without sharding the functions that loop and checkpoints call are free and change nothing.
+Without sharding the functions that loop and checkpoints call are free and change nothing: torch's
+modules for it, half a second to import, stay out.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import PreTrainedModel
 
 from bertft.errors import DeviceError
 from bertft.training import processes
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 ASKED = "ACCELERATE_USE_FSDP"
 WHOLE = "launch with --multi_gpu or --cpu: each process then holds the whole model"
@@ -85,6 +87,9 @@ def shard(model: PreTrainedModel, *, device: torch.device, precision: str) -> No
     The table of word embeddings is a unit of its own, unless an output layer shares it. Weights are
     gathered in the ``precision`` of products, fp32 or bf16; gradients are added up in fp32.
     """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
     policy = MixedPrecisionPolicy()
     if precision == "bf16":
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
@@ -103,12 +108,21 @@ def shard(model: PreTrainedModel, *, device: torch.device, precision: str) -> No
 
 
 def is_sharded(model: torch.nn.Module) -> bool:
-    return isinstance(model, FSDPModule)
+    return _is_a(model, "torch.distributed.fsdp", "FSDPModule")
+
+
+def _is_part(tensor: torch.Tensor) -> TypeGuard[DTensor]:
+    return _is_a(tensor, "torch.distributed.tensor", "DTensor")
+
+
+def _is_a(thing: object, module: str, name: str) -> bool:
+    """Whether it is of a class; nothing is where nobody has imported its module."""
+    return module in sys.modules and isinstance(thing, getattr(sys.modules[module], name))
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor of which each process has a part; all of them call this at the same time."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if _is_part(tensor) else tensor
 
 
 def gathered(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -118,7 +132,7 @@ def gathered(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     found = {}
     for name, tensor in tensors.items():
-        if not isinstance(tensor, DTensor):
+        if not _is_part(tensor):
             found[name] = tensor
             continue
         full = tensor.full_tensor()
@@ -132,6 +146,8 @@ def shared_out(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
     All processes call this at the same time.
     """
-    if not isinstance(like, DTensor):
+    if not _is_part(like):
         return tensor
+    from torch.distributed.tensor import distribute_tensor
+
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
