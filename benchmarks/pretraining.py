@@ -7,7 +7,8 @@ A corpus is written to DIR: the paragraphs of SQuAD files, which have next sente
 times, for they are few), and the texts of tables, which have none. Held out are whole articles, a
 tenth, and of the others every tenth paragraph; of the texts a hundredth. After ``bertft pretrain``
 the recipe sst2 is trained from it, from the encoder that it started with, and from random weights
-of the same architecture. Prints JSON: losses are in nats per masked token.
+of the same architecture, with few labels and with all. Prints JSON: losses are in nats per masked
+token.
 """
 
 from __future__ import annotations
@@ -39,9 +40,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--embeddings", choices=("counted", "random"), default="counted")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--set", action="append", default=[], help="further settings of pretrain")
-    parser.add_argument("--tune-rate", type=float, default=2e-4, help="learning rate of sst2")
-    parser.add_argument("--tune-epochs", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument(
+        "--tune",
+        nargs="+",
+        default=["2000:5", "all:2"],
+        metavar="ROWS:EPOCHS",
+        help="how many of the first rows sst2 learns from, and how often",
+    )
+    parser.add_argument("--tune-rate", type=float, default=3e-4, help="learning rate of sst2")
+    parser.add_argument("--tune-seeds", type=int, nargs="+", default=[13, 1, 2])
+    parser.add_argument("--seed", type=int, default=13, help="of the pre-training")
     parser.add_argument("--lines", type=int, help="only the first N articles, texts and rows")
     return parser.parse_args()
 
@@ -166,17 +174,26 @@ def random_weights(start: Path, target: Path, *, seed: int) -> Path:
     return target
 
 
-def tune(options: argparse.Namespace, model: Path, run: Path) -> dict[str, float]:
-    """Dev scores of the recipe sst2."""
-    folder = run.parent
-    files = [first_rows(options.train, folder / "train.tsv", count=options.lines)]
-    files += [first_rows(options.dev, folder / "dev.tsv", count=options.lines)]
-    flags = ["--train", files[0], "--dev", files[1], "--model", model, "--seed", options.seed]
-    for setting in (f"epochs={options.tune_epochs}", f"learning_rate={options.tune_rate}"):
-        flags += ["--set", f"training.{setting}"]
-    bertft("train", "sst2", *flags, "--out", run)
-    metrics: dict[str, float] = scores_of(run)["metrics"]
-    return {"accuracy": metrics["accuracy"]}
+def tune(options: argparse.Namespace, models: dict[str, Path]) -> Iterator[dict[str, Any]]:
+    """Dev accuracies of the recipe sst2 from each model, a seed after the other."""
+    dev = first_rows(options.dev, options.out / "dev.tsv", count=options.lines)
+    for asked in options.tune:
+        rows, epochs = asked.split(":")
+        count = options.lines if rows == "all" else min(int(rows), options.lines or int(rows))
+        train = first_rows(options.train, options.out / f"train-{rows}.tsv", count=count)
+        found: dict[str, Any] = {"rows": rows, "epochs": int(epochs)}
+        for name, model in models.items():
+            flags = ["--train", train, "--dev", dev, "--model", model]
+            for setting in (f"epochs={epochs}", f"learning_rate={options.tune_rate}"):
+                flags += ["--set", f"training.{setting}"]
+            accuracies = []
+            for seed in options.tune_seeds:
+                run = options.out / f"sst2-{rows}-{name}-{seed}"
+                bertft("train", "sst2", *flags, "--seed", seed, "--out", run)
+                accuracies.append(scores_of(run)["metrics"]["accuracy"])
+            mean = sum(accuracies) / len(accuracies)
+            found[name] = {"mean": round(mean, 4), "accuracies": accuracies}
+        yield found
 
 
 def main() -> None:
@@ -187,8 +204,8 @@ def main() -> None:
     result: dict[str, Any] = {"size": options.size, "pretraining": pretrain(options, corpus, run)}
     start = Path(f"{run}-start")
     random = random_weights(start, options.out / "random", seed=options.seed)
-    for name, model in (("pretrained", run), ("start", start), ("random", random)):
-        result[f"sst2_from_{name}"] = tune(options, model, options.out / f"sst2-{name}")
+    models = {"pretrained": run, "start": start, "random": random}
+    result["sst2"] = list(tune(options, models))
     text = json.dumps(result, indent=2)
     (options.out / "result.json").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -49,6 +49,11 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),
 ]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
+NewRunOption = Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, tell the cost; write nothing.")
+]
 InputSetOption = Annotated[
     list[str] | None,
     typer.Option(

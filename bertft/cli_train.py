@@ -10,8 +10,11 @@ import typer
 from bertft.cli_options import (
     BadRowOption,
     DevOption,
+    DryRunOption,
     ModelOption,
+    NewRunOption,
     OfflineOption,
+    SeedOption,
     SetOption,
     TestOption,
     TrainOption,
@@ -43,17 +46,15 @@ def train(
     dev: DevOption = "",
     test: TestOption = "",
     model: ModelOption = "",
-    out: Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")] = "",
+    out: NewRunOption = "",
     set_: SetOption = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    seed: SeedOption = None,
     seeds: Annotated[
         int, typer.Option(min=1, help="Train K times and report mean and spread.")
     ] = 1,
     resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = "",
     on_bad_row: BadRowOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, tell the cost; write nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     offline: OfflineOption = False,
 ) -> None:
     """Fine-tune an encoder: a recipe in, a run directory out."""
@@ -155,13 +156,11 @@ def pretrain(
     whole_words: Annotated[
         bool, typer.Option("--whole-words", help="Mask all pieces of a word or none.")
     ] = False,
-    out: Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")] = "",
+    out: NewRunOption = "",
     set_: SetOption = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    seed: SeedOption = None,
     on_bad_row: BadRowOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, tell the cost; write nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     offline: OfflineOption = False,
 ) -> None:
     """Pre-train an encoder on plain text: from scratch, or going on with one."""

@@ -18,7 +18,7 @@ from bertft.commands.watch import TrainingPlan
 from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
-from bertft.encoder.load import check_vocabulary, usable_length
+from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
@@ -87,11 +87,9 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     optimizer = accelerator.prepare_optimizer(optimizer)
     prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
     ids = [job.splits["train"][one.example].id for one in encoded]
-    task, tokenizer = job.task, job.encoder.tokenizer
-    vary = None
+    task, vary = job.task, None
     if isinstance(task, SelfSupervised):
-        length = usable_length(job.encoder.folder, asked=job.recipe.model.max_length)
-        train = job.splits["train"]
+        train, length = job.splits["train"], job.recipe.model.max_length
         vary = task.vary(train, tokenizer, max_length=length, seed=settings.seed)
     return loop.Trainer(
         prepared,

@@ -24,7 +24,7 @@ from bertft.commands.findings import (
 )
 from bertft.commands.prepare import SPLITS, refuse_decomposed_hangul
 from bertft.contracts import Source, Task
-from bertft.encoder.load import Encoder, load_reader, usable_length
+from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.squad_repair import repair_questions
@@ -214,7 +214,7 @@ def find_encoder(
         return None, fault(error, "encoder")
     findings: list[Finding] = []
     try:
-        usable_length(encoder.folder, asked=recipe.model.max_length)
+        check_length(encoder.folder, recipe.model.max_length)
         if not recipe.model.decomposed_hangul:
             refuse_decomposed_hangul(train, encoder)
     except ModelError as error:

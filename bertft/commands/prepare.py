@@ -20,12 +20,7 @@ from bertft.commands.findings import quick_findings
 from bertft.commands.reading import hold_out, read_examples
 from bertft.commands.watch import Watch
 from bertft.contracts import Encoded, SelfSupervised, Task
-from bertft.encoder.load import (
-    Encoder,
-    decomposes_hangul,
-    load_encoder,
-    usable_length,
-)
+from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError, RunError
 from bertft.loaders.hub import hub_is_off
 from bertft.recipe import DataSettings, Recipe, TrainingSettings, load_recipe
@@ -147,23 +142,19 @@ def prepare(
         watch.note(f"warning: {warning}; see 'bertft check'")
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
-    if (dropout := recipe.training.dropout) >= 0:
-        watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
-    if runtime.sharded:
-        count = accelerator.num_processes
-        watch.note(f"the model is shared out over {count} processes (FSDP 2), layer by layer")
+    tell_choices(recipe, runtime, accelerator, watch=watch)
     set_seed(recipe.training.seed)
     model = recipe.model
     if before:
         model = model.model_copy(update={"revision": before["model"]["revision"]})
     encoder = load_encoder(model, offline=request.offline)
-    length = usable_length(encoder.folder, asked=recipe.model.max_length)
+    check_length(encoder.folder, model.max_length)
     name = before["recipe"] if before else Path(request.recipe).stem
     job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
     if not recipe.model.decomposed_hangul:
         refuse_decomposed_hangul(splits["train"], encoder)
     for split in ("train", "dev"):
-        encoded = task.encode(splits[split], encoder.tokenizer, max_length=length)
+        encoded = task.encode(splits[split], encoder.tokenizer, max_length=model.max_length)
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
         job.encoded[split] = encoded
@@ -216,6 +207,17 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
     if size < count:
         hint = f"--set training.batch_size={count} or more, or start fewer processes"
         raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
+
+
+def tell_choices(
+    recipe: Recipe, runtime: Runtime, accelerator: Accelerator, *, watch: Watch
+) -> None:
+    """Note what changes the model's own dropout, and how it lies on several processes."""
+    if (dropout := recipe.training.dropout) >= 0:
+        watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
+    if runtime.sharded:
+        count = accelerator.num_processes
+        watch.note(f"the model is shared out over {count} processes (FSDP 2), layer by layer")
 
 
 def refuse_decomposed_hangul(examples: Sequence[Any], encoder: Encoder) -> None:

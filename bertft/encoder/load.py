@@ -265,13 +265,13 @@ def positions_of(encoder_folder: Path) -> int | None:
         raise ModelError(what) from error
 
 
-def usable_length(encoder_folder: Path, *, asked: int) -> int:
-    """``asked`` tokens if the encoder has that many positions. Raises ModelError if it has not."""
+def check_length(encoder_folder: Path, length: int) -> None:
+    """Raise ModelError if the encoder has no positions for ``length`` tokens."""
     positions = positions_of(encoder_folder)
-    if positions is not None and asked > positions:
+    if positions is not None and length > positions:
         hint = f"--set model.max_length={positions}"
-        raise ModelError(f"model.max_length is {asked}, but the encoder has {positions}", hint=hint)
-    return asked
+        what = f"model.max_length is {length}, but the encoder has {positions}"
+        raise ModelError(what, hint=hint)
 
 
 def decomposes_hangul(tokenizer: PreTrainedTokenizerBase) -> bool:

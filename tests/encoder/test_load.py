@@ -17,13 +17,13 @@ from transformers import AutoModelForSequenceClassification, BertConfig, Roberta
 from bertft.encoder import load
 from bertft.encoder.load import (
     check_folder,
+    check_length,
     decomposes_hangul,
     load_encoder,
     load_model,
     load_tokenizer,
     local_models,
     locate,
-    usable_length,
 )
 from bertft.errors import ModelError
 from bertft.recipe import ModelSettings
@@ -163,10 +163,11 @@ def positions(folder: Path, config: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("asked", [8, 511, 512])
-def test_bert_uses_all_its_positions(tmp_path: Path, asked: int) -> None:
+def test_bert_uses_all_its_positions(tmp_path: Path) -> None:
     folder = positions(tmp_path, BertConfig(max_position_embeddings=512))
-    assert usable_length(folder, asked=asked) == asked
+    check_length(folder, 512)
+    with pytest.raises(ModelError, match="max_length is 513"):
+        check_length(folder, 513)
 
 
 @pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "camembert"])
@@ -176,16 +177,16 @@ def test_roberta_uses_two_less_than_its_positions(tmp_path: Path, family: str) -
     file = folder / "config.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(content | {"model_type": family}), encoding="utf-8")
-    assert usable_length(folder, asked=512) == 512
+    check_length(folder, 512)
     with pytest.raises(ModelError, match="max_length is 513") as caught:
-        usable_length(folder, asked=513)
+        check_length(folder, 513)
     assert "model.max_length=512" in caught.value.hint
 
 
 def test_more_tokens_than_positions_are_refused(tiny: Path) -> None:
-    assert usable_length(tiny, asked=64) == 64
+    check_length(tiny, 64)
     with pytest.raises(ModelError, match="the encoder has 64"):
-        usable_length(tiny, asked=65)
+        check_length(tiny, 65)
 
 
 def test_a_tokenizer_that_keeps_syllables(tiny: Path) -> None:
