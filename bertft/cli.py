@@ -1,12 +1,12 @@
 """The command ``bertft``: its verbs are put together here, and what goes wrong is told here.
 
-cli_train.py trains, cli_answer.py scores and answers, cli_inside.py looks into an encoder and
-cli_lists.py lists; each parses arguments, calls ``commands/`` and hands the result to the console.
+cli_train.py trains, cli_answer.py scores and answers, cli_inside.py looks into an encoder,
+cli_pretrained.py asks the heads of pre-training and cli_lists.py lists; each parses arguments,
+calls ``commands/`` and hands the result to the console.
 
 Exit codes: 0 done; 2 the input is at fault (one line); 3 ``check --strict`` has warnings; 1 a fault
-of ours (traceback with --debug);
-130 / 143 after SIGINT / SIGTERM. torch and transformers are imported inside the verbs, so that
-``--help`` answers at once.
+of ours (traceback with --debug); 130 / 143 after SIGINT / SIGTERM.
+torch and transformers are imported inside the verbs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import typer
 from bertft.cli_answer import answer_app
 from bertft.cli_inside import inside_app
 from bertft.cli_lists import lists_app
+from bertft.cli_pretrained import pretrained_app
 from bertft.cli_train import train_app
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
 from bertft.training import processes
@@ -40,6 +41,7 @@ app.add_typer(train_app)
 app.add_typer(answer_app)
 app.add_typer(lists_app)
 app.add_typer(inside_app)
+app.add_typer(pretrained_app)
 
 
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}

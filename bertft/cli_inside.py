@@ -1,12 +1,11 @@
-"""The verbs that look inside an encoder: tokenize, embed, similar, context, fill-mask, ...
+"""The verbs that look inside an encoder: tokenize, embed, similar, context, explain.
 
-They are part of ``bertft`` itself (cli.py adds them). Texts in quotes are answered by a table,
+cli.py adds them to ``bertft``. Texts in quotes are answered by a table,
 files (or --json) by one JSON object per line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -21,18 +20,23 @@ from bertft.cli_options import (
     JsonOption,
     ModelOption,
     OfflineOption,
-    OnBadRow,
     Precision,
     PrecisionOption,
     open_console,
 )
+from bertft.cli_texts import (
+    InputFormatOption,
+    LengthOption,
+    Texts,
+    TopK,
+    encoder_request,
+    show_answers,
+    text_request,
+)
 from bertft.collector import importing
 
 if TYPE_CHECKING:
-    from bertft.commands.encoders import EncoderRequest
-    from bertft.commands.texts import TextRequest
-    from bertft.console import Console
-    from bertft.console_inside import Answers
+    pass
 
 inside_app = typer.Typer()
 
@@ -66,24 +70,11 @@ class Combine(StrEnum):
     CONCAT = "concat"
 
 
-Texts = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="TEXT_OR_FILE...",
-        help="Texts in quotes, or text, CSV, TSV, JSONL or Parquet files; - for stdin.",
-    ),
-]
 Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="[FILE]...", help="Text, CSV, TSV, JSONL or Parquet files."),
 ]
 RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="A run instead of a model.")]
-LengthOption = Annotated[
-    int | None, typer.Option("--max-length", min=8, help="Longest input in tokens.")
-]
-InputFormatOption = Annotated[
-    str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
-]
 PoolingOption = Annotated[
     Pooling | None,
     typer.Option(help="One vector of all tokens'; default: as the model's folder says, or mean."),
@@ -96,7 +87,6 @@ PromptOption = Annotated[
     str | None, typer.Option(help='Put before each text, e.g. "query: " for E5.')
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --out.")]
-TopK = typer.Option(min=1, help="How many to name.")
 
 
 @inside_app.command()
@@ -120,13 +110,15 @@ def tokenize(
     from bertft.console_inside import show_tokens
 
     request = TokenizeRequest(
-        texts=_texts(texts, input_format, set_, on_bad_row),
-        encoder=_encoder(model, run, offline=offline),
+        texts=text_request(texts, input_format, set_, on_bad_row),
+        encoder=encoder_request(model, run, offline=offline),
         pair=pair,
         length=length,
     )
     answers = run_tokenize(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=show_tokens)
+    show_answers(
+        answers, as_lines=json or request.texts.has_files, console=console, table=show_tokens
+    )
 
 
 @inside_app.command()
@@ -165,8 +157,8 @@ def embed(
         from bertft.commands.embed import EmbedRequest, View, embed_files
 
     request = EmbedRequest(
-        texts=_texts(texts, input_format, set_, on_bad_row),
-        encoder=_encoder(
+        texts=text_request(texts, input_format, set_, on_bad_row),
+        encoder=encoder_request(
             model, run, max_length=max_length, device=device, precision=precision, offline=offline
         ),
         view=View(
@@ -225,8 +217,8 @@ def similar(
     from bertft.console_inside import show_pairs
 
     request = SimilarRequest(
-        texts=replace(_texts(files or [], input_format, set_, on_bad_row), gold=gold),
-        encoder=_encoder(
+        texts=replace(text_request(files or [], input_format, set_, on_bad_row), gold=gold),
+        encoder=encoder_request(
             model, run, max_length=max_length, device=device, precision=precision, offline=offline
         ),
         view=View(
@@ -241,7 +233,7 @@ def similar(
         top_k=top_k,
     )
     answers = Similarity(request, watch=console).answers()
-    _show(answers, as_lines=json or not pair, console=console, table=show_pairs)
+    show_answers(answers, as_lines=json or not pair, console=console, table=show_pairs)
 
 
 @inside_app.command()
@@ -274,7 +266,7 @@ def context(
     request = ContextRequest(
         word=word,
         sentences=tuple(sentences),
-        encoder=_encoder(
+        encoder=encoder_request(
             model, run, max_length=max_length, device=device, precision=precision, offline=offline
         ),
         layers=layers,
@@ -336,8 +328,8 @@ def explain(
     from bertft.console_inside import show_explained
 
     request = ExplainRequest(
-        texts=_texts(texts, input_format, set_, on_bad_row),
-        encoder=_encoder(model, run, max_length=max_length, device=device, offline=offline),
+        texts=text_request(texts, input_format, set_, on_bad_row),
+        encoder=encoder_request(model, run, max_length=max_length, device=device, offline=offline),
         question=question,
         label=label,
         word=word,
@@ -351,159 +343,8 @@ def explain(
     )
     answers = run_explain(request, watch=console)
     as_lines = json or attention or (request.texts.has_files and not out)
-    _show(answers, as_lines=as_lines, console=console, table=partial(show_explained, top_k=top_k))
+    show_answers(
+        answers, as_lines=as_lines, console=console, table=partial(show_explained, top_k=top_k)
+    )
     if out:
         console.note(f"page written: {out}")
-
-
-@inside_app.command("fill-mask")
-def fill_mask(
-    texts: Texts,
-    top_k: Annotated[int, TopK] = 5,
-    model: ModelOption = "",
-    max_length: LengthOption = None,
-    input_format: InputFormatOption = "",
-    set_: InputSetOption = None,
-    on_bad_row: BadRowOption = None,
-    device: DeviceOption = Device.AUTO,
-    precision: PrecisionOption = Precision.FP32,
-    json: JsonOption = False,
-    offline: OfflineOption = False,
-) -> None:
-    """The most probable words for each [MASK] of a text."""
-    console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.fill_mask import FillRequest
-        from bertft.commands.fill_mask import fill_mask as run_fill_mask
-    from bertft.console_inside import show_masks
-
-    request = FillRequest(
-        texts=_texts(texts, input_format, set_, on_bad_row),
-        encoder=_encoder(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
-        top_k=top_k,
-    )
-    answers = run_fill_mask(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=show_masks)
-
-
-@inside_app.command("next-sentence")
-def next_sentence(
-    texts: Texts,
-    model: ModelOption = "",
-    max_length: LengthOption = None,
-    input_format: InputFormatOption = "",
-    set_: InputSetOption = None,
-    on_bad_row: BadRowOption = None,
-    device: DeviceOption = Device.AUTO,
-    precision: PrecisionOption = Precision.FP32,
-    json: JsonOption = False,
-    offline: OfflineOption = False,
-) -> None:
-    """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
-    console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.next_sentence import NextRequest
-        from bertft.commands.next_sentence import next_sentence as run_next_sentence
-    from bertft.console_inside import show_follows
-
-    request = NextRequest(
-        texts=_texts(texts, input_format, set_, on_bad_row),
-        encoder=_encoder(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
-    )
-    answers = run_next_sentence(request, watch=console)
-    _show(answers, as_lines=json or request.texts.has_files, console=console, table=show_follows)
-
-
-@inside_app.command()
-def score(
-    texts: Texts,
-    model: ModelOption = "",
-    max_length: LengthOption = None,
-    input_format: InputFormatOption = "",
-    set_: InputSetOption = None,
-    on_bad_row: BadRowOption = None,
-    device: DeviceOption = Device.AUTO,
-    precision: PrecisionOption = Precision.FP32,
-    json: JsonOption = False,
-    offline: OfflineOption = False,
-) -> None:
-    """How well a masked language model foresees each text: pseudo-perplexity."""
-    console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.score import ScoreRequest
-        from bertft.commands.score import score as run_score
-    from bertft.console_inside import show_log_likelihoods
-
-    request = ScoreRequest(
-        texts=_texts(texts, input_format, set_, on_bad_row),
-        encoder=_encoder(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
-    )
-    answers = run_score(request, watch=console)
-    _show(
-        answers,
-        as_lines=json or request.texts.has_files,
-        console=console,
-        table=show_log_likelihoods,
-    )
-
-
-# --- from options to requests, from answers to lines ------------------------------------------
-
-
-def _texts(
-    arguments: Sequence[str],
-    input_format: str,
-    overrides: Sequence[str] | None,
-    on_bad_row: OnBadRow | None,
-) -> TextRequest:
-    from bertft.commands.texts import TextRequest
-
-    return TextRequest(
-        arguments=tuple(arguments),
-        input_format=input_format,
-        overrides=tuple(overrides or ()),
-        on_bad_row=on_bad_row.value if on_bad_row else "",
-    )
-
-
-def _encoder(
-    model: str,
-    run: str,
-    *,
-    max_length: int | None = None,
-    device: Device = Device.AUTO,
-    precision: Precision = Precision.FP32,
-    offline: bool,
-) -> EncoderRequest:
-    from bertft.commands.encoders import EncoderRequest
-
-    return EncoderRequest(
-        model=model,
-        run=run,
-        max_length=max_length,
-        device=device.value,
-        precision=precision.value,
-        offline=offline,
-    )
-
-
-def _show(
-    answers: Answers, *, as_lines: bool, console: Console, table: Callable[[Answers], None]
-) -> None:
-    """Answers as JSON lines while they come, or as a table."""
-    from bertft.console import emit_line
-
-    if not as_lines:
-        answers = list(answers)
-        console.close()
-        table(answers)
-        return
-    for answer in answers:
-        emit_line(answer)
-    console.close()

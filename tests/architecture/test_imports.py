@@ -28,7 +28,8 @@ FLOORS = [
     {"console"},
     {"console_inside"},
     {"cli_options"},
-    {"cli_inside", "cli_lists", "cli_train"},
+    {"cli_lists", "cli_texts", "cli_train"},
+    {"cli_inside", "cli_pretrained"},
     {"cli_answer"},
     {"cli"},
     {"__main__"},
@@ -44,6 +45,8 @@ LIGHT = [
     "bertft.cli_answer",
     "bertft.cli_inside",
     "bertft.cli_lists",
+    "bertft.cli_pretrained",
+    "bertft.cli_texts",
     "bertft.cli_train",
     "bertft.console",
 ]
