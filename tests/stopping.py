@@ -71,24 +71,19 @@ def outcome(run: Path) -> dict[str, Any]:
 
 def figures(run: Path) -> list[dict[str, Any]]:
     """The steps and the dev scores of the journal, without the times that they took."""
-    steps = [
-        {name: event[name] for name in FIGURES} for event in events(run) if event["event"] == "step"
-    ]
-    scores = [
-        {"step": event["step"], **event["scores"]}
-        for event in events(run)
-        if event["event"] == "scores"
-    ]
+    steps = [{name: event[name] for name in FIGURES} for event in events(run, "step")]
+    scores = [{"step": event["step"], **event["scores"]} for event in events(run, "scores")]
     return steps + scores
 
 
-def events(run: Path) -> list[dict[str, Any]]:
-    """The journal; every line must be whole."""
-    return [json.loads(line) for line in (run / "journal.jsonl").read_bytes().splitlines()]
+def events(run: Path, kind: str = "") -> list[dict[str, Any]]:
+    """The journal, or what it has of one kind; every line must be whole."""
+    rows = [json.loads(line) for line in (run / "journal.jsonl").read_bytes().splitlines()]
+    return [row for row in rows if kind in ("", row["event"])]
 
 
 def notes(run: Path) -> list[str]:
-    return [event["text"] for event in events(run) if event["event"] == "note"]
+    return [event["text"] for event in events(run, "note")]
 
 
 def saved_step(folder: Path) -> int:

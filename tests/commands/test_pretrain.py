@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import tiny_tokenizer
 from samples import Command, set_flags
+from stopping import events
 from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 
 from bertft.contracts import Encoded, Source
@@ -151,8 +152,7 @@ def test_the_loss_of_a_step_is_that_of_transformers(
     encoded = task.encode(docs, tiny_tokenizer(), max_length=32)
     encoded = [shown(one, 0, number) for number, one in enumerate(encoded)]
     assert {one.target for one in encoded} == {0, 1, None}
-    with Path("run/journal.jsonl").open(encoding="utf-8") as file:
-        steps = [one for one in map(json.loads, file) if one["event"] == "step"]
+    steps = events(Path("run"), "step")
     loss, _ = losses_by_transformers(base, encoded)
     assert [one["loss"] for one in steps] == [pytest.approx(loss, abs=1e-5)]
 
@@ -323,8 +323,7 @@ def test_the_final_scores_are_of_the_pairs_of_training(
     held = write_corpus(tmp_path / "held.txt", documents=16)
     arguments = ["pretrain", corpus, "--dev", held, "--model", str(base), "--out", "run"]
     assert command(*arguments, *FLAGS)[0] == 0
-    with Path("run/journal.jsonl").open(encoding="utf-8") as file:
-        found = [one["scores"] for one in map(json.loads, file) if one["event"] == "scores"]
+    found = [one["scores"] for one in events(Path("run"), "scores")]
     final = {name: one["value"] for name, one in scores_of("run")["metrics"].items()}
     assert final == pytest.approx(found[-1], abs=1e-5)
 
@@ -334,8 +333,7 @@ def test_a_loss_may_choose_the_checkpoint(command: Command, base: Path, tmp_path
     corpus = write_corpus(tmp_path / "corpus.txt")
     flags = set_flags("training.metric=mlm_loss", "training.keep=best")
     assert command("pretrain", corpus, "--model", str(base), "--out", "run", *FLAGS, *flags)[0] == 0
-    with Path("run/journal.jsonl").open(encoding="utf-8") as file:
-        found = [one for one in map(json.loads, file) if one["event"] == "scores"]
+    found = events(Path("run"), "scores")
     best = min(found, key=lambda one: one["scores"]["mlm_loss"])
     assert len(found) == 6
     assert [one["step"] for one in found if one["is_best"]][-1] == best["step"] > found[0]["step"]

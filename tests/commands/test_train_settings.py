@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from stopping import events, notes
 from torch.nn import functional
 
 from bertft.commands.build import build_model
@@ -20,13 +21,8 @@ from bertft.recipe import load_recipe
 ONE_STEP = ("training.epochs=1", "training.batch_size=48", "training.warmup=0")
 
 
-def journal(run: Path, event: str) -> list[dict]:
-    rows = (run / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    return [row for row in map(json.loads, rows) if row["event"] == event]
-
-
 def losses(run: Path) -> list[float]:
-    return [row["loss"] for row in journal(run, "step")]
+    return [row["loss"] for row in events(run, "step")]
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +92,7 @@ class TestLoss:
         saving = train(ask("b", "training.gradient_checkpointing=true"))
         assert losses(saving.run) == pytest.approx(losses(plain.run), abs=1e-6)
         norms = [
-            [row["gradient_norm"] for row in journal(one.run, "step")] for one in (plain, saving)
+            [row["gradient_norm"] for row in events(one.run, "step")] for one in (plain, saving)
         ]
         assert norms[1] == pytest.approx(norms[0], rel=1e-4)
 
@@ -109,8 +105,7 @@ class TestLoss:
         assert losses(own.run) != losses(calm.run)
         found = json.loads((off.run / "best" / "config.json").read_text(encoding="utf-8"))
         assert found["hidden_dropout_prob"] == 0.1
-        notes = [row["text"] for row in journal(off.run, "note")]
-        assert "dropout while training is 0, whatever the model's config says" in notes
+        assert "dropout while training is 0, whatever the model's config says" in notes(off.run)
 
 
 class TestWeights:
@@ -152,21 +147,20 @@ class TestStopping:
         """With a learning rate of nearly nothing no evaluation is better than the first."""
         settings = ("training.epochs=9", "training.learning_rate=1e-12")
         result = train(ask("run", *settings, "training.early_stopping=2"))
-        assert [row["step"] for row in journal(result.run, "scores")] == [6, 12, 18]
+        assert [row["step"] for row in events(result.run, "scores")] == [6, 12, 18]
         assert len(losses(result.run)) == 18
-        notes = [note["text"] for note in journal(result.run, "note")]
-        assert notes.count("stopped: no better score in 2 evaluations") == 1
-        (finish,) = journal(result.run, "finish")
+        assert notes(result.run).count("stopped: no better score in 2 evaluations") == 1
+        (finish,) = events(result.run, "finish")
         assert finish["best_step"] == 6
         assert (result.run / "scores.json").exists()
 
     def test_evaluations_by_steps(self, ask):
         result = train(ask("run", "training.evaluate_every=5"))
-        assert [row["step"] for row in journal(result.run, "scores")] == [5, 10, 12]
+        assert [row["step"] for row in events(result.run, "scores")] == [5, 10, 12]
 
     def test_the_recipe_s_metric_chooses_and_is_reported(self, ask):
         result = train(ask("run", "training.metric=macro_f1"))
-        best = [row for row in journal(result.run, "scores") if row["is_best"]][-1]
+        best = [row for row in events(result.run, "scores") if row["is_best"]][-1]
         assert result.best_dev == best["scores"]["macro_f1"]
         assert result.scores["metric"] == "macro_f1"
 

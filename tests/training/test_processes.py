@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tomli_w
 from samples import FAST, set_flags, write_reviews
+from stopping import events
 
 from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import train
@@ -94,11 +95,6 @@ def runs(tiny: Path, steady: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def steps(run: Path) -> list[dict[str, Any]]:
-    rows = map(json.loads, (run / "journal.jsonl").read_text(encoding="utf-8").splitlines())
-    return [row for row in rows if row["event"] == "step"]
-
-
 def lines(run: Path) -> list[dict[str, Any]]:
     text = (run / "predictions.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
@@ -106,7 +102,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["reviews", "qa", "ner"])
 def test_two_processes_train_what_one_does(runs: Path, name: str) -> None:
-    one, two = steps(runs / f"one-{name}"), steps(runs / f"two-{name}")
+    one, two = (events(runs / f"{count}-{name}", "step") for count in ("one", "two"))
     assert len(one) == len(two) >= 4
     for figure in ("loss", "gradient_norm", "learning_rate"):
         assert [row[figure] for row in two] == pytest.approx(
@@ -142,8 +138,8 @@ def test_all_stop_when_one_is_told_to_and_go_on_to_the_same_weights(runs: Path) 
     for name in ("best/model.safetensors", "last/model.safetensors", "predictions.jsonl"):
         whole, resumed = (runs / run / name for run in ("whole", "stopped"))
         assert whole.read_bytes() == resumed.read_bytes(), name
-    assert [row["step"] for row in steps(runs / "stopped")] == [
-        row["step"] for row in steps(runs / "whole")
+    assert [row["step"] for row in events(runs / "stopped", "step")] == [
+        row["step"] for row in events(runs / "whole", "step")
     ]
 
 

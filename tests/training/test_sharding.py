@@ -15,6 +15,7 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from samples import BAD, FAST, GOOD, write_csv, write_reviews
+from stopping import events
 from transformers import AutoModelForSequenceClassification
 
 from bertft.commands.prepare import TrainRequest
@@ -89,22 +90,13 @@ def runs(tiny: Path, steady: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def events(run: Path, event: str) -> list[dict[str, Any]]:
-    rows = map(json.loads, (run / "journal.jsonl").read_text(encoding="utf-8").splitlines())
-    return [row for row in rows if row["event"] == event]
-
-
-def steps(run: Path) -> list[dict[str, Any]]:
-    return events(run, "step")
-
-
 def evaluations(run: Path) -> list[dict[str, Any]]:
     return [row["scores"] for row in events(run, "scores")]
 
 
 @pytest.mark.parametrize("name", ["", "-text", "-number"])
 def test_parts_train_what_the_whole_does(runs: Path, name: str) -> None:
-    one, parts = steps(runs / f"one{name}"), steps(runs / f"parts{name}")
+    one, parts = (events(runs / f"{count}{name}", "step") for count in ("one", "parts"))
     assert len(one) == len(parts) >= 4
     for figure in ("loss", "gradient_norm", "learning_rate"):
         assert [row[figure] for row in parts] == pytest.approx(
@@ -146,8 +138,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(runs: Path) -> None:
     for name in ("best/model.safetensors", "last/model.safetensors", "last/optimizer.safetensors"):
         whole, killed = (runs / run / name for run in ("whole", "killed"))
         assert whole.read_bytes() == killed.read_bytes(), name
-    assert [row["step"] for row in steps(runs / "killed")] == [
-        row["step"] for row in steps(runs / "whole")
+    assert [row["step"] for row in events(runs / "killed", "step")] == [
+        row["step"] for row in events(runs / "whole", "step")
     ]
     notes = (runs / "killed" / "journal.jsonl").read_text(encoding="utf-8")
     assert "going on after step 3" in notes
