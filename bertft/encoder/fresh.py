@@ -1,7 +1,8 @@
 """An untrained BERT: texts go in, a folder with a WordPiece vocabulary and first weights comes out.
 
 The sizes are those of Google's small BERTs (Turc et al. 2019, Well-Read Students Learn Better).
-Weights are random, but that word embeddings may come from counts (counted.py).
+Weights are random, but that heads look at neighbours (neighbours.py), and that word embeddings may
+come from counts (counted.py).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from transformers import (
 )
 
 from bertft.encoder.counted import counted_vectors
+from bertft.encoder.neighbours import ROOM, look_at_neighbours
 from bertft.encoder.zoo import ZOO
 from bertft.errors import DataError
 
@@ -35,7 +37,7 @@ SIZES = {
     "medium": "bert-l8-h512",
     "base": "bert-l12-h768",
 }
-RATES = {"tiny": 1e-3, "mini": 5e-4, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
+RATES = {"tiny": 3e-3, "mini": 5e-4, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
 """Learning rates to train them from scratch with batches of 32: the smaller, the higher."""
 BETAS = [0.9, 0.98]
 """Of AdamW for training from scratch, steadier at such rates (Liu et al. 2019, RoBERTa, 3.1)."""
@@ -49,8 +51,6 @@ CHARACTERS = 12_000
 BASE_SPREAD, BASE_WIDTH = 0.02, 768
 """Standard deviation of BERT-base's random weights; in proportion to 1 / sqrt(width) at other ones,
 so that what a layer adds to its input is no smaller than there."""
-PLACE_SHARE = 0.4
-"""Spread of position and segment embeddings beside that of words which counts have placed."""
 COUNTED = 10_000_000
 """Characters of text that are counted; of a larger corpus every n-th text."""
 ENOUGH = 20
@@ -103,6 +103,7 @@ def make_encoder(
     tokenizer.save_pretrained(folder)
     set_seed(seed)
     model = (BertForPreTraining if shape.pairs else BertForMaskedLM)(config)
+    look_at_neighbours(model)
     counted = shape.counted and _count_words(model, texts, tokenizer, seed=seed)
     model.save_pretrained(folder)
     return Made(len(tokenizer), counted=counted)
@@ -118,20 +119,15 @@ def _count_words(
     step = 1 + sum(map(len, texts)) // COUNTED
     some = [unicodedata.normalize("NFC", text) for text in texts[::step]]
     rows = tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]
-    words, places, segments = (
-        model.base_model.get_parameter(f"embeddings.{name}_embeddings.weight")
-        for name in ("word", "position", "token_type")
-    )
-    size, width = words.shape
-    vectors = counted_vectors(rows, vocabulary=size, width=width, seed=seed)
+    words = model.base_model.get_parameter("embeddings.word_embeddings.weight")
+    width = model.config.hidden_size - ROOM
+    vectors = counted_vectors(rows, vocabulary=len(words), width=width, seed=seed)
     if vectors is None:
         return False
     counted = vectors.abs().sum(dim=1) > 0
     counted[tokenizer.all_special_ids] = False
     with torch.no_grad():
-        words[counted] = vectors[counted] * model.config.initializer_range
-        places.mul_(PLACE_SHARE)
-        segments.mul_(PLACE_SHARE)
+        words[counted, :width] = vectors[counted] * model.config.initializer_range
     return True
 
 
