@@ -118,7 +118,7 @@ class Size(StrEnum):
 
 
 class Embeddings(StrEnum):
-    """Where the word embeddings of a new BERT come from."""
+    """Where the embeddings of words and positions of a new BERT come from."""
 
     COUNTED = "counted"
     RANDOM = "random"
@@ -148,7 +148,7 @@ def pretrain(
     ] = False,
     embeddings: Annotated[
         Embeddings | None,
-        typer.Option(help="Where word embeddings of a new BERT start: counted if left out."),
+        typer.Option(help="Of a new BERT: counted words, neighbours found by position; or random."),
     ] = None,
     no_nsp: Annotated[
         bool, typer.Option("--no-nsp", help="Masked tokens only, no next sentences.")

@@ -1,8 +1,8 @@
 """An untrained BERT: texts go in, a folder with a WordPiece vocabulary and first weights comes out.
 
 The sizes are those of Google's small BERTs (Turc et al. 2019, Well-Read Students Learn Better).
-Weights are random, but that heads look at neighbours (neighbours.py), and that word embeddings may
-come from counts (counted.py).
+Weights are random, as BERT's were; or word embeddings come from counts (counted.py), and positions
+are such that heads look at neighbours (neighbours.py).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Shape:
     lower_case: bool = False
     pairs: bool = True
     counted: bool = True
-    """Word embeddings from counts, not random."""
+    """Word embeddings from counts and heads that look at neighbours, not all weights random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def make_encoder(
     tokenizer.save_pretrained(folder)
     set_seed(seed)
     model = (BertForPreTraining if shape.pairs else BertForMaskedLM)(config)
-    look_at_neighbours(model)
+    if shape.counted:
+        look_at_neighbours(model)
     counted = shape.counted and _count_words(model, texts, tokenizer, seed=seed)
     model.save_pretrained(folder)
     return Made(len(tokenizer), counted=counted)

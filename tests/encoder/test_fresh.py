@@ -97,6 +97,8 @@ def test_words_among_the_same_words_start_alike(tmp_path: Path) -> None:
         within = likeness(sea[:75], sea[75:]).mean()
         across = likeness(sea, tax).mean()
         assert (within > across + 0.1) == counted
+        places = model.bert.embeddings.position_embeddings.weight
+        assert (places[:, :-ROOM].count_nonzero() == 0) == counted
         spreads[counted] = words[:, :-ROOM].std()
         assert (words[: len(SPECIAL)].abs().sum(dim=1) > 0)[1:].all()
     # The width is a sixth of BERT-base's, so the spread is the root of six times as large.
