@@ -37,7 +37,7 @@ SIZES = {
     "medium": "bert-l8-h512",
     "base": "bert-l12-h768",
 }
-RATES = {"tiny": 3e-3, "mini": 5e-4, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
+RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
 """Learning rates to train them from scratch with batches of 32: the smaller, the higher."""
 BETAS = [0.9, 0.98]
 """Of AdamW for training from scratch, steadier at such rates (Liu et al. 2019, RoBERTa, 3.1)."""
