@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
         metavar="ROWS:EPOCHS",
         help="how many of the first rows sst2 learns from, and how often",
     )
-    parser.add_argument("--tune-rate", type=float, default=3e-4, help="learning rate of sst2")
+    parser.add_argument("--tune-rate", type=float, default=1e-3, help="learning rate of sst2")
     parser.add_argument("--tune-seeds", type=int, nargs="+", default=[13, 1, 2])
     parser.add_argument("--seed", type=int, default=13, help="of the pre-training")
     parser.add_argument("--lines", type=int, help="only the first N articles, texts and rows")
