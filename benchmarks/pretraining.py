@@ -182,6 +182,7 @@ def tune(options: argparse.Namespace, models: dict[str, Path]) -> Iterator[dict[
         count = options.lines if rows == "all" else min(int(rows), options.lines or int(rows))
         train = first_rows(options.train, options.out / f"train-{rows}.tsv", count=count)
         found: dict[str, Any] = {"rows": rows, "epochs": int(epochs)}
+        runs: dict[str, list[Path]] = {name: [] for name in models}
         for name, model in models.items():
             flags = ["--train", train, "--dev", dev, "--model", model]
             for setting in (f"epochs={epochs}", f"learning_rate={options.tune_rate}"):
@@ -191,9 +192,39 @@ def tune(options: argparse.Namespace, models: dict[str, Path]) -> Iterator[dict[
                 run = options.out / f"sst2-{rows}-{name}-{seed}"
                 bertft("train", "sst2", *flags, "--seed", seed, "--out", run)
                 accuracies.append(scores_of(run)["metrics"]["accuracy"])
+                runs[name].append(run)
             mean = sum(accuracies) / len(accuracies)
             found[name] = {"mean": round(mean, 4), "accuracies": accuracies}
+        found["pretrained - random"] = difference(runs["random"], runs["pretrained"])
         yield found
+
+
+def difference(a: list[Path], b: list[Path]) -> dict[str, float]:
+    """What runs b gain over runs a in mean accuracy, with the interval over the dev rows."""
+    from bertft.contracts import Statistic
+    from bertft.evaluation.intervals import paired_bootstrap
+
+    def accuracy(totals: Any) -> dict[str, Any]:
+        return {"accuracy": totals[..., 0] / totals[..., 1]}
+
+    found = paired_bootstrap(*(Statistic(shares_right(runs), accuracy) for runs in (a, b)))
+    gain = found["accuracy"]
+    return {name: round(getattr(gain, name), 4) for name in ("value", "low", "high")}
+
+
+def shares_right(runs: list[Path]) -> Any:
+    """[N, 2]: the share of runs that have a row right, and 1."""
+    import numpy as np
+
+    right = [
+        [
+            one["label"] == one["gold"]
+            for one in map(json.loads, file.read_text("utf-8").split("\n")[:-1])
+        ]
+        for file in (run / "predictions.jsonl" for run in runs)
+    ]
+    shares = np.mean(right, axis=0)
+    return np.stack([shares, np.ones_like(shares)], axis=1)
 
 
 def main() -> None:

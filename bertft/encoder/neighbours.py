@@ -42,11 +42,12 @@ def look_at_neighbours(model: PreTrainedModel) -> None:
     size = config.hidden_size // config.num_attention_heads
     gain = math.sqrt(SHARPNESS * math.sqrt(size) / ROOM)  # of query and key each
     with torch.no_grad():
-        for name in SHARES:
+        for name, share in SHARES.items():
             table = base.get_parameter(f"embeddings.{name}_embeddings.weight")
             table[:, -ROOM:] = 0
-            table[:, :-ROOM] *= SHARES[name]
-        table[:, -ROOM:] = angles(len(table)) * config.initializer_range
+            table[:, :-ROOM] *= share
+        places = base.embeddings.position_embeddings.weight
+        places[:, -ROOM:] = angles(len(places)) * config.initializer_range
         for layer in base.encoder.layer[: config.num_hidden_layers // 2]:
             attention = layer.attention.self
             for head, offset in enumerate(OFFSETS[: config.num_attention_heads]):

@@ -129,19 +129,22 @@ class Pretraining:
         """Other masks in each epoch, and from the second on other pairs."""
         o = self.options
         masker = make_masker(tokenizer, share=o.mask_share, whole_words=o.whole_words)
-        corpus: Corpus | None = None
-        places: list[Place | None] = []
-        if self.pairs:
-            corpus = self._corpus(examples, tokenizer, max_length=max_length)
-            places = [place for _, place, _ in self._segments(corpus)]
+
+        def masked(one: Encoded, epoch: int, index: int) -> Encoded:
+            return masker(one, (seed, epoch, index))
+
+        if not self.pairs:
+            return masked
+        corpus = self._corpus(examples, tokenizer, max_length=max_length)
+        places = [place for _, place, _ in self._segments(corpus)]
 
         def varied(one: Encoded, epoch: int, index: int) -> Encoded:
-            place = places[index] if epoch and places else None
-            if corpus is not None and place is not None:
+            place = places[index]
+            if epoch and place is not None:
                 draw = random.Random(f"{seed} {epoch} {index}")
                 segments, _ = corpus.pair_at(place, draw)
                 one = _encoded(segments, place.document, tokenizer)
-            return masker(one, (seed, epoch, index))
+            return masked(one, epoch, index)
 
         return varied
 
