@@ -15,10 +15,10 @@ import time
 from typing import Any
 
 from bertft.commands.evaluate import WINDOW
-from bertft.commands.predict import load
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
+from bertft.loaders.reading import read_examples
+from bertft.prediction.predictor import load
 from bertft.recipe import DataSettings
+from bertft.watch import Silent
 
 
 def main() -> None:

@@ -14,18 +14,18 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from bertft.checks.finding import Finding, Place, Severity, merge, worst_first
-from bertft.checks.refused import Refused
-from bertft.commands.findings import (
+from bertft.checks.findings import (
     data_findings,
     facts,
     make_splits,
     token_findings,
     unknown_labels,
 )
-from bertft.commands.prepare import SPLITS, refuse_decomposed_hangul
+from bertft.checks.refused import Refused
 from bertft.contracts import Source, Task
 from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
+from bertft.jobs.prepare import SPLITS, refuse_decomposed_hangul
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.squad_repair import repair_questions
 from bertft.recipe import DataSettings, Recipe

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import regex  # type: ignore[import-untyped, unused-ignore]
 
-from bertft.commands.context_plot import svg, web_page
-from bertft.commands.embed import choose_layers, unit_length
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.output import text_output
-from bertft.commands.picture import KINDS, picture_output
-from bertft.commands.watch import Watch
 from bertft.contracts import FloatArray
 from bertft.encoder.load import read_config
 from bertft.errors import BertftError, did_you_mean
-from bertft.evaluation.hidden import pieces_within
 from bertft.heads.hidden import HiddenStates
+from bertft.inside.embedder import choose_layers, unit_length
+from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.hidden import pieces_within
+from bertft.prediction.output import text_output
+from bertft.reports.context_plot import svg, web_page
+from bertft.reports.picture import KINDS, picture_output
 from bertft.spans import Span, compose
+from bertft.watch import Watch
 
 _PLOTS = (".html", *KINDS)
 

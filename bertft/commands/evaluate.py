@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.commands.predict import Predictor, load
-from bertft.commands.reading import read_examples
-from bertft.commands.report import read_about, write_report
-from bertft.commands.report_page import About
-from bertft.commands.run_folder import (
+from bertft.contracts import Answer, Scores, SelfSupervised
+from bertft.errors import RunError
+from bertft.evaluation.intervals import bootstrap
+from bertft.loaders.reading import read_examples
+from bertft.prediction.predictor import Predictor, load
+from bertft.recipe import Recipe, load_recipe, parse_recipe
+from bertft.reports.page import About
+from bertft.reports.report import read_about, write_report
+from bertft.runs.folder import (
     Run,
     find_run,
     model_folder,
     new_file,
     write_json,
 )
-from bertft.commands.stored import read_card
-from bertft.commands.watch import Silent, Watch
-from bertft.contracts import Answer, Scores, SelfSupervised
-from bertft.errors import RunError
-from bertft.evaluation.intervals import bootstrap
-from bertft.recipe import Recipe, load_recipe, parse_recipe
+from bertft.runs.stored import read_card
 from bertft.tasks import make_task
+from bertft.watch import Silent, Watch
 
 WINDOW = 512
 

@@ -17,25 +17,25 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.explain_page import check_page, open_page
-from bertft.commands.explain_read import examples_of
-from bertft.commands.explain_targets import Target, targets_of
-from bertft.commands.predict import Predictor, load
-from bertft.commands.run_folder import find_run
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.encoder.packing import Padder
 from bertft.errors import BertftError, ModelError
-from bertft.evaluation.attention import embedding_score, read_attention, show_inside
-from bertft.evaluation.attribution import (
+from bertft.heads.hidden import HiddenStates
+from bertft.inside.attention import embedding_score, read_attention, show_inside
+from bertft.inside.attribution import (
     attention_rollout,
     faithfulness,
     integrated_gradients,
     word_shares,
 )
-from bertft.evaluation.places import Window, locate
-from bertft.heads.hidden import HiddenStates
+from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.examples import examples_of
+from bertft.inside.places import Window, locate
+from bertft.inside.targets import Target, targets_of
+from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.texts import TextRequest, origin, read_texts
+from bertft.reports.explain_page import check_page, open_page
+from bertft.runs.folder import find_run
+from bertft.watch import Watch
 
 MISSED = 0.05
 """Share of a difference of logits, of one at least, that attributions may miss without a word."""

@@ -17,17 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bertft.commands import run_folder
-from bertft.commands.prepare import TrainRequest, read_recipe, read_splits
 from bertft.commands.train import TrainResult, train
-from bertft.commands.watch import Silent, Watch
 from bertft.encoder.fresh import BETAS, DROPOUT, RATES, Shape, make_encoder
 from bertft.errors import DataError, RecipeError
+from bertft.jobs.prepare import TrainRequest, read_recipe, read_splits
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
 from bertft.recipe import Recipe
+from bertft.runs import folder as run_folder
 from bertft.tasks.pretraining import from_options
 from bertft.training.checkpoint import replace_folder
+from bertft.watch import Silent, Watch
 
 RECIPE = "pretrain"
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from bertft.commands.embed import WINDOW, Embedder, View, sentence_windows
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.contracts import Answer, FloatArray
 from bertft.errors import BertftError
 from bertft.evaluation.metrics import pearson, spearman
-from bertft.evaluation.similarity import Nearest, cosine, near_pairs
+from bertft.inside.embedder import WINDOW, Embedder, View, sentence_windows
+from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.similarity import Nearest, cosine, near_pairs
+from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample
+from bertft.watch import Watch
 
 Read = tuple[str, TextExample]
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.contracts import Answer
 from bertft.errors import BertftError
+from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.spans import Composed, compose
 from bertft.tasks.text_rows import TextExample
+from bertft.watch import Watch
 
 WINDOW = 512
 

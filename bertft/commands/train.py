@@ -17,27 +17,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bertft.checks.findings import unseen_scores
 from bertft.collector import paused_collector
-from bertft.commands import run_folder
-from bertft.commands.build import build_model, make_trainer, training_plan
-from bertft.commands.cost import CostPreview, measure_cost
 from bertft.commands.evaluate import score_split, scores_content, write_scores
-from bertft.commands.features import encoding_cost, feature_notes, learn_from_states
-from bertft.commands.findings import unseen_scores
-from bertft.commands.predict import load
-from bertft.commands.prepare import Job, TrainRequest, prepare, read_recipe
-from bertft.commands.report import read_about
-from bertft.commands.resume import best_is_lost, environment, find_checkpoint, go_on
-from bertft.commands.saving import SaveClock, save_best, state_of, state_saver, write_state
-from bertft.commands.signals import caught_signals, raised_signals
-from bertft.commands.stops import stops_told
-from bertft.commands.watch import Recorder, Silent, TrainingPlan, Watch
 from bertft.contracts import LOWER, Progress, StepReport, is_better
 from bertft.errors import Interrupted, RecipeError, did_you_mean
-from bertft.evaluation.inference import compute_logits, pieces_of
+from bertft.jobs.build import build_model, make_trainer, training_plan
+from bertft.jobs.cost import CostPreview, measure_cost
+from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
+from bertft.jobs.prepare import Job, TrainRequest, prepare, read_recipe
+from bertft.prediction.predictor import load
+from bertft.reports.report import read_about
+from bertft.runs import folder as run_folder
+from bertft.runs.resume import best_is_lost, environment, find_checkpoint, go_on
+from bertft.runs.saving import SaveClock, save_best, state_of, state_saver, write_state
+from bertft.runs.signals import caught_signals, raised_signals
+from bertft.runs.stops import stops_told
 from bertft.training import loop, processes
 from bertft.training.checkpoint import Checkpoint, State, discard_folder, saved_folders
+from bertft.training.inference import compute_logits, pieces_of
 from bertft.training.journal import Journal, cut_back
+from bertft.watch import Recorder, Silent, TrainingPlan, Watch
 
 
 @dataclass(frozen=True, slots=True)

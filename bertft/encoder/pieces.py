@@ -183,3 +183,19 @@ def placed(offsets: OffsetArray, *, first: int, length: int) -> OffsetArray:
     rows = np.zeros((length, 2), dtype=np.int32)  # [L, 2]
     rows[first : first + len(offsets)] = offsets
     return rows
+
+
+def words_without_pieces(words: Sequence[Span], offsets: OffsetArray) -> list[int]:
+    """Positions of the words that no piece stands for."""
+    _, there = first_pieces(np.array(words, dtype=np.int32).reshape(-1, 2), offsets)
+    return [int(index) for index in np.flatnonzero(~there)]
+
+
+def first_pieces(
+    spans: OffsetArray, offsets: OffsetArray
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The first piece of each word [W], and whether there is one [W]."""
+    first = np.searchsorted(offsets[:, 1], spans[:, 0], side="right")
+    there = first < len(offsets)
+    there[there] = offsets[first[there], 0] < spans[there, 1]
+    return first, there

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
+from bertft.checks.entities import broken_tags, lost_entities, lost_words
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import (
     Answer,
@@ -44,7 +45,6 @@ from bertft.spans import (
 )
 from bertft.tasks import tagging
 from bertft.tasks.edges import Edges, learn_edges
-from bertft.tasks.entity_checks import entity_findings
 
 CHUNK = 1024
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
@@ -315,7 +315,16 @@ class Ner:
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
         """Tags that break their scheme; entities and words that tokens do not give back."""
-        return entity_findings(self, split, tokenizer, max_length=max_length)
+        findings = list(broken_tags(split))
+        if tokenizer is None:
+            return findings
+
+        def lost(part: Sequence[TaggedText]) -> list[tuple[int, Entity]]:
+            return self.lost_entities(part, self.encode(part, tokenizer, max_length=max_length))
+
+        by_piece = self.options.label_pieces == "all"
+        findings += lost_entities(split, lost, by_piece=by_piece)
+        return findings + list(lost_words(split, tokenizer))
 
     # --- answers ------------------------------------------------------------------------------
 

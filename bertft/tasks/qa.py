@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -17,6 +18,12 @@ from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
+from bertft.checks.questions import (
+    NO_ANSWER,
+    held_answers,
+    learned_text,
+    question_findings,
+)
 from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError
@@ -26,12 +33,6 @@ from bertft.loaders.squad import AnswerText, Question, read_questions
 from bertft.recipe import Section, parse_options, validate
 from bertft.spans import Composed, compose
 from bertft.tasks.extraction import N_BEST, Extraction, extract
-from bertft.tasks.question_checks import (
-    NO_ANSWER,
-    held_answers,
-    learned_text,
-    question_findings,
-)
 
 CHUNK = 512
 
@@ -281,7 +282,10 @@ class Qa:
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
         """Answers that the model cannot learn, or could never give."""
-        return question_findings(self, split, tokenizer, max_length=max_length)
+        if tokenizer is None:
+            return []
+        encode = partial(self.encode, tokenizer=tokenizer, max_length=max_length)
+        return question_findings(split, encode, longest=self.options.max_answer_length)
 
     # --- answers ------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ import pytest
 from samples import FAST, write_reviews
 from stopping import SETTINGS, Stopper, outcome
 
-from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import train
-from bertft.commands.watch import Silent, TrainingPlan
 from bertft.errors import Interrupted
+from bertft.jobs.prepare import TrainRequest
+from bertft.watch import Silent, TrainingPlan
 
 
 class Ear(Silent):

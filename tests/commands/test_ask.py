@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from bertft.commands.ask import N_BEST, best_answers, passages
-from bertft.commands.predict import Predictor, load
 from bertft.contracts import Answer, Source
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import DataError
 from bertft.loaders.squad import Question
+from bertft.prediction.passages import N_BEST, best_answers, passages
+from bertft.prediction.predictor import Predictor, load
 from bertft.recipe import DataSettings
 from bertft.tasks import make_task
 

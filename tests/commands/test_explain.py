@@ -20,13 +20,13 @@ from samples import BAD, GOOD, Command
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import bertft
-from bertft.commands.encoders import EncoderRequest
 from bertft.commands.explain import ExplainRequest, explain
-from bertft.commands.explain_page import packed, script_json, template
-from bertft.commands.picture import KINDS, ZOOM, picture_output
-from bertft.commands.texts import TextRequest
-from bertft.commands.watch import Silent
 from bertft.errors import BertftError
+from bertft.inside.encoders import EncoderRequest
+from bertft.prediction.texts import TextRequest
+from bertft.reports.explain_page import packed, script_json, template
+from bertft.reports.picture import KINDS, ZOOM, picture_output
+from bertft.watch import Silent
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = 'a </script><script>alert(1)</script> "good" <img src=x onerror=alert(2)> & film'

@@ -21,12 +21,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.models.bert.modeling_bert import BertEncoder
 
 import bertft
-from bertft.commands import features
 from bertft.commands.evaluate import evaluate
-from bertft.commands.prepare import TrainRequest
-from bertft.commands.state_cache import cached_files
 from bertft.commands.train import train
 from bertft.errors import BertftError, RecipeError
+from bertft.jobs import features
+from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.state_cache import cached_files
 
 MODE = "training.mode=features"
 ADDED = "bert.encoder.layer.2."
@@ -248,7 +248,7 @@ class TestRefused:
     def test_several_processes(self, ask):
         from types import SimpleNamespace
 
-        from bertft.commands.prepare import read_recipe, refuse_idle_processes
+        from bertft.jobs.prepare import read_recipe, refuse_idle_processes
 
         recipe = read_recipe(ask("run", MODE))
         with pytest.raises(RecipeError, match="features mode trains in one process, not 2"):

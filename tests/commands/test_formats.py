@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bertft.commands.formats import ENTITY_FORMATS, FORMATS
 from bertft.contracts import Answer, Source
 from bertft.loaders.conll import read_tagged
+from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
 from bertft.recipe import DataSettings
 
 TEXT = "Kim, lives <b>in</b>\n San\tJose & 서울에서"

@@ -22,12 +22,12 @@ from stopping import (
     sending,
 )
 
-from bertft.commands import saving
 from bertft.commands import train as training
 from bertft.commands.train import train
-from bertft.commands.watch import Silent
-from bertft.console import Console
+from bertft.console.console import Console
 from bertft.errors import Interrupted
+from bertft.runs import saving
+from bertft.watch import Silent
 
 
 class TestSignals:

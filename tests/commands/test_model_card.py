@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bertft.commands.model_card import model_card
 from bertft.encoder.load import load_tokenizer
 from bertft.recipe import parse_recipe
+from bertft.reports.model_card import model_card
 from bertft.tasks import make_task
 
 CLASSES = ["bad", "good"]

@@ -19,12 +19,12 @@ import pytest
 from samples import BAD, GOOD
 
 import bertft
-from bertft.commands import predict as predict_module
-from bertft.commands.predict import WINDOW, Predictor
-from bertft.commands.predict_files import PredictRequest, predict_files
-from bertft.commands.watch import Silent
+from bertft.commands.predict import PredictRequest, predict_files
 from bertft.errors import DataError
 from bertft.loaders import files
+from bertft.prediction import predictor as predict_module
+from bertft.prediction.predictor import WINDOW, Predictor
+from bertft.watch import Silent
 
 TEXTS = ["the plot is very slow", "영화 정말 좋다", 'never, "dull"', "a", *GOOD, *BAD]
 FLAGS = ["--run", "run", "--device", "cpu", "--precision", "fp32"]

@@ -228,7 +228,7 @@ def test_sentence_lists_of_two_files_from_scratch(command: Command, tmp_path: Pa
 def test_resume_is_byte_equal(command: Command, base: Path, tmp_path: Path) -> None:
     """A run that goes on from its middle ends with the very weights of one that did not stop."""
     from bertft.commands.pretrain import PretrainRequest, pretrain
-    from bertft.commands.watch import Silent
+    from bertft.watch import Silent
 
     def request(out: str) -> PretrainRequest:
         files = tuple(write_corpus(tmp_path / name) for name in ("a.txt", "b.txt"))
@@ -258,7 +258,7 @@ def test_a_file_that_changed_meanwhile_is_refused(
     command: Command, base: Path, tmp_path: Path
 ) -> None:
     from bertft.commands.pretrain import PretrainRequest, pretrain
-    from bertft.commands.watch import Silent
+    from bertft.watch import Silent
 
     files = tuple(write_corpus(tmp_path / name) for name in ("a.txt", "b.txt"))
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bertft.commands.report import read_about
-from bertft.commands.report_curves import MOST, Curve, read_history
-from bertft.commands.report_examples import WORST, look
-from bertft.commands.report_page import About, web_page
+from bertft.reports.curves import MOST, Curve, read_history
+from bertft.reports.examples import WORST, look
+from bertft.reports.page import About, web_page
+from bertft.reports.report import read_about
 
 HOSTILE = "</mark><script>alert(1)</script><img src=http://evil/x onerror='a'>\"&\x00\ud800"
 VOID = {"meta", "br", "img", "link", "path", "rect", "circle", "polyline"}

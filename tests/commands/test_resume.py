@@ -15,12 +15,12 @@ import pytest
 import torch
 from stopping import Stopper, crash, notes, outcome, resume, saved_step, sending
 
-from bertft.commands import resume as resuming
-from bertft.commands.prepare import TrainRequest
-from bertft.commands.run_folder import locked
 from bertft.commands.train import train
 from bertft.errors import BertftError, DataError, Interrupted, RecipeError, RunError
+from bertft.jobs.prepare import TrainRequest
 from bertft.recipe import changes
+from bertft.runs import resume as resuming
+from bertft.runs.folder import locked
 from bertft.training import checkpoint, runtime
 from bertft.training.checkpoint import saved_folders
 from bertft.training.probe import Speeds
@@ -291,8 +291,8 @@ class TestLock:
     def test_a_second_process_is_refused(self, run, whole):
         code = f"""
 import sys
-from bertft.commands.prepare import TrainRequest
-from bertft.commands.run_folder import locked
+from bertft.jobs.prepare import TrainRequest
+from bertft.runs.folder import locked
 from pathlib import Path
 with locked(Path({str(run)!r}), tell=print):
     print("held", flush=True)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bertft.commands import run_folder
-from bertft.commands.stops import stops_told
 from bertft.errors import BertftError, DataError, Interrupted, RunError, TrainingError
+from bertft.runs import folder as run_folder
+from bertft.runs.stops import stops_told
 
 
 @pytest.fixture

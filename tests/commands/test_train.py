@@ -15,10 +15,10 @@ import pytest
 from samples import BAD, FAST, GOOD, set_flags, write_csv
 
 import bertft
-from bertft.commands.prepare import TrainRequest
-from bertft.commands.reading import hold_out
 from bertft.commands.train import train, train_seeds
 from bertft.errors import DataError
+from bertft.jobs.prepare import TrainRequest
+from bertft.loaders.reading import hold_out
 from bertft.recipe import Recipe, load_recipe
 from bertft.tasks.text_rows import TextExample
 from bertft.training.checkpoint import verify_folder

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from stopping import events, notes
 from torch.nn import functional
 
-from bertft.commands.build import build_model
-from bertft.commands.prepare import prepare, read_recipe
 from bertft.commands.train import train
-from bertft.commands.watch import Silent
+from bertft.jobs.build import build_model
+from bertft.jobs.prepare import prepare, read_recipe
 from bertft.recipe import load_recipe
+from bertft.watch import Silent
 
 ONE_STEP = ("training.epochs=1", "training.batch_size=48", "training.warmup=0")
 

@@ -18,18 +18,18 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from bertft.commands.encoders import EncoderRequest
 from bertft.commands.explain import ExplainRequest, explain
-from bertft.commands.explain_plot import picture
-from bertft.commands.predict import Predictor, load
-from bertft.commands.texts import TextRequest
-from bertft.commands.watch import Silent
 from bertft.contracts import Answer, Encoded, FloatArray, Source, Task
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.packing import Packer
 from bertft.errors import DataError
+from bertft.inside.encoders import EncoderRequest
+from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.texts import TextRequest
 from bertft.recipe import DataSettings
+from bertft.reports.explain_plot import picture
 from bertft.tasks import TASKS, make_task
+from bertft.watch import Silent
 
 MAX_LENGTH = 16
 LONG = "the film was never dull , the food was very good and we love it but the plot is slow"

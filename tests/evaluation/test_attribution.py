@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bertft.evaluation.attribution import (
+from bertft.inside.attribution import (
     attention_rollout,
     faithfulness,
     integrated_gradients,
@@ -55,7 +55,7 @@ def test_more_steps_miss_less() -> None:
 
 def test_tokens_at_once_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = integrated_gradients(bent, INPUTS, BASELINE, steps=7)
-    monkeypatch.setattr("bertft.evaluation.attribution.TOKENS_AT_ONCE", 10)
+    monkeypatch.setattr("bertft.inside.attribution.TOKENS_AT_ONCE", 10)
     assert np.allclose(
         usual.values, integrated_gradients(bent, INPUTS, BASELINE, steps=7).values, atol=1e-5
     )

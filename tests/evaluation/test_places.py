@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import tiny_tokenizer
 
-from bertft.evaluation.places import locate
+from bertft.inside.places import locate
 from bertft.tasks import make_task
 
 LONG = (

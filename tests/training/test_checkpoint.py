@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from bertft.commands.saving import state_saver
 from bertft.contracts import Progress
 from bertft.errors import RunError
+from bertft.runs.saving import state_saver
 from bertft.training import loop
 from bertft.training.checkpoint import (
     MANIFEST,

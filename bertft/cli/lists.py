@@ -1,0 +1,184 @@
+"""The verbs that list, show and keep in order: recipes, models, runs, cache.
+
+They are part of ``bertft`` itself (cli.py adds them).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bertft.cli.options import JsonOption, open_console
+
+lists_app = typer.Typer()
+recipes_app = typer.Typer(no_args_is_help=True, help="Bundled recipes: list, show, copy.")
+models_app = typer.Typer(no_args_is_help=True, help="Encoders by name: list, show, convert.")
+runs_app = typer.Typer(no_args_is_help=True, help="Finished runs: list, show, compare.")
+cache_app = typer.Typer(no_args_is_help=True, help="States kept by features mode: list, clear.")
+lists_app.add_typer(recipes_app, name="recipes")
+lists_app.add_typer(models_app, name="models")
+lists_app.add_typer(runs_app, name="runs")
+lists_app.add_typer(cache_app, name="cache")
+
+
+@recipes_app.command("list")
+def recipes_list(json: JsonOption = False) -> None:
+    """Bundled recipes, one to a line."""
+    from bertft.commands.recipes import list_recipes
+
+    show_rows(list_recipes(), json=json)
+
+
+@recipes_app.command("show")
+def recipes_show(
+    name: Annotated[str, typer.Argument(help="A bundled recipe or a TOML file.")],
+) -> None:
+    """A recipe's text on stdout."""
+    from bertft.commands.recipes import show_recipe
+    from bertft.console.console import emit
+
+    emit(show_recipe(name).rstrip())
+
+
+@recipes_app.command("copy")
+def recipes_copy(
+    name: Annotated[str, typer.Argument(help="A bundled recipe.")],
+    to: Annotated[str, typer.Argument(help="File or folder; default: NAME.toml here.")] = "",
+) -> None:
+    """Copy a recipe to a file of your own, to change it."""
+    from bertft.commands.recipes import copy_recipe
+
+    target = copy_recipe(name, to)
+    open_console().say(f"{target} written; train with: bertft train {target}")
+
+
+@models_app.command("list")
+def models_list(
+    language: Annotated[
+        str, typer.Option(help="Only models for this language: en, ko, multi.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """The model zoo: names for --model with their sizes, languages and licences."""
+    from bertft.commands.models import list_models
+
+    rows = [
+        {
+            "name": one.name,
+            "layers": one.layers,
+            "hidden": one.hidden,
+            "parameters": f"{one.parameters / 1e6:.1f} M",
+            "language": "/".join(one.languages),
+            "licence": one.licence,
+            "hub": one.hub_id,
+        }
+        for one in list_models(language=language)
+    ]
+    show_rows(rows, json=json)
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str, typer.Argument(help="A name of bertft models list.")],
+    json: JsonOption = False,
+) -> None:
+    """All facts of one model."""
+    from bertft.commands.models import show_model
+
+    show_facts(show_model(name), json=json)
+
+
+@models_app.command("convert")
+def models_convert(
+    folder: Annotated[str, typer.Argument(help="A model folder with pytorch_model.bin.")],
+    to: Annotated[str, typer.Argument(help="Folder to create, with model.safetensors.")],
+) -> None:
+    """Make safetensors of old pickled weights; only tensors are read from them."""
+    from bertft.commands.models import convert_model
+
+    open_console().say(f"{convert_model(folder, to)} written; train with --model {to}")
+
+
+@runs_app.command("list")
+def runs_list(json: JsonOption = False) -> None:
+    """Finished runs under runs/, oldest first."""
+    from bertft.runs.compare import list_runs
+
+    show_rows(list_runs(tell=open_console().note), json=json)
+
+
+@runs_app.command("show")
+def runs_show(
+    run: Annotated[str, typer.Argument(help="A run directory.")], json: JsonOption = False
+) -> None:
+    """A run's environment and scores."""
+    from bertft.runs.compare import show_run
+
+    facts = show_run(run)
+    scores = facts.pop("scores") if not json else None
+    show_facts(facts, json=json)
+    if scores:
+        open_console().show_scores(scores)
+
+
+@runs_app.command("compare")
+def runs_compare(
+    a: Annotated[str, typer.Argument(help="A run, or a folder of eval --out.")],
+    b: Annotated[str, typer.Argument(help="Another, scored on the same examples.")],
+    json: JsonOption = False,
+) -> None:
+    """Score differences of two runs on the same examples, with a paired test."""
+    from bertft.runs.compare import compare_runs
+
+    result = compare_runs(a, b)
+    if json:
+        show_facts(result, json=True)
+        return
+    rows = [
+        {"score": name}
+        | {key: f"{value:+.4f}" if key != "p" else f"{value:.3f}" for key, value in d.items()}
+        for name, d in result["metrics"].items()
+    ]
+    show_rows(rows, json=False)
+
+
+@cache_app.command("list")
+def cache_list(json: JsonOption = False) -> None:
+    """Encoder states on disk; the ones used last come last."""
+    from bertft.cache_folder import cache_folder
+    from bertft.jobs.state_cache import show_cache
+
+    show_rows(show_cache(), json=json)
+    if not json:
+        open_console().say(f"in {cache_folder()}")
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove them; the next run in features mode encodes its texts again."""
+    from bertft.cache_folder import cache_folder
+    from bertft.jobs.state_cache import clear_cache
+
+    count, size = clear_cache()
+    open_console().say(f"{count} files ({size / 2**20:,.1f} MiB) removed from {cache_folder()}")
+
+
+def show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:
+    from bertft.console.console import emit_json, emit_table
+
+    if json:
+        emit_json(rows)
+    elif rows:
+        emit_table(list(rows[0]), [list(row.values()) for row in rows])
+    else:
+        open_console().say("none")
+
+
+def show_facts(facts: dict[str, object], *, json: bool) -> None:
+    from bertft.console.console import emit_facts, emit_json
+
+    if json:
+        emit_json(facts)
+    else:
+        emit_facts(facts)

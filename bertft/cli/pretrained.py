@@ -1,0 +1,137 @@
+"""The verbs that ask the heads of pre-training: fill-mask, next-sentence, score.
+
+cli.py adds them to ``bertft``. Texts in quotes are answered by a table, files (or --json) by one
+JSON object per line.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bertft.cli.options import (
+    BadRowOption,
+    Device,
+    DeviceOption,
+    InputSetOption,
+    JsonOption,
+    ModelOption,
+    OfflineOption,
+    Precision,
+    PrecisionOption,
+    open_console,
+)
+from bertft.cli.texts import (
+    InputFormatOption,
+    LengthOption,
+    Texts,
+    TopK,
+    encoder_request,
+    show_answers,
+    text_request,
+)
+from bertft.collector import importing
+
+pretrained_app = typer.Typer()
+
+
+@pretrained_app.command("fill-mask")
+def fill_mask(
+    texts: Texts,
+    top_k: Annotated[int, TopK] = 5,
+    model: ModelOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """The most probable words for each [MASK] of a text."""
+    console = open_console(offline=offline)
+    with importing():
+        from bertft.commands.fill_mask import FillRequest
+        from bertft.commands.fill_mask import fill_mask as run_fill_mask
+    from bertft.console.inside import show_masks
+
+    request = FillRequest(
+        texts=text_request(texts, input_format, set_, on_bad_row),
+        encoder=encoder_request(
+            model, "", max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+        top_k=top_k,
+    )
+    answers = run_fill_mask(request, watch=console)
+    show_answers(
+        answers, as_lines=json or request.texts.has_files, console=console, table=show_masks
+    )
+
+
+@pretrained_app.command("next-sentence")
+def next_sentence(
+    texts: Texts,
+    model: ModelOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
+    console = open_console(offline=offline)
+    with importing():
+        from bertft.commands.next_sentence import NextRequest
+        from bertft.commands.next_sentence import next_sentence as run_next_sentence
+    from bertft.console.inside import show_follows
+
+    request = NextRequest(
+        texts=text_request(texts, input_format, set_, on_bad_row),
+        encoder=encoder_request(
+            model, "", max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+    )
+    answers = run_next_sentence(request, watch=console)
+    show_answers(
+        answers, as_lines=json or request.texts.has_files, console=console, table=show_follows
+    )
+
+
+@pretrained_app.command()
+def score(
+    texts: Texts,
+    model: ModelOption = "",
+    max_length: LengthOption = None,
+    input_format: InputFormatOption = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """How well a masked language model foresees each text: pseudo-perplexity."""
+    console = open_console(offline=offline)
+    with importing():
+        from bertft.commands.score import ScoreRequest
+        from bertft.commands.score import score as run_score
+    from bertft.console.inside import show_log_likelihoods
+
+    request = ScoreRequest(
+        texts=text_request(texts, input_format, set_, on_bad_row),
+        encoder=encoder_request(
+            model, "", max_length=max_length, device=device, precision=precision, offline=offline
+        ),
+    )
+    answers = run_score(request, watch=console)
+    show_answers(
+        answers,
+        as_lines=json or request.texts.has_files,
+        console=console,
+        table=show_log_likelihoods,
+    )

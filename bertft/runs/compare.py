@@ -1,0 +1,102 @@
+"""runs: finished runs, one run in full, and the paired comparison of two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bertft.prediction.predictor import bound_task
+from bertft.runs.folder import finished_runs, open_run
+from bertft.runs.stored import read_card
+from bertft.errors import RunError
+from bertft.evaluation.intervals import paired_bootstrap
+from bertft.loaders.json_text import read_json_text
+
+HINT = "score the run: bertft eval"
+
+
+def list_runs(*, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Path, recipe, mode, split, metric and value of every finished run, oldest first.
+
+    ``tell`` is given a line for each that is damaged.
+    """
+    rows = []
+    for run in finished_runs():
+        try:
+            rows.append(
+                {
+                    "run": str(run.path),
+                    "recipe": run.recipe_name,
+                    "mode": run.mode,
+                    "split": run.scores["split"],
+                    "n": run.scores["n"],
+                    "metric": run.scores["metric"],
+                    "value": run.scores["metrics"][run.scores["metric"]]["value"],
+                }
+            )
+        except RunError as error:
+            tell(f"left out: {error}")
+    return rows
+
+
+def show_run(path: str) -> dict[str, Any]:
+    """Environment and scores of a run."""
+    run = open_run(path)
+    return {"run": str(run.path), **run.environment, "scores": run.scores}
+
+
+def compare_runs(first: str, second: str) -> dict[str, Any]:
+    """Score differences of two runs on the same examples, with a paired bootstrap test.
+
+    Raises:
+        RunError: the two were not scored on the same examples.
+    """
+    examples = [_predictions(path) for path in (first, second)]
+    ids = [[one["id"] for one in rows] for rows in examples]
+    gold = [[one["gold"] for one in rows] for rows in examples]
+    if ids[0] != ids[1] or gold[0] != gold[1]:
+        hint = "score both on one file (bertft eval RUN --data FILE), then compare those folders"
+        raise RunError(f"{first} and {second} were scored on different examples", hint=hint)
+    statistics = [
+        _statistic(path, rows) for path, rows in zip((first, second), examples, strict=True)
+    ]
+    differences = paired_bootstrap(statistics[0], statistics[1])
+    return {
+        "a": first,
+        "b": second,
+        "n": len(ids[0]),
+        "metrics": {
+            name: {"b - a": d.value, "low": d.low, "high": d.high, "p": d.p_value}
+            for name, d in differences.items()
+        },
+    }
+
+
+def _predictions(path: str) -> list[dict[str, Any]]:
+    file = Path(path) / "predictions.jsonl"
+    try:
+        with file.open(encoding="utf-8") as lines:
+            rows = [read_json_text(line) for line in lines]
+            return [one | {"id": one["id"], "gold": one["gold"]} for one in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{file}: not readable ({error})", hint=HINT) from None
+
+
+def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
+    """Per-example counts of one run, from its predictions."""
+    folder = Path(path)
+    while not (folder / "best").is_dir():
+        if folder == folder.parent or str(folder) == ".":
+            raise RunError(
+                f"{path} does not belong to a run", hint="give a run, or a folder in its eval/"
+            )
+        folder = folder.parent
+    card = read_card(folder / "best")
+    task = bound_task(card)
+    try:
+        examples = [task.regain(row) for row in rows]
+        return task.score(examples, rows).statistic
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        reason = f"{path}/predictions.jsonl does not fit the run's model ({error!r})"
+        raise RunError(reason, hint=HINT) from None

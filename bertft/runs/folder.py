@@ -1,0 +1,208 @@
+"""The run directory: where runs are, what is in them, and which one is meant."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TextIO
+
+from bertft.runs.stored import CARD, read_environment, read_scores
+from bertft.errors import RunError
+from bertft.recipe import Recipe, bundled_recipes
+from bertft.training.checkpoint import flush
+
+RUNS = Path("runs")
+PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run directory."""
+
+    path: Path
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """What its scores.json says; empty while unfinished. RunError where it is damaged."""
+        return read_scores(self.path / "scores.json")
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What its environment.json says; empty without one. RunError where it is damaged."""
+        return read_environment(self.path / "environment.json")
+
+    @property
+    def recipe_name(self) -> str:
+        return str(self.environment.get("recipe", ""))
+
+    @property
+    def mode(self) -> str:
+        """How it was trained; runs of before there was a choice were fine-tuned."""
+        return str(self.environment.get("mode", "fine-tune"))
+
+
+def free_run_folder(out: str, *, recipe: str) -> Path:
+    """The run directory to create. Raises RunError when ``out`` exists: no run is overwritten."""
+    stem = Path(recipe).stem
+    path = Path(out) if out else RUNS / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 1
+    while not out and path.exists():
+        number += 1
+        path = path.with_name(f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}-{number}")
+    if path.exists():
+        hint = f"choose another --out, or go on with --resume {path}"
+        raise RunError(f"{path} exists already", hint=hint)
+    return path
+
+
+def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> Path:
+    """Create the run directory with what ``write`` puts into it, whole or not at all.
+
+    Raises:
+        RunError: it cannot be created here.
+    """
+    path = free_run_folder(out, recipe=recipe)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        write(partial)
+        flush(partial)
+        partial.rename(path)
+        flush(path.parent)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        hint = "mend that, or choose another --out"
+        raise RunError(f"{path} cannot be created ({error.strerror})", hint=hint) from None
+    return path
+
+
+@contextmanager
+def locked(run: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
+    """Be the only process that trains a run; the lock dies with the process.
+
+    Raises:
+        RunError: another process trains it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    try:
+        descriptor = os.open(run, os.O_RDONLY)
+    except OSError as error:
+        raise RunError(f"{run} cannot be opened ({error.strerror})") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"{run} is being trained by another process", hint="let it end, or stop it first"
+            ) from None
+        except OSError as error:
+            tell(f"{run} cannot be locked ({error.strerror}): do not resume it twice at once")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_run(path: str | Path) -> Run:
+    """A run by its directory, or by its ``best`` folder. Raises RunError when it has no model."""
+    folder = Path(path)
+    if (folder / CARD).is_file():
+        folder = folder.parent if folder.name == "best" else folder
+    if not folder.is_dir():
+        raise RunError(f"no run directory {folder}", hint="'bertft runs list' shows the runs here")
+    if not (folder / "best" / CARD).is_file() and not (folder / CARD).is_file():
+        raise RunError(
+            f"{folder} holds no trained model (no best/{CARD})", hint="is the run unfinished?"
+        )
+    return Run(folder)
+
+
+def model_folder(run: Run) -> Path:
+    """The plain Hugging Face folder of a run (or the folder itself, where only that was copied)."""
+    return run.best if run.best.is_dir() else run.path
+
+
+def finished_runs() -> list[Run]:
+    """Finished runs under ``runs/``, oldest first."""
+    return _finished(RUNS.glob("**/scores.json"))
+
+
+def sibling_runs(run: Path) -> list[Run]:
+    """Finished runs in the folder that a run is in, oldest first."""
+    return _finished(run.resolve().parent.glob("*/scores.json"))
+
+
+def _finished(scores: Iterable[Path]) -> list[Run]:
+    found = [path.parent for path in scores if (path.parent / "best").is_dir()]
+    return sorted(map(Run, found), key=lambda run: (run.path / "scores.json").stat().st_mtime_ns)
+
+
+def newest_run(recipe: str | None) -> Run:
+    """The newest finished run (of one recipe). Raises RunError, naming what makes one."""
+    runs = [run for run in finished_runs() if recipe is None or run.recipe_name == recipe]
+    if runs:
+        return runs[-1]
+    of = f" of '{recipe}'" if recipe else ""
+    raise RunError(
+        f"no finished run{of} under runs/", hint=f"make one: bertft train {recipe or 'sentiment'}"
+    )
+
+
+def find_run(name: str) -> Run:
+    """A run directory by path, or the newest finished run of a bundled recipe."""
+    if name in bundled_recipes() and not Path(name).is_dir():
+        return newest_run(name)
+    if name.endswith(".toml"):
+        return newest_run(Path(name).stem)
+    return open_run(name)
+
+
+def environment(recipe: Recipe, *, name: str, details: dict[str, Any]) -> dict[str, Any]:
+    """What the run depends on beside its recipe: versions, machine, data and model identity."""
+    return {
+        "recipe": Path(name).stem,
+        "recipe_hash": recipe.hash(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {"python": platform.python_version(), "bertft": version("bertft")}
+        | {package: version(package) for package in PACKAGES},
+        "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
+        **details,
+    }
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A text file to write that appears whole or not at all, in the place of an older one."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    with new_file(path) as file:
+        file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")

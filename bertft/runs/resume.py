@@ -1,0 +1,191 @@
+"""What a run depends on, written when it starts; and the way back into a run that has stopped.
+
+    run directory -> its newest whole checkpoint -> nothing has changed? -> Progress
+
+Data, labels, encoder and recipe must be those of the start: a difference is refused by name.
+Versions of libraries, device, precision and threads are only told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bertft.runs import folder as run_folder
+from bertft.jobs.prepare import Job
+from bertft.runs.stored import NEEDED, check_environment, read_environment
+from bertft.watch import Watch
+from bertft.errors import RunError
+from bertft.loaders.files import sha256
+from bertft.recipe import HUB, Recipe, changes, validate
+from bertft.training import loop, processes
+from bertft.training.checkpoint import (
+    STATE,
+    Checkpoint,
+    discard_folder,
+    load_state,
+    open_checkpoint,
+    saved_folders,
+    settle_folders,
+    verify_folder,
+)
+
+ENCODER_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+
+
+def environment(job: Job) -> dict[str, Any]:
+    """What the run depends on beside its recipe: inputs by SHA-256, labels, versions, machine."""
+    folder = job.encoder.folder
+    files = sorted(path for pattern in ENCODER_FILES for path in folder.glob(pattern))
+    details = {
+        "mode": job.recipe.training.mode,
+        "model": {
+            "name": job.encoder.name,
+            "revision": job.encoder.revision,
+            "files": {path.name: sha256(str(path)) for path in files},
+        },
+        "data": {
+            name: {"path": path, "sha256": _digest(path, job.splits[name])}
+            for name, path in job.files.items()
+        }
+        | {
+            f"train {number}": {"path": path, "sha256": _digest(path, job.splits["train"])}
+            for number, path in enumerate(job.recipe.data.further, start=2)
+        },
+        "labels": list(job.task.labels),
+        "device": job.runtime.device,
+        "precision": {"used": job.runtime.precision, "reason": job.runtime.reason},
+        "threads": job.runtime.threads,
+        "processes": job.accelerator.num_processes,
+        "sharded": job.runtime.sharded,
+    }
+    return run_folder.environment(job.recipe, name=job.name, details=details)
+
+
+def _digest(path: str, examples: list[Any]) -> str:
+    """SHA-256 of a file; of stdin and Hub data, of the examples as they were read."""
+    if not path.startswith(HUB) and path != "-":
+        return sha256(path)
+    digest = hashlib.sha256()
+    for one in examples:
+        digest.update(repr(one).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def find_checkpoint(run: Path, recipe: Recipe, *, watch: Watch) -> Checkpoint:
+    """The newest checkpoint that training can go on from; newer ones that are damaged are told.
+
+    Raises:
+        RunError: there is none, or it was saved under another recipe than the run's is now.
+    """
+    read_environment(run / "environment.json")  # which the report will need
+    for name in ("last", "best"):
+        settle_folders(run / name)
+    damage: list[str] = []
+    for folder in saved_folders(run / "last"):
+        try:
+            checkpoint = open_checkpoint(folder)
+            found = checkpoint.depends.get("environment")
+            check_environment(found, where=folder / STATE, needed=NEEDED)
+            lost = best_is_lost(run, checkpoint)
+            if lost and not _holds_best(checkpoint, recipe):
+                raise RunError(lost)
+        except RunError as error:
+            damage.append(error.message)
+            continue
+        _refuse_other_recipe(checkpoint, recipe, run)
+        for what in damage:
+            watch.note(f"{what}: {folder} is used instead")
+        return checkpoint
+    if damage:
+        raise RunError("; ".join(dict.fromkeys(damage)), hint=f"train anew: {_anew(run)}")
+    raise RunError(f"{run} has no checkpoint (no last/)", hint="train anew")
+
+
+def best_is_lost(run: Path, checkpoint: Checkpoint) -> str:
+    """What is wrong with the best/ that a checkpoint counts on; "" where it is whole."""
+    try:
+        if checkpoint.depends["best"]:
+            verify_folder(run / "best")
+    except RunError as error:
+        return error.message
+    return ""
+
+
+def _holds_best(checkpoint: Checkpoint, recipe: Recipe) -> bool:
+    """Whether best/ can be made again of a checkpoint: its own weights are those."""
+    progress = checkpoint.progress
+    return recipe.training.keep == "last" or progress.best_step == progress.step
+
+
+def _refuse_other_recipe(checkpoint: Checkpoint, recipe: Recipe, run: Path) -> None:
+    # Settings that the saved recipe does not have yet are at their defaults.
+    saved = validate(Recipe, checkpoint.depends["recipe"], where=str(checkpoint.folder))
+    if found := changes(saved.resolved(), recipe.resolved()):
+        hint = f"put it back in {run / 'recipe.toml'}, or train anew: {_anew(run)}"
+        raise RunError(f"{run} cannot go on: {', '.join(found)}", hint=hint)
+
+
+def go_on(job: Job, trainer: loop.Trainer, run: Path, *, checkpoint: Checkpoint) -> list[str]:
+    """Put the state of a checkpoint back; what is different now, but allowed, is returned.
+
+    Raises:
+        RunError: data, labels or encoder are others than at the start.
+    """
+    was, now = checkpoint.depends["environment"], environment(job)
+    if found := _other_inputs(was, now):
+        hint = f"put them back, or train anew: {_anew(run)}"
+        raise RunError(f"{run} cannot go on: {', '.join(found)}", hint=hint)
+    job.environment = was
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    load_state(checkpoint, model, trainer.optimizer, scaler=trainer.accelerator.scaler)
+    processes.wait()  # all of them have read it
+    if processes.is_main():
+        _discard_newer(checkpoint, run)
+    return changes(_told(was), _told(now))
+
+
+def _discard_newer(checkpoint: Checkpoint, run: Path) -> None:
+    """Damaged checkpoints that are newer would be in the way of the next ones."""
+    for folder in saved_folders(run / "last"):
+        if folder == checkpoint.folder:
+            break
+        discard_folder(folder)
+    settle_folders(run / "last")
+
+
+def _told(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What may differ: results then agree to rounding only."""
+    told = {key: environment[key] for key in ("versions", "device", "threads")}
+    return told | {"precision": environment["precision"]["used"]}
+
+
+def _other_inputs(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Differences of what the weights come from, each named."""
+    before, after = _files(was), _files(now)
+    found = [
+        f"{name} was changed (SHA-256 {before[name][:12]}, now {after.get(name, 'gone')[:12]})"
+        for name in before
+        if after.get(name) != before[name]
+    ]
+    revisions = [{"revision": one["model"]["revision"]} for one in (was, now)]
+    labels = [{"labels": one["labels"]} for one in (was, now)]
+    # Each process draws its own dropout, so that another number of them is another training; and
+    # the gradients of a sharded model are added up in another order.
+    launch = [
+        {"processes": one["processes"], "sharded": one.get("sharded", False)} for one in (was, now)
+    ]
+    return found + changes(*revisions, key="model") + changes(*labels) + changes(*launch)
+
+
+def _files(environment: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of each input by its name."""
+    model = environment["model"]
+    encoder = {f"{model['name']}/{name}": sha for name, sha in model["files"].items()}
+    return {one["path"]: one["sha256"] for one in environment["data"].values()} | encoder
+
+
+def _anew(run: Path) -> str:
+    return f"bertft train {run / 'recipe.toml'}"
