@@ -15,7 +15,8 @@ from typing import Any
 from bertft.contracts import Pieces
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import Predictor, load
-from bertft.recipe import DataSettings, load_recipe
+from bertft.recipe import load_recipe
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.watch import Silent
 

@@ -17,7 +17,7 @@ from typing import Any
 from bertft.commands.evaluate import WINDOW
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import load
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 from bertft.watch import Silent
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from bertft.contracts import Progress
 from bertft.jobs import build, prepare
 from bertft.training import loop
+from bertft.training.progress import Progress
 from bertft.watch import Silent
 
 

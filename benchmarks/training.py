@@ -102,9 +102,9 @@ def figures(
 
 def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
     from bertft.commands.train import dev_scorer
-    from bertft.contracts import Progress
     from bertft.jobs.build import build_model, make_trainer
     from bertft.training import loop
+    from bertft.training.progress import Progress
 
     job = prepared(options)
     model, head = build_model(job)

@@ -108,3 +108,9 @@ def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
         return f"did you mean '{folded[near[0]]}'?"
     shown = ", ".join(choices[:20])
     return f"choose one of: {shown}" + (", ..." if len(choices) > 20 else "")
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first."""
+    text = str(error).strip().splitlines()
+    return text[0][:200] if text else type(error).__name__

@@ -1,11 +1,9 @@
-"""What a command tells while it works. The console implements it; the Python API stays silent."""
+"""What a job tells while it works: its plan, steps, notes. The console implements who listens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Protocol
-
-from bertft.contracts import StepReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,26 @@ class TrainingPlan:
     run: str
     mode: str = "fine-tune"
     files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """Yielded by the loop after each optimizer step; read by journal, console and checkpoints."""
+
+    epoch: int
+    step: int
+    total_steps: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    examples: int
+    tokens: int
+    seconds: float
+    scores: dict[str, float] | None = None
+    is_best: bool = False
+    """Whether these weights are the ones to keep so far."""
+    is_last: bool = False
+    stop_reason: str = ""
 
 
 class Watch(Protocol):

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands.train import TrainResult, train
-from bertft.contracts import StepReport
 from bertft.jobs.prepare import TrainRequest
-from bertft.watch import Silent, Watch
+from bertft.watch import Silent, StepReport, Watch
 
 SETTINGS = (
     "training.evaluate_every=4",

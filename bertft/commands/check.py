@@ -22,13 +22,14 @@ from bertft.checks.findings import (
     unknown_labels,
 )
 from bertft.checks.refused import Refused
-from bertft.contracts import Source, Task
+from bertft.contracts import Task
 from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
 from bertft.jobs.prepare import SPLITS, refuse_decomposed_hangul
 from bertft.loaders.hub import hub_is_off
+from bertft.loaders.source import Source
 from bertft.loaders.squad_repair import repair_questions
-from bertft.recipe import DataSettings, Recipe
+from bertft.settings import DataSettings, Recipe
 from bertft.tasks import make_task
 
 REPAIRS = {"qa": repair_questions}

@@ -23,7 +23,7 @@ def examine(*, probe: bool = False) -> dict[str, Any]:
     with importing():
         import torch
 
-        from bertft.encoder.load import is_offline, local_models
+        from bertft.encoder.find import is_offline, local_models
         from bertft.runs.folder import PACKAGES
         from bertft.training.probe import cpu_speeds, forget_speeds
         from bertft.training.runtime import choose_runtime

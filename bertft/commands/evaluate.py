@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.contracts import Answer, Scores, SelfSupervised
+from bertft.contracts import Answer, SelfSupervised
 from bertft.errors import RunError
 from bertft.evaluation.intervals import bootstrap
+from bertft.evaluation.statistic import Scores
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import Predictor, load
-from bertft.recipe import Recipe, load_recipe, parse_recipe
+from bertft.recipe import load_recipe, parse_recipe
 from bertft.reports.page import About
 from bertft.reports.report import read_about, write_report
 from bertft.runs.folder import (
@@ -25,6 +26,7 @@ from bertft.runs.folder import (
     write_json,
 )
 from bertft.runs.stored import read_card
+from bertft.settings import Recipe
 from bertft.tasks import make_task
 from bertft.watch import Silent, Watch
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import Answer, BadRow, Source
+from bertft.contracts import Answer
 from bertft.errors import BertftError, did_you_mean
 from bertft.loaders.files import resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
+from bertft.loaders.source import BadRow, Source
 from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
 from bertft.prediction.predictor import Predictor, load
-from bertft.recipe import HUB, Recipe
+from bertft.recipe import HUB
 from bertft.runs.folder import find_run, newest_run
+from bertft.settings import Recipe
 from bertft.tasks import make_task
 from bertft.watch import Watch
 

@@ -23,8 +23,8 @@ from bertft.errors import DataError, RecipeError
 from bertft.jobs.prepare import TrainRequest, read_recipe, read_splits
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
-from bertft.recipe import Recipe
 from bertft.runs import folder as run_folder
+from bertft.settings import Recipe
 from bertft.tasks.pretraining import from_options
 from bertft.training.checkpoint import replace_folder
 from bertft.watch import Silent, Watch

@@ -20,8 +20,8 @@ from typing import Any
 from bertft.checks.findings import unseen_scores
 from bertft.collector import paused_collector
 from bertft.commands.evaluate import score_split, scores_content, write_scores
-from bertft.contracts import LOWER, Progress, StepReport, is_better
 from bertft.errors import Interrupted, RecipeError, did_you_mean
+from bertft.evaluation.statistic import LOWER, is_better
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.cost import CostPreview, measure_cost
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
@@ -37,7 +37,8 @@ from bertft.training import loop, processes
 from bertft.training.checkpoint import Checkpoint, State, discard_folder, saved_folders
 from bertft.training.inference import compute_logits, pieces_of
 from bertft.training.journal import Journal, cut_back
-from bertft.watch import Recorder, Silent, TrainingPlan, Watch
+from bertft.training.progress import Progress
+from bertft.watch import Recorder, Silent, StepReport, TrainingPlan, Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from bertft.checks.finding import Finding
     from bertft.commands.check import Report
     from bertft.commands.train import TrainResult
-    from bertft.contracts import StepReport
-    from bertft.watch import TrainingPlan
+    from bertft.watch import StepReport, TrainingPlan
 
 PLAIN_SECONDS = 10.0
 

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import OffsetArray
 from bertft.errors import ModelError, RecipeError
+from bertft.spans import Span
 
 CHARACTERS = 2**20
 

@@ -10,8 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from bertft.contracts import Answer, FloatArray, Scores, Statistic
+from bertft.contracts import Answer, FloatArray
 from bertft.evaluation.intervals import point_values
+from bertft.evaluation.statistic import Scores, Statistic
 
 
 def masked_scores(answers: Sequence[Answer], *, unigrams: Sequence[int]) -> Scores:

@@ -10,13 +10,14 @@ from functools import partial
 
 import numpy as np
 
-from bertft.contracts import FloatArray, Scores, Statistic
+from bertft.contracts import FloatArray
 from bertft.evaluation import answers as questions
 from bertft.evaluation import entities, metrics
 from bertft.evaluation.answers import Scoring
 from bertft.evaluation.intervals import point_values
 from bertft.evaluation.metrics import IdArray
 from bertft.evaluation.modules import MultiLabel, SingleLabel
+from bertft.evaluation.statistic import Scores, Statistic
 from bertft.spans import Entity
 
 

@@ -19,9 +19,9 @@ from bertft.encoder.load import (
 )
 from bertft.errors import ModelError
 from bertft.inside.hidden import Extractor
-from bertft.recipe import ModelSettings
 from bertft.runs.folder import find_run, model_folder
 from bertft.runs.stored import CARD, read_card
+from bertft.settings import ModelSettings
 from bertft.training.runtime import Runtime, choose_runtime
 from bertft.watch import Watch
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bertft.commands.predict import with_columns
-from bertft.contracts import Source
 from bertft.errors import BertftError
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
+from bertft.loaders.source import Source
 from bertft.prediction.passages import passages
 from bertft.prediction.predictor import Predictor
 from bertft.prediction.texts import names_file

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from bertft.contracts import Progress, StepReport
 from bertft.encoder.packing import Padder
 from bertft.encoder.states import StateBatcher
 from bertft.training import loop
+from bertft.training.progress import Progress
+from bertft.watch import StepReport
 
 STEPS = 6
 """Steps that are measured; the first of them warms up and does not count."""

@@ -29,7 +29,7 @@ from bertft.jobs.cost import duration
 from bertft.jobs.prepare import Job
 from bertft.jobs.state_cache import CachedStates
 from bertft.loaders.files import sha256
-from bertft.recipe import TrainingSettings
+from bertft.settings import TrainingSettings
 from bertft.training import loop
 from bertft.training.inference import compute_logits
 from bertft.watch import Watch

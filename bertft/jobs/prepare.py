@@ -22,7 +22,8 @@ from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_e
 from bertft.errors import ModelError, RecipeError, RunError
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
-from bertft.recipe import DataSettings, Recipe, TrainingSettings, load_recipe
+from bertft.recipe import load_recipe
+from bertft.settings import DataSettings, Recipe, TrainingSettings
 from bertft.tasks import make_task
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
 from bertft.watch import Watch

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bertft.contracts import BadRow
 from bertft.errors import DataError
 from bertft.loaders.files import TextFile
 from bertft.loaders.json_text import HALF_PAIR, JsonError, JsonReader, is_writable, skip_space
+from bertft.loaders.source import BadRow
 
 SHAPE = '{"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]} is expected'
 

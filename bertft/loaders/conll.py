@@ -19,11 +19,11 @@ from typing import Protocol
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import length_fault
 from bertft.loaders.files import STDIN, TextFile, resolve
 from bertft.loaders.rows import read_rows
+from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
 from bertft.loaders.tagged_rows import (
     TAG_COLUMNS,

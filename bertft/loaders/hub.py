@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import BadRow, Source
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row, Table
 from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.source import BadRow, Source
 from bertft.recipe import HUB
 
 SPLITS = ("train", "validation", "valid", "dev", "test")

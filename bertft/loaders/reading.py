@@ -9,9 +9,11 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from bertft.contracts import BadRow, Source, Task, refuse
+from bertft.contracts import Task
 from bertft.errors import DataError
-from bertft.recipe import DataSettings, Recipe, parse_recipe
+from bertft.loaders.source import BadRow, Source, refuse
+from bertft.recipe import parse_recipe
+from bertft.settings import DataSettings, Recipe
 from bertft.watch import Watch
 
 

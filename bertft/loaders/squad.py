@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import length_fault
 from bertft.loaders.articles import Record, read_articles
 from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.rows import read_rows
+from bertft.loaders.source import Source
 from bertft.loaders.tables import format_of
 
 SKIP_HINT = "mend it, or leave such questions out with --on-bad-row skip"

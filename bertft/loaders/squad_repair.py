@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders.files import TextFile
+from bertft.loaders.source import Source
 from bertft.loaders.squad import explain
 from bertft.loaders.tables import format_of
 

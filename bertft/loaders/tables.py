@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import PurePath
 
-from bertft.contracts import Source
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row as Row
 from bertft.loaders import Table as Table
 from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.hub import read_hub, read_parquet
+from bertft.loaders.source import Source
 from bertft.loaders.text import read_json
 from bertft.recipe import HUB
 

@@ -13,10 +13,10 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any, TypeVar
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import Row, Table, length_fault
 from bertft.loaders.json_text import JsonError, read_json_text
+from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
 from bertft.spans import (
     Entity,

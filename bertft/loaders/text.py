@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
 from bertft.loaders.files import MAX_LINE, STDIN, TextFile
 from bertft.loaders.json_text import JsonError, JsonReader, skip_space
+from bertft.loaders.source import Source
 
 PEEK = 100
 """Rows of JSON that are read ahead for the column names."""

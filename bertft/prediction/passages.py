@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bertft.contracts import Answer, Source
+from bertft.contracts import Answer
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import softmax
 from bertft.loaders import length_fault
 from bertft.loaders.rows import pick_column, read_rows
+from bertft.loaders.source import Source
 from bertft.loaders.squad import Question
 from bertft.prediction.predictor import Predictor, windows
 

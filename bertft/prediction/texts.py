@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from bertft.contracts import Source
 from bertft.errors import BertftError
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
+from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
-from bertft.recipe import BUNDLED, HUB, Section, parse_options
+from bertft.recipe import BUNDLED, HUB, parse_options
+from bertft.settings import Section
 from bertft.tasks.text_rows import TextExample, TextRows
 from bertft.watch import Watch
 

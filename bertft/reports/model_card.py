@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bertft.recipe import BUNDLED, HUB, Recipe
+from bertft.recipe import BUNDLED, HUB
+from bertft.settings import Recipe
 
 PIPELINES = {
     "ner": "token-classification",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bertft.contracts import LOWER, is_better
+from bertft.evaluation.statistic import LOWER, is_better
 from bertft.reports.curves import History, picture
 from bertft.reports.errors import worst
 from bertft.reports.examples import Bin, Seen

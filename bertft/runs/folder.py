@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 from bertft.runs.stored import CARD, read_environment, read_scores
 from bertft.errors import RunError
-from bertft.recipe import Recipe, bundled_recipes
+from bertft.recipe import bundled_recipes
+from bertft.settings import Recipe
 from bertft.training.checkpoint import flush
 
 RUNS = Path("runs")

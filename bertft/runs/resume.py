@@ -19,7 +19,8 @@ from bertft.runs.stored import NEEDED, check_environment, read_environment
 from bertft.watch import Watch
 from bertft.errors import RunError
 from bertft.loaders.files import sha256
-from bertft.recipe import HUB, Recipe, changes, validate
+from bertft.recipe import HUB, changes, validate
+from bertft.settings import Recipe
 from bertft.training import loop, processes
 from bertft.training.checkpoint import (
     STATE,

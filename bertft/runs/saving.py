@@ -10,7 +10,7 @@ from bertft.runs import folder as run_folder
 from bertft.reports.model_card import model_card
 from bertft.jobs.prepare import Job
 from bertft.runs.stored import CARD
-from bertft.contracts import Progress
+from bertft.training.progress import Progress
 from bertft.training import loop, processes, sharding
 from bertft.training.checkpoint import State, replace_folder, save_state, take_state, take_weights
 

@@ -8,8 +8,6 @@ Shape legend: C labels.
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,19 +18,15 @@ from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import (
-    Answer,
-    Encoded,
-    Head,
-    Learned,
-    Pieces,
-    Scores,
-    Source,
-)
-from bertft.errors import CellError, DataError, RecipeError, did_you_mean
+from bertft.contracts import Answer, Encoded, Head, Learned, Pieces
+from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import sigmoid, softmax
+from bertft.evaluation.statistic import Scores
 from bertft.heads.sequence import SequenceHead
-from bertft.recipe import Section, parse_options
+from bertft.loaders.source import Source
+from bertft.recipe import parse_options
+from bertft.settings import Section
+from bertft.tasks.label_names import label_name, natural_order, one_spelling
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 
@@ -72,10 +66,10 @@ class ClassificationOptions(Section):
 def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
     """The validated options, label names composed (NFC). Raises RecipeError."""
     options = parse_options(ClassificationOptions, settings)
-    names = [_normal(name) for name in options.label_names]
+    names = [one_spelling(name) for name in options.label_names]
     if twice := [name for name in names if names.count(name) > 1]:
         raise RecipeError(f"[task]: label_names has '{twice[0]}' twice", hint="leave one out")
-    aliases = {_normal(key): _normal(name) for key, name in options.label_aliases.items()}
+    aliases = {one_spelling(key): one_spelling(name) for key, name in options.label_aliases.items()}
     pairs = options.pairs or bool(options.pair_column)
     changes = {"label_names": names, "label_aliases": aliases, "pairs": pairs}
     options = options.model_copy(update=changes)
@@ -133,12 +127,12 @@ class Classification:
                 value = [part.strip() for part in value.split(self.options.label_separator)]
                 value = [part for part in value if part]
             parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
-            return tuple(dict.fromkeys(_label(part) for part in parts))
+            return tuple(dict.fromkeys(label_name(part) for part in parts))
         if isinstance(value, (list, tuple, np.ndarray)):
             raise ValueError(
                 "the label is a list; for several labels per text set task.multi_label=true"
             )
-        return (_label(value),)
+        return (label_name(value),)
 
     # --- labels -------------------------------------------------------------------------------
 
@@ -157,7 +151,7 @@ class Classification:
         if aliases and found <= set(aliases) | set(aliases.values()):
             names = {aliases.get(name, name) for name in found}
         known = self.options.label_names or self.standard
-        bound = self.bind(known or sorted(names, key=_natural), {})
+        bound = self.bind(known or sorted(names, key=natural_order), {})
         used = {bound._ids().get(name) for name in found}
         if not used:
             raise DataError("no row has a label", path=path, hint="add labelled rows")
@@ -308,27 +302,3 @@ class Classification:
             for a in answers
         ]
         return classification_scores(gold, given, self.labels, multi_label=self.options.multi_label)
-
-
-def _label(value: Any) -> str:
-    """A label cell as its name: 1, 1.0 and "1" are the same label."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise CellError("the label is missing", code="missing-label")
-    if isinstance(value, (list, dict, bytes)):
-        raise ValueError(f"the label is {type(value).__name__}, not text")
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    name = str(value).strip()
-    if not name:
-        raise CellError("the label is missing", code="missing-label")
-    return _normal(name)
-
-
-def _normal(name: str) -> str:
-    """One spelling for what looks the same: composed characters (NFC)."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _natural(name: str) -> tuple[Any, ...]:
-    """Sort key: whole numbers by value and before names, names by code point."""
-    return (0, int(name), name) if re.fullmatch(r"-?[0-9]{1,18}", name) else (1, 0, name)

@@ -17,24 +17,17 @@ from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.entities import broken_tags, lost_entities, lost_words
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import (
-    Answer,
-    Encoded,
-    FloatArray,
-    Head,
-    Learned,
-    OffsetArray,
-    Pieces,
-    Scores,
-    Source,
-)
+from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, OffsetArray, Pieces
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import log_softmax
+from bertft.evaluation.statistic import Scores
 from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText, read_tagged
+from bertft.loaders.source import Source
 from bertft.loaders.tagged_rows import check_tag
-from bertft.recipe import Section, parse_options, validate
+from bertft.recipe import parse_options, validate
+from bertft.settings import Section
 from bertft.spans import (
     Composed,
     Entity,

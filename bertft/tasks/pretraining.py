@@ -25,13 +25,16 @@ from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Scores, Source, Vary
+from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Vary
 from bertft.encoder.pieces import chunks
 from bertft.errors import DataError, ModelError
+from bertft.evaluation.statistic import Scores
 from bertft.heads.masking import PretrainingHead, new_parts
 from bertft.loaders.documents import Document, document_of, read_documents
 from bertft.loaders.rows import is_plain_text
-from bertft.recipe import Section, parse_options
+from bertft.loaders.source import Source
+from bertft.recipe import parse_options
+from bertft.settings import Section
 from bertft.tasks.masks import make_masker, unmasked
 from bertft.tasks.segments import (
     Corpus,

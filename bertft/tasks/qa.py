@@ -24,13 +24,16 @@ from bertft.checks.questions import (
     learned_text,
     question_findings,
 )
-from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
+from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import log_softmax
+from bertft.evaluation.statistic import Scores
 from bertft.heads.span import SpanHead, passage_of
+from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question, read_questions
-from bertft.recipe import Section, parse_options, validate
+from bertft.recipe import parse_options, validate
+from bertft.settings import Section
 from bertft.spans import Composed, compose
 from bertft.tasks.extraction import N_BEST, Extraction, extract
 

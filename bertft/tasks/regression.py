@@ -14,9 +14,11 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Scores, Source, Task
+from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Task
 from bertft.errors import CellError, DataError, RecipeError
+from bertft.evaluation.statistic import Scores
 from bertft.heads.number import NumberHead
+from bertft.loaders.source import Source
 from bertft.tasks.classification import Classification, ClassificationOptions, read_options
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples

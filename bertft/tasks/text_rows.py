@@ -13,11 +13,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import length_fault
 from bertft.loaders.rows import pick_column, read_rows
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks.long_text import LongText, encode_texts
 
 TEXT_COLUMNS = (

@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from bertft.contracts import Progress
 from bertft.errors import RunError
 from bertft.training import sharding
+from bertft.training.progress import Progress
 
 MANIFEST = "manifest.json"
 STATE = "progress.json"

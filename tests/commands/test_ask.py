@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from bertft.contracts import Answer, Source
+from bertft.contracts import Answer
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import DataError
+from bertft.loaders.source import Source
 from bertft.loaders.squad import Question
 from bertft.prediction.passages import N_BEST, best_answers, passages
 from bertft.prediction.predictor import Predictor, load
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 
 FLAGS = ["--device", "cpu", "--precision", "fp32"]

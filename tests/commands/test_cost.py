@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bertft.contracts import StepReport
 from bertft.encoder.packing import Packer, Padder
 from bertft.jobs.cost import STEPS, CostPreview, peak_memory
 from bertft.training.plan import Plan
+from bertft.watch import StepReport
 
 PLAN = Plan(lengths=(10, 30) * 300, batch_size=6, accumulation=1, epochs=2, seed=1)
 """100 steps of an epoch, 120 tokens each on average."""

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from bertft.contracts import Answer, Source
+from bertft.contracts import Answer
 from bertft.loaders.conll import read_tagged
+from bertft.loaders.source import Source
 from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 TEXT = "Kim, lives <b>in</b>\n San\tJose & 서울에서"
 ENTITIES = [(0, 3, "PER"), (22, 30, "LOC"), (33, 35, "LOC")]

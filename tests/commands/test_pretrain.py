@@ -15,10 +15,11 @@ from samples import Command, set_flags
 from stopping import events
 from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.encoder.packing import Padder
 from bertft.errors import Interrupted
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks.pretraining import from_options
 
 FLAGS = set_flags(

@@ -19,7 +19,8 @@ from bertft.commands.train import train, train_seeds
 from bertft.errors import DataError
 from bertft.jobs.prepare import TrainRequest
 from bertft.loaders.reading import hold_out
-from bertft.recipe import Recipe, load_recipe
+from bertft.recipe import load_recipe
+from bertft.settings import Recipe
 from bertft.tasks.text_rows import TextExample
 from bertft.training.checkpoint import verify_folder
 from bertft.training.journal import read_journal

@@ -19,15 +19,16 @@ import transformers
 from safetensors.torch import load_file
 
 from bertft.commands.explain import ExplainRequest, explain
-from bertft.contracts import Answer, Encoded, FloatArray, Source, Task
+from bertft.contracts import Answer, Encoded, FloatArray, Task
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.packing import Packer
 from bertft.errors import DataError
 from bertft.inside.encoders import EncoderRequest
+from bertft.loaders.source import Source
 from bertft.prediction.predictor import Predictor, load
 from bertft.prediction.texts import TextRequest
-from bertft.recipe import DataSettings
 from bertft.reports.explain_plot import picture
+from bertft.settings import DataSettings
 from bertft.tasks import TASKS, make_task
 from bertft.watch import Silent
 

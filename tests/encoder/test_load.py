@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BertConfig, RobertaConfig
 
 from bertft.encoder import load
+from bertft.encoder.find import local_models, locate
 from bertft.encoder.load import (
     check_folder,
     check_length,
@@ -22,11 +23,9 @@ from bertft.encoder.load import (
     load_encoder,
     load_model,
     load_tokenizer,
-    local_models,
-    locate,
 )
 from bertft.errors import ModelError
-from bertft.recipe import ModelSettings
+from bertft.settings import ModelSettings
 
 needs_minilm = pytest.mark.skipif(
     importlib.util.find_spec(load.EMBEDDED_MODULE) is None, reason="the extra [minilm] is missing"

@@ -1,7 +1,7 @@
 """Real processes that run the command line, and real ends for them.
 
-The parent has imported everything once; a forked child calls ``bertft.cli.app.main`` as the installed
-command does, and dies by SIGKILL where it is told to.
+The parent has imported everything once; a forked child calls ``bertft.cli.app.main`` as the
+installed command does, and dies by SIGKILL where it is told to.
 """
 
 from __future__ import annotations

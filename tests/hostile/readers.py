@@ -20,8 +20,9 @@ from bertft.console.console import Console
 from bertft.jobs.prepare import TrainRequest, prepare, read_recipe
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import Predictor, load
-from bertft.recipe import DataSettings, bundled_root, load_recipe
+from bertft.recipe import bundled_root, load_recipe
 from bertft.runs.compare import compare_runs, list_runs, show_run
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.watch import Silent
 

@@ -9,11 +9,11 @@ import re
 
 import pytest
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import conll, tagged_rows
 from bertft.loaders.conll import TaggedText, read_tagged
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.spans import Entity
 
 SENTENCES = "Kim\tB-PER\nlives\tO\n\nin\tO\nSan\tB-LOC\nJose\tI-LOC\n"

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import hub
 from bertft.loaders.hub import HubName, parse_hub, read_hub
+from bertft.loaders.source import Source
 from bertft.loaders.tables import Row, open_table
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FEATURES = Features(

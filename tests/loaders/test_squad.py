@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question, read_questions
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 CONTEXT = "서울은 한국의 수도이다. Its river is the Han River."
 RIVER = AnswerText("the Han River", CONTEXT.index("the Han River"))

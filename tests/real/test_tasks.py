@@ -16,7 +16,8 @@ from samples import Command
 from bertft.contracts import Encoded, FloatArray, Task
 from bertft.encoder.load import load_encoder, load_tokenizer
 from bertft.loaders.reading import read_examples
-from bertft.recipe import ModelSettings, load_recipe
+from bertft.recipe import load_recipe
+from bertft.settings import ModelSettings
 from bertft.tasks import make_task
 from bertft.watch import Silent
 

@@ -8,8 +8,8 @@ import pytest
 from conftest import tiny_tokenizer
 
 from bertft.checks.finding import Finding, Split
-from bertft.contracts import Source
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from bertft.contracts import Answer, Encoded, FloatArray, Pieces, Source
+from bertft.contracts import Answer, Encoded, FloatArray, Pieces
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import DataError, RecipeError
 from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.spans import Entity, words_of
 from bertft.tasks import make_task
 from bertft.tasks.ner import Ner

@@ -13,12 +13,13 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from bertft.contracts import Answer, Encoded, FloatArray, Pieces, Source
+from bertft.contracts import Answer, Encoded, FloatArray, Pieces
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import DataError, RecipeError
 from bertft.heads.span import SpanHead
+from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.qa import NO_ANSWER, Qa
 from bertft.training.inference import pieces_of

@@ -14,7 +14,6 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from bertft.contracts import Progress
 from bertft.errors import RunError
 from bertft.runs.saving import state_saver
 from bertft.training import loop
@@ -30,6 +29,7 @@ from bertft.training.checkpoint import (
     take_state,
     verify_folder,
 )
+from bertft.training.progress import Progress
 
 Start = Callable[..., SimpleNamespace]
 

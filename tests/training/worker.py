@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 
 from bertft.commands.train import train
-from bertft.contracts import StepReport
 from bertft.encoder import lookup
 from bertft.errors import Interrupted
 from bertft.jobs.prepare import TrainRequest
 from bertft.training import inference
-from bertft.watch import Silent
+from bertft.watch import Silent, StepReport
 
 MAX_TOKENS = inference.MAX_TOKENS
 

@@ -1,0 +1,38 @@
+"""Scores as data: values, and the counts per example that let every one of them be resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bertft.contracts import FloatArray
+
+LOWER = frozenset({"mlm_loss", "perplexity", "rmse"})
+"""Scores of which the lower is the better; of all others the higher is."""
+
+
+def is_better(metric: str, value: float, *, than: float) -> bool:
+    """Whether one value of a score is better than another."""
+    return value < than if metric in LOWER else value > than
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """Scores as a function of per-example counts, so that every metric can be resampled.
+
+    ``rows`` [N, K] holds what each example adds; ``metrics`` maps totals [..., K] (sums over
+    examples, possibly with bootstrap weights) to named values [...].
+    """
+
+    rows: FloatArray
+    metrics: Callable[[FloatArray], dict[str, FloatArray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Results over one data set; ``statistic`` allows intervals, ``tables`` go by class."""
+
+    values: dict[str, float]
+    statistic: Statistic
+    tables: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+"""Where examples come from, and what reading them has shown: what every reader is given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bertft.errors import DataError
+
+if TYPE_CHECKING:
+    from bertft.settings import DataSettings
+
+BadRow = Callable[[DataError], None]
+"""Called with the error of a row that cannot be used; raises, or returns to skip the row."""
+
+
+def refuse(error: DataError) -> None:
+    """The default BadRow: the first unusable row ends the command."""
+    raise error
+
+
+@dataclass(slots=True)
+class Meter:
+    """What reading a source has shown so far: share of the file read, rows left out.
+
+    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said.
+    """
+
+    fraction: Callable[[], float | None] = lambda: None
+    blank: Callable[[], int] = lambda: 0
+    counts: Counter[str] = field(default_factory=Counter)
+    mended: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where examples come from: a file, ``-`` (stdin), ``bundled:NAME`` or ``hub:owner/name``.
+
+    ``gold`` is False when predicting: label columns are then not required and not read.
+    ``format`` overrides the file's suffix (needed for tables on stdin).
+    """
+
+    path: str
+    data: DataSettings
+    gold: bool = True
+    whole_file: bool = False
+    format: str = ""
+    bad_row: BadRow = refuse
+    meter: Meter = field(default_factory=Meter)
