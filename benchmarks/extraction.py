@@ -14,9 +14,9 @@ import resource
 import time
 from typing import Any
 
-from bertft.commands.evaluate import WINDOW
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import load
+from bertft.prediction.scoring import WINDOW
 from bertft.settings import DataSettings
 from bertft.watch import Silent
 

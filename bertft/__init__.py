@@ -44,7 +44,7 @@ def train(
         BertftError: the recipe, the data, the model or the run directory is at fault.
     """
     from bertft.commands.train import train as run_training
-    from bertft.jobs.prepare import TrainRequest
+    from bertft.jobs.request import TrainRequest
 
     request = TrainRequest(
         recipe=recipe,
@@ -102,8 +102,8 @@ def embed(
     Raises:
         BertftError: the model, the run or a setting is at fault.
     """
+    from bertft.commands.embed import embed as run_embed
     from bertft.inside.embedder import View
-    from bertft.inside.embedder import embed as run_embed
     from bertft.inside.encoders import EncoderRequest
 
     request = EncoderRequest(
@@ -141,9 +141,9 @@ def explain(
     Raises:
         BertftError: the run, a record or an option is at fault.
     """
-    from bertft.commands.explain import ExplainRequest
     from bertft.commands.explain import explain as run_explain
     from bertft.inside.encoders import EncoderRequest
+    from bertft.inside.request import ExplainRequest
     from bertft.watch import Silent
 
     request = ExplainRequest(

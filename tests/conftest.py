@@ -157,7 +157,7 @@ def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train_tiny(folder: Path, tiny: Path) -> Path:
     """Train the tiny model on the reviews: ``run`` and the data it used, in ``folder``."""
     from bertft.commands.train import train
-    from bertft.jobs.prepare import TrainRequest
+    from bertft.jobs.request import TrainRequest
 
     files = {name: str(path) for name, path in write_reviews(folder).items()}
     run = folder / "run"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands.train import TrainResult, train
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.watch import Silent, StepReport, Watch
 
 SETTINGS = (

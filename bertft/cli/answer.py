@@ -54,7 +54,7 @@ def check(
     console = open_console(offline=offline)
     with importing():
         from bertft.commands.check import check as run_check
-        from bertft.jobs.prepare import TrainRequest, read_recipe
+        from bertft.jobs.request import TrainRequest, read_recipe
 
     request = TrainRequest(
         recipe=recipe,

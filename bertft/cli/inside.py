@@ -154,7 +154,8 @@ def embed(
     """Vectors of texts, words or tokens, from any layers of an encoder."""
     console = open_console(offline=offline)
     with importing():
-        from bertft.inside.embedder import EmbedRequest, View, embed_files
+        from bertft.commands.embed import EmbedRequest, embed_files
+        from bertft.inside.embedder import View
 
     request = EmbedRequest(
         texts=text_request(texts, input_format, set_, on_bad_row),
@@ -212,7 +213,8 @@ def similar(
     from dataclasses import replace
 
     with importing():
-        from bertft.commands.similar import Similarity, SimilarRequest
+        from bertft.commands.similar import similar as run_similar
+        from bertft.inside.comparing import SimilarRequest
         from bertft.inside.embedder import View
     from bertft.console.inside import show_pairs
 
@@ -232,7 +234,7 @@ def similar(
         threshold=threshold,
         top_k=top_k,
     )
-    answers = Similarity(request, watch=console).answers()
+    answers = run_similar(request, watch=console)
     show_answers(answers, as_lines=json or not pair, console=console, table=show_pairs)
 
 
@@ -256,12 +258,8 @@ def context(
     """How a word's vector moves with its context, layer by layer."""
     console = open_console(offline=offline)
     with importing():
-        from bertft.commands.context import (
-            ContextRequest,
-            pair_rows,
-            sentence_rows,
-            word_in_context,
-        )
+        from bertft.commands.context import ContextRequest, word_in_context
+        from bertft.inside.context import pair_rows, sentence_rows
 
     request = ContextRequest(
         word=word,
@@ -323,8 +321,8 @@ def explain(
     """What a model looked at: words its answer rests on, attention of every layer and head."""
     console = open_console(offline=offline)
     with importing():
-        from bertft.commands.explain import ExplainRequest
         from bertft.commands.explain import explain as run_explain
+        from bertft.inside.request import ExplainRequest
     from bertft.console.inside import show_explained
 
     request = ExplainRequest(

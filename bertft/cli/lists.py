@@ -103,7 +103,7 @@ def models_convert(
 @runs_app.command("list")
 def runs_list(json: JsonOption = False) -> None:
     """Finished runs under runs/, oldest first."""
-    from bertft.runs.compare import list_runs
+    from bertft.commands.runs import list_runs
 
     show_rows(list_runs(tell=open_console().note), json=json)
 
@@ -113,7 +113,7 @@ def runs_show(
     run: Annotated[str, typer.Argument(help="A run directory.")], json: JsonOption = False
 ) -> None:
     """A run's environment and scores."""
-    from bertft.runs.compare import show_run
+    from bertft.commands.runs import show_run
 
     facts = show_run(run)
     scores = facts.pop("scores") if not json else None
@@ -147,7 +147,7 @@ def runs_compare(
 def cache_list(json: JsonOption = False) -> None:
     """Encoder states on disk; the ones used last come last."""
     from bertft.cache_folder import cache_folder
-    from bertft.jobs.state_cache import show_cache
+    from bertft.commands.cache import show_cache
 
     show_rows(show_cache(), json=json)
     if not json:
@@ -158,7 +158,7 @@ def cache_list(json: JsonOption = False) -> None:
 def cache_clear() -> None:
     """Remove them; the next run in features mode encodes its texts again."""
     from bertft.cache_folder import cache_folder
-    from bertft.jobs.state_cache import clear_cache
+    from bertft.commands.cache import clear_cache
 
     count, size = clear_cache()
     open_console().say(f"{count} files ({size / 2**20:,.1f} MiB) removed from {cache_folder()}")

@@ -69,7 +69,7 @@ def train(
     with importing():
         from bertft.commands.train import train as run_training
         from bertft.commands.train import train_seeds
-        from bertft.jobs.prepare import TrainRequest
+        from bertft.jobs.request import TrainRequest
 
     request = TrainRequest(
         recipe=recipe,

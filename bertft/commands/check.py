@@ -9,7 +9,6 @@ found is in ``bertft/checks/``; findings.py asks all of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -21,7 +20,9 @@ from bertft.checks.findings import (
     token_findings,
     unknown_labels,
 )
+from bertft.checks.reading import read_rows
 from bertft.checks.refused import Refused
+from bertft.checks.report import Report
 from bertft.contracts import Task
 from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
@@ -34,50 +35,6 @@ from bertft.tasks import make_task
 
 REPAIRS = {"qa": repair_questions}
 """Task -> what writes a repaired copy of a file, where there is such a thing."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What was found, worst first, and what was counted of each split."""
-
-    task: str
-    encoder: str
-    max_length: int
-    splits: dict[str, dict[str, Any]]
-    findings: list[Finding] = field(default_factory=list)
-
-    def groups(self) -> list[list[Finding]]:
-        """Findings of one kind together, whatever split they are in."""
-        found: dict[tuple[str, ...], list[Finding]] = {}
-        for one in self.findings:
-            found.setdefault((one.severity, one.code, one.what), []).append(one)
-        return list(found.values())
-
-    def count(self, severity: str) -> int:
-        """Findings of a severity."""
-        return sum(one.severity == severity for one in self.findings)
-
-    def exit_code(self, *, strict: bool) -> int:
-        """2 with errors, 3 with warnings where they count, else 0."""
-        if self.count("error"):
-            return 2
-        return 3 if strict and self.count("warning") else 0
-
-    def content(self, *, examples: int) -> dict[str, Any]:
-        """The report as one JSON object; ``examples`` places of each finding at most."""
-        return {
-            "task": self.task,
-            "encoder": self.encoder,
-            "max_length": self.max_length,
-            "splits": self.splits,
-            "errors": self.count("error"),
-            "warnings": self.count("warning"),
-            "notes": self.count("note"),
-            "findings": [
-                asdict(one) | {"places": [asdict(place) for place in one.places[:examples]]}
-                for one in self.findings
-            ],
-        }
 
 
 def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
@@ -147,30 +104,6 @@ def repair(
             mend = f"train on {out}"
             findings.append(Finding("note", "repaired", split, what, moved, 0, mend, place))
     return chosen, findings
-
-
-def read_rows(
-    task: Task[Any], path: str, data: DataSettings, *, split: str
-) -> tuple[list[Any], list[Finding]]:
-    """All usable examples of a file, and findings about the rest of it."""
-    refused = Refused(path)
-    source = Source(path, data=data, bad_row=refused)
-    examples: list[Any] = []
-    try:
-        examples.extend(task.read(source))
-        if not examples and not refused.count:
-            hint = "the file needs a header and rows"
-            raise DataError("no rows", path=path, hint=hint, code="unreadable")
-    except DataError as error:
-        error.code = error.code or "unreadable"
-        refused(error)
-    skipped = data.on_bad_row == "skip" and examples
-    findings = refused.findings(
-        severity="warning" if skipped else "error", split=split, read=len(examples)
-    )
-    for what, count in source.meter.counts.items():
-        findings.append(Finding("note", "left-out", split, what, count))
-    return examples, findings
 
 
 def bind_labels(

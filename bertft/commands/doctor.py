@@ -24,7 +24,7 @@ def examine(*, probe: bool = False) -> dict[str, Any]:
         import torch
 
         from bertft.encoder.find import is_offline, local_models
-        from bertft.runs.folder import PACKAGES
+        from bertft.runs.environment import PACKAGES
         from bertft.training.probe import cpu_speeds, forget_speeds
         from bertft.training.runtime import choose_runtime
 

@@ -4,46 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.contracts import Answer, SelfSupervised
 from bertft.errors import RunError
-from bertft.evaluation.intervals import bootstrap
-from bertft.evaluation.statistic import Scores
 from bertft.loaders.reading import read_examples
-from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.predictor import load
+from bertft.prediction.scoring import Scored, score_split, scores_content
 from bertft.recipe import load_recipe, parse_recipe
 from bertft.reports.page import About
 from bertft.reports.report import read_about, write_report
-from bertft.runs.folder import (
-    Run,
-    find_run,
-    model_folder,
-    new_file,
-    write_json,
-)
+from bertft.runs.folder import Run, find_run, model_folder
 from bertft.runs.stored import read_card
+from bertft.runs.writing import new_file, write_json
 from bertft.settings import Recipe
 from bertft.tasks import make_task
 from bertft.watch import Silent, Watch
-
-WINDOW = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Answers and scores of one split."""
-
-    split: str
-    path: str
-    metric: str
-    answers: list[Answer]
-    gold: list[dict[str, Any]]
-    scores: Scores
-    precision: str
 
 
 def evaluate(
@@ -102,67 +79,6 @@ def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
     folder = model_folder(run)
     settings = {"task": read_card(folder)["task"]}
     return parse_recipe(settings, overrides=overrides, where=str(folder))
-
-
-def score_split(
-    predictor: Predictor,
-    examples: Sequence[Any],
-    *,
-    split: str,
-    path: str,
-    metric: str,
-    watch: Watch,
-) -> Scored:
-    """Answers and scores for examples with gold; truncated texts are counted and said.
-
-    Logits are kept for WINDOW examples at a time. ``metric`` is the recipe's main score; empty for
-    the task's own.
-    """
-    task = predictor.task
-    # What a self-supervised task makes of an example depends on the others.
-    size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
-    answers: list[Answer] = []
-    gold: list[dict[str, Any]] = []
-    for start in range(0, len(examples), size):
-        window = examples[start : start + size]
-        for example, pieces in zip(window, predictor.pieces(window), strict=True):
-            answers.append(task.decode(example, pieces))
-            gold.append(task.gold(example, answers[-1], pieces))
-        watch.advance(len(answers), len(answers) / len(examples))
-    cut = sum(bool(answer.get("truncated")) for answer in answers)
-    if cut:
-        limit = predictor.max_length
-        watch.note(
-            f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
-        )
-    scores = task.score(examples, answers)
-    return Scored(
-        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
-    )
-
-
-def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What scores.json says: every metric with its interval.
-
-    ``unseen`` are the scores without the examples that stand in the training data as well.
-    """
-    intervals = bootstrap(scored.scores.statistic)
-    content = {
-        "split": scored.split,
-        "data": scored.path,
-        "n": len(scored.answers),
-        "metric": scored.metric,
-        "precision": scored.precision,
-        "metrics": {
-            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
-            if name in intervals
-            else {"value": value}
-            for name, value in scored.scores.values.items()
-        },
-        "baseline": scored.scores.baseline,
-        **scored.scores.tables,
-    }
-    return content | ({"without_train": dict(unseen)} if unseen else {})
 
 
 def write_scores(folder: Path, scored: Scored, content: dict[str, Any], *, about: About) -> None:

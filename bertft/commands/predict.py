@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bertft.contracts import Answer
 from bertft.errors import BertftError, did_you_mean
@@ -15,11 +14,10 @@ from bertft.loaders.source import BadRow, Source
 from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
-from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.predictor import Predictor, load, with_columns
 from bertft.recipe import HUB
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
-from bertft.tasks import make_task
 from bertft.watch import Watch
 
 
@@ -112,15 +110,6 @@ def _answers(
             if done % 512 == 0:
                 watch.advance(done, source.meter.fraction())
         tell_left_out(source, watch=watch)
-
-
-def with_columns(task: Any, settings: Recipe) -> Any:
-    """The task with ``task.`` overrides (column names) of this call."""
-    changed = {key: value for key, value in settings.task.items() if key != "name"}
-    if not changed:
-        return task
-    options = {**task.options.model_dump(), **changed}
-    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)
 
 
 def output_format(request: PredictRequest) -> str:

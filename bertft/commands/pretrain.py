@@ -20,10 +20,11 @@ from typing import Any
 from bertft.commands.train import TrainResult, train
 from bertft.encoder.fresh import BETAS, DROPOUT, RATES, Shape, make_encoder
 from bertft.errors import DataError, RecipeError
-from bertft.jobs.prepare import TrainRequest, read_recipe, read_splits
+from bertft.jobs.prepare import read_splits
+from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
-from bertft.runs import folder as run_folder
+from bertft.runs.folder import free_run_folder
 from bertft.settings import Recipe
 from bertft.tasks.pretraining import from_options
 from bertft.training.checkpoint import replace_folder
@@ -62,7 +63,7 @@ def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainRe
         Interrupted: as ``train``.
     """
     watch = watch or Silent()
-    run = run_folder.free_run_folder(request.out, recipe=RECIPE)
+    run = free_run_folder(request.out, recipe=RECIPE)
     asked = _train_request(request, out=str(run))
     if request.model:
         return train(asked, watch=watch)

@@ -23,7 +23,7 @@ from bertft.terminal import printable, shown
 
 if TYPE_CHECKING:
     from bertft.checks.finding import Finding
-    from bertft.commands.check import Report
+    from bertft.checks.report import Report
     from bertft.commands.train import TrainResult
     from bertft.watch import StepReport, TrainingPlan
 

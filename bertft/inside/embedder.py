@@ -21,12 +21,10 @@ from bertft.encoder.load import read_config
 from bertft.encoder.sentence import Pooling, SentenceRule, sentence_rule
 from bertft.errors import BertftError
 from bertft.heads.hidden import Combine, HiddenStates, PoolerOutput, TokenPooling
-from bertft.inside.encoders import EncoderRequest, Losses, OpenEncoder, open_encoder
-from bertft.inside.hidden import Extractor, merge_words
-from bertft.inside.vector_files import Embedding, Layout, Tokens, vector_format, vector_output
-from bertft.prediction.texts import TextRequest, origin, read_texts
+from bertft.inside.encoders import Losses, OpenEncoder
+from bertft.inside.hidden import Extractor
+from bertft.inside.vector_files import Layout
 from bertft.tasks.text_rows import TextExample
-from bertft.watch import Watch
 
 WINDOW = 2048
 """Texts that are sorted by length together."""
@@ -48,17 +46,6 @@ class View:
     combine: Combine = "none"
     normalize: bool | None = None
     prompt: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbedRequest:
-    """What ``bertft embed`` is asked for."""
-
-    texts: TextRequest
-    encoder: EncoderRequest
-    view: View
-    out: str = ""
-    overwrite: bool = False
 
 
 class Embedder:
@@ -95,61 +82,16 @@ class Embedder:
         return [unit_length(one) for one in found] if self.normalize else found
 
 
-def embed_files(request: EmbedRequest, *, watch: Watch) -> int:
-    """Write the vectors of every text, in order; returns how many. Memory does not grow.
-
-    Raises:
-        BertftError: the files, the model, the view or ``out`` is at fault.
-    """
-    vector_format(request.out, by_token=request.view.level == "token")
-    check_view(request.view)
-    encoder = open_encoder(request.encoder)
-    embedder = Embedder(encoder, request.view)
-    watch.note(
-        f"model: {encoder.name}" + (f"; {embedder.description}" * bool(embedder.description))
-    )
-    losses = Losses(encoder, watch=watch)
-    examples = read_texts(request.texts, watch=watch)
-    with vector_output(request.out, embedder.layout, overwrite=request.overwrite) as write:
-        for window in _windows(examples, embedder, losses):
-            vectors = embedder.vectors([one for _, _, one in window])
-            write(
-                [
-                    _embedding(
-                        origin(file, example, request=request.texts), example, one, row, embedder
-                    )
-                    for (file, example, one), row in zip(window, vectors, strict=True)
-                ]
-            )
-    losses.tell(embedder.extractor.max_length)
-    return losses.texts
-
-
-def embed(texts: Sequence[str], *, encoder: EncoderRequest, view: View) -> FloatArray:
-    """Sentence vectors [N, ...] of texts in memory (Python API)."""
-    if isinstance(texts, str):
-        raise TypeError("embed takes a list of texts, not one text")
-    if view.level != "sentence":
-        raise BertftError("embed from Python gives sentence vectors", hint="use level='sentence'")
-    embedder = Embedder(open_encoder(encoder), view)
-    rows = [
-        row
-        for start in range(0, len(texts), WINDOW)
-        for row in embedder.vectors(embedder.encode(texts[start : start + WINDOW]))
-    ]
-    return np.stack(rows) if rows else np.zeros((0, *embedder.layout.shape), dtype=np.float32)
-
-
 def sentence_windows(
     examples: Iterable[tuple[str, TextExample]], embedder: Embedder, losses: Losses
 ) -> Iterator[tuple[list[tuple[str, TextExample]], FloatArray]]:
     """Windows of (file, example) with their sentence vectors [w, ...]."""
-    for window in _windows(examples, embedder, losses):
+    for window in encoded_windows(examples, embedder, losses):
         vectors = embedder.vectors([one for _, _, one in window])
         yield [(file, example) for file, example, _ in window], np.stack(vectors)
 
 
-def _windows(
+def encoded_windows(
     examples: Iterable[tuple[str, TextExample]], embedder: Embedder, losses: Losses
 ) -> Iterator[list[tuple[str, TextExample, Encoded]]]:
     """Encoded texts in windows whose vectors fit into memory."""
@@ -168,23 +110,6 @@ def _windows(
             window.append((file, example, one))
             values += size
         yield window
-
-
-def _embedding(
-    place: dict[str, str], example: TextExample, one: Encoded, row: FloatArray, embedder: Embedder
-) -> Embedding:
-    tokens = None
-    if embedder.layout.by_token:
-        assert one.offsets is not None
-        offsets = one.offsets
-        if embedder.view.words:
-            offsets, row = merge_words(example.text, offsets, row)
-            texts, ids = [example.text[start:end] for start, end in offsets], []
-        else:
-            ids = list(one.input_ids)
-            texts = list(embedder.extractor.tokenizer.convert_ids_to_tokens(ids))
-        tokens = Tokens(texts, ids, offsets)
-    return Embedding(place, example.line, example.text, row, one.dropped > 0, tokens)
 
 
 # --- views --------------------------------------------------------------------------------------

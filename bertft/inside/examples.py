@@ -7,21 +7,18 @@ that reads pairs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bertft.commands.predict import with_columns
 from bertft.errors import BertftError
+from bertft.inside.request import ExplainRequest
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import Source
 from bertft.prediction.passages import passages
-from bertft.prediction.predictor import Predictor
+from bertft.prediction.predictor import Predictor, with_columns
 from bertft.prediction.texts import names_file
 from bertft.recipe import HUB
 from bertft.watch import Watch
-
-if TYPE_CHECKING:
-    from bertft.commands.explain import ExplainRequest
 
 
 def examples_of(

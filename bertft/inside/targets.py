@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from bertft.commands.context import find_word
 from bertft.contracts import Answer, OffsetArray, Pieces, Task
 from bertft.errors import BertftError, did_you_mean
 from bertft.evaluation.probabilities import log_softmax
 from bertft.inside.attention import Read
+from bertft.inside.context import find_word
 from bertft.inside.hidden import pieces_within
 from bertft.spans import Span, compose
 

@@ -19,35 +19,17 @@ from accelerate.utils import set_seed
 from bertft.checks.findings import quick_findings
 from bertft.contracts import Encoded, SelfSupervised, Task
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
-from bertft.errors import ModelError, RecipeError, RunError
+from bertft.errors import ModelError, RecipeError
+from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
-from bertft.recipe import load_recipe
-from bertft.settings import DataSettings, Recipe, TrainingSettings
+from bertft.settings import Recipe, TrainingSettings
 from bertft.tasks import make_task
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
 from bertft.watch import Watch
 
 HANGUL_SHARE = 0.1
 SPLITS = ("train", "dev", "test")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """What ``bertft train`` is asked for; empty texts mean "as the recipe says"."""
-
-    recipe: str
-    overrides: tuple[str, ...] = ()
-    train: str = ""
-    dev: str = ""
-    test: str = ""
-    model: str = ""
-    out: str = ""
-    seed: int | None = None
-    resume: str = ""
-    offline: bool = False
-    dry_run: bool = False
-    on_bad_row: str = ""
 
 
 @dataclass(slots=True)
@@ -65,57 +47,6 @@ class Job:
     encoded: dict[str, list[Encoded]] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     """What the run depends on (environment.json), as it was when the run was started."""
-
-
-def read_recipe(request: TrainRequest) -> Recipe:
-    """The recipe with the request's flags laid over it; of a resumed run, its own recipe."""
-    if request.resume:
-        if any((request.overrides, *_flags(request))) or request.seed is not None:
-            raise RecipeError(
-                "--resume goes on with the run's own recipe", hint="leave out other flags"
-            )
-        return unfinished_recipe(Path(request.resume))
-    recipe = load_recipe(request.recipe, overrides=request.overrides)
-    data = _own_files(recipe.data, request)
-    model, training = recipe.model, recipe.training
-    if request.model:
-        model = model.model_copy(update={"name": request.model})
-    if request.seed is not None:
-        training = training.model_copy(update={"seed": request.seed})
-    return recipe.model_copy(update={"data": data, "model": model, "training": training})
-
-
-def unfinished_recipe(run: Path) -> Recipe:
-    """The recipe of a run to go on with. Raises RunError when it is no run, or finished."""
-    path = run / "recipe.toml"
-    if not path.is_file():
-        raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
-    if (run / "scores.json").exists():
-        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
-    return load_recipe(str(path))
-
-
-def _flags(request: TrainRequest) -> tuple[str, ...]:
-    """What the request changes of a recipe, seed and overrides aside."""
-    return (
-        request.train,
-        request.dev,
-        request.test,
-        request.model,
-        request.out,
-        request.on_bad_row,
-    )
-
-
-def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
-    """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
-    update: dict[str, Any] = {}
-    if request.train:
-        update = {"train": request.train, "further": [], "dev": "", "test": ""}
-    update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
-    if request.on_bad_row:
-        update["on_bad_row"] = request.on_bad_row
-    return data.model_copy(update=update)
 
 
 def prepare(

@@ -13,10 +13,10 @@ from bertft.contracts import Answer, Head, Pieces, Task
 from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
 from bertft.encoder.packing import choose_batcher
 from bertft.encoder.pieces import CHARACTERS
-from bertft.errors import RunError
 from bertft.runs.folder import Run, model_folder, open_run
-from bertft.runs.stored import CARD, read_card
-from bertft.tasks import make_task
+from bertft.runs.stored import read_card
+from bertft.settings import Recipe
+from bertft.tasks import bound_task, make_task
 from bertft.training.inference import compute_logits, pieces_of
 from bertft.training.runtime import Runtime, choose_runtime
 
@@ -97,14 +97,6 @@ def windows(
         yield window
 
 
-def bound_task(card: Mapping[str, Any]) -> Task[Any]:
-    """The task of a saved model, with its labels and what it learned. Raises BertftError."""
-    try:
-        return make_task(card["task"]).bind(card["labels"], card["learned"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{CARD}: 'learned' does not fit its task ({error!r})") from None
-
-
 def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto") -> Predictor:
     """Load a run (its directory, or its ``best`` folder) for prediction.
 
@@ -115,3 +107,12 @@ def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto"
     found = run if isinstance(run, Run) else open_run(run)
     runtime = choose_runtime(device=device, precision=precision)
     return Predictor(model_folder(found), runtime=runtime)
+
+
+def with_columns(task: Any, settings: Recipe) -> Any:
+    """The task with ``task.`` overrides (column names) of this call."""
+    changed = {key: value for key, value in settings.task.items() if key != "name"}
+    if not changed:
+        return task
+    options = {**task.options.model_dump(), **changed}
+    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)

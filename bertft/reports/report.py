@@ -17,8 +17,8 @@ from bertft.reports.curves import read_history
 from bertft.reports.examples import look
 from bertft.reports.page import About, web_page
 from bertft.runs.counterpart import find_beside
-from bertft.runs.folder import new_file
 from bertft.runs.stored import DAMAGED, read_environment
+from bertft.runs.writing import new_file
 from bertft.training.journal import read_journal
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bertft.prediction.predictor import bound_task
+from bertft.tasks import bound_task
 from bertft.runs.folder import finished_runs, open_run
 from bertft.runs.stored import read_card
 from bertft.errors import RunError
@@ -16,34 +16,8 @@ from bertft.loaders.json_text import read_json_text
 HINT = "score the run: bertft eval"
 
 
-def list_runs(*, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Path, recipe, mode, split, metric and value of every finished run, oldest first.
-
-    ``tell`` is given a line for each that is damaged.
-    """
-    rows = []
-    for run in finished_runs():
-        try:
-            rows.append(
-                {
-                    "run": str(run.path),
-                    "recipe": run.recipe_name,
-                    "mode": run.mode,
-                    "split": run.scores["split"],
-                    "n": run.scores["n"],
-                    "metric": run.scores["metric"],
-                    "value": run.scores["metrics"][run.scores["metric"]]["value"],
-                }
-            )
-        except RunError as error:
-            tell(f"left out: {error}")
-    return rows
 
 
-def show_run(path: str) -> dict[str, Any]:
-    """Environment and scores of a run."""
-    run = open_run(path)
-    return {"run": str(run.path), **run.environment, "scores": run.scores}
 
 
 def compare_runs(first: str, second: str) -> dict[str, Any]:

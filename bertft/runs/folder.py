@@ -21,7 +21,6 @@ from bertft.settings import Recipe
 from bertft.training.checkpoint import flush
 
 RUNS = Path("runs")
-PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +90,6 @@ def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> P
     return path
 
 
-@contextmanager
-def locked(run: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
-    """Be the only process that trains a run; the lock dies with the process.
-
-    Raises:
-        RunError: another process trains it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    try:
-        descriptor = os.open(run, os.O_RDONLY)
-    except OSError as error:
-        raise RunError(f"{run} cannot be opened ({error.strerror})") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(
-                f"{run} is being trained by another process", hint="let it end, or stop it first"
-            ) from None
-        except OSError as error:
-            tell(f"{run} cannot be locked ({error.strerror}): do not resume it twice at once")
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def open_run(path: str | Path) -> Run:
@@ -175,35 +146,7 @@ def find_run(name: str) -> Run:
     return open_run(name)
 
 
-def environment(recipe: Recipe, *, name: str, details: dict[str, Any]) -> dict[str, Any]:
-    """What the run depends on beside its recipe: versions, machine, data and model identity."""
-    return {
-        "recipe": Path(name).stem,
-        "recipe_hash": recipe.hash(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": {"python": platform.python_version(), "bertft": version("bertft")}
-        | {package: version(package) for package in PACKAGES},
-        "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
-        **details,
-    }
 
 
-@contextmanager
-def new_file(path: Path) -> Iterator[TextIO]:
-    """A text file to write that appears whole or not at all, in the place of an older one."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    flush(path.parent)
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    with new_file(path) as file:
-        file.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")

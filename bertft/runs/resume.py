@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bertft.runs import folder as run_folder
+from bertft.runs.environment import environment
 from bertft.jobs.prepare import Job
 from bertft.runs.stored import NEEDED, check_environment, read_environment
 from bertft.watch import Watch
@@ -32,47 +32,12 @@ from bertft.training.checkpoint import (
     settle_folders,
     verify_folder,
 )
-
-ENCODER_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
-
-
-def environment(job: Job) -> dict[str, Any]:
-    """What the run depends on beside its recipe: inputs by SHA-256, labels, versions, machine."""
-    folder = job.encoder.folder
-    files = sorted(path for pattern in ENCODER_FILES for path in folder.glob(pattern))
-    details = {
-        "mode": job.recipe.training.mode,
-        "model": {
-            "name": job.encoder.name,
-            "revision": job.encoder.revision,
-            "files": {path.name: sha256(str(path)) for path in files},
-        },
-        "data": {
-            name: {"path": path, "sha256": _digest(path, job.splits[name])}
-            for name, path in job.files.items()
-        }
-        | {
-            f"train {number}": {"path": path, "sha256": _digest(path, job.splits["train"])}
-            for number, path in enumerate(job.recipe.data.further, start=2)
-        },
-        "labels": list(job.task.labels),
-        "device": job.runtime.device,
-        "precision": {"used": job.runtime.precision, "reason": job.runtime.reason},
-        "threads": job.runtime.threads,
-        "processes": job.accelerator.num_processes,
-        "sharded": job.runtime.sharded,
-    }
-    return run_folder.environment(job.recipe, name=job.name, details=details)
+from bertft.runs.environment import environment
 
 
-def _digest(path: str, examples: list[Any]) -> str:
-    """SHA-256 of a file; of stdin and Hub data, of the examples as they were read."""
-    if not path.startswith(HUB) and path != "-":
-        return sha256(path)
-    digest = hashlib.sha256()
-    for one in examples:
-        digest.update(repr(one).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+
+
+
 
 
 def find_checkpoint(run: Path, recipe: Recipe, *, watch: Watch) -> Checkpoint:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from bertft.runs import folder as run_folder
-from bertft.reports.model_card import model_card
+from bertft.runs.writing import write_json
 from bertft.jobs.prepare import Job
 from bertft.runs.stored import CARD
+from bertft.settings import Recipe
 from bertft.training.progress import Progress
 from bertft.training import loop, processes, sharding
 from bertft.training.checkpoint import State, replace_folder, save_state, take_state, take_weights
+
+Describe = Callable[[Mapping[str, Any], Recipe], str]
+"""The card (bertft.json) and the recipe of a saved model -> its README.md."""
 
 AUTOMATIC = 300.0
 """Seconds between checkpoints where the recipe does not set steps."""
@@ -84,7 +88,13 @@ class SaveClock:
 
 
 def save_best(
-    job: Job, trainer: loop.Trainer, run: Path, *, step: int, scores: dict[str, float] | None
+    job: Job,
+    trainer: loop.Trainer,
+    run: Path,
+    *,
+    step: int,
+    scores: dict[str, float] | None,
+    describe: Describe,
 ) -> None:
     """Write ``best/``: a plain Hugging Face folder plus bertft.json and a model card.
 
@@ -109,7 +119,7 @@ def save_best(
     def write(folder: Path) -> None:
         model.save_pretrained(folder, state_dict=weights)
         job.encoder.tokenizer.save_pretrained(folder)
-        run_folder.write_json(folder / CARD, card)
-        (folder / "README.md").write_text(model_card(card, job.recipe), encoding="utf-8")
+        write_json(folder / CARD, card)
+        (folder / "README.md").write_text(describe(card, job.recipe), encoding="utf-8")
 
     replace_folder(run / "best", write)

@@ -13,7 +13,7 @@ from stopping import SETTINGS, Stopper, outcome
 
 from bertft.commands.train import train
 from bertft.errors import Interrupted
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.watch import Silent, TrainingPlan
 
 

@@ -13,7 +13,7 @@ import torch
 from samples import Command
 from transformers import AutoModel, AutoTokenizer
 
-from bertft.commands.context import find_word, similarities
+from bertft.inside.context import find_word, similarities
 
 SENTENCES = ("a good film , not dull", "영화 film 정말", "the film is not a good film")
 

@@ -20,11 +20,12 @@ from samples import Command
 from transformers import AutoModel, AutoTokenizer
 
 import bertft
+from bertft.commands.embed import EmbedRequest, embed_files
 from bertft.encoder.sentence import SentenceRule, sentence_rule
 from bertft.errors import BertftError, ModelError
 from bertft.inside import embedder as embed_module
 from bertft.inside import hidden
-from bertft.inside.embedder import EmbedRequest, View, choose_layers, embed_files, unit_length
+from bertft.inside.embedder import View, choose_layers, unit_length
 from bertft.inside.encoders import EncoderRequest
 from bertft.loaders import files
 from bertft.prediction.texts import TextRequest

@@ -20,9 +20,10 @@ from samples import BAD, GOOD, Command
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import bertft
-from bertft.commands.explain import ExplainRequest, explain
+from bertft.commands.explain import explain
 from bertft.errors import BertftError
 from bertft.inside.encoders import EncoderRequest
+from bertft.inside.request import ExplainRequest
 from bertft.prediction.texts import TextRequest
 from bertft.reports.explain_page import packed, script_json, template
 from bertft.reports.picture import KINDS, ZOOM, picture_output

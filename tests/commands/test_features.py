@@ -25,7 +25,7 @@ from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
 from bertft.errors import BertftError, RecipeError
 from bertft.jobs import features
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.jobs.state_cache import cached_files
 
 MODE = "training.mode=features"
@@ -248,7 +248,8 @@ class TestRefused:
     def test_several_processes(self, ask):
         from types import SimpleNamespace
 
-        from bertft.jobs.prepare import read_recipe, refuse_idle_processes
+        from bertft.jobs.prepare import refuse_idle_processes
+        from bertft.jobs.request import read_recipe
 
         recipe = read_recipe(ask("run", MODE))
         with pytest.raises(RecipeError, match="features mode trains in one process, not 2"):

@@ -319,7 +319,7 @@ def test_what_is_refused(
 def test_the_final_scores_are_of_the_pairs_of_training(
     command: Command, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertft.commands.evaluate.WINDOW", 3)
+    monkeypatch.setattr("bertft.prediction.scoring.WINDOW", 3)
     corpus = write_corpus(tmp_path / "corpus.txt")
     held = write_corpus(tmp_path / "held.txt", documents=16)
     arguments = ["pretrain", corpus, "--dev", held, "--model", str(base), "--out", "run"]

@@ -17,10 +17,10 @@ from stopping import Stopper, crash, notes, outcome, resume, saved_step, sending
 
 from bertft.commands.train import train
 from bertft.errors import BertftError, DataError, Interrupted, RecipeError, RunError
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.recipe import changes
 from bertft.runs import resume as resuming
-from bertft.runs.folder import locked
+from bertft.runs.lock import locked
 from bertft.training import checkpoint, runtime
 from bertft.training.checkpoint import saved_folders
 from bertft.training.probe import Speeds

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bertft.commands.cache import clear_cache
 from bertft.errors import RunError
-from bertft.jobs.state_cache import CachedStates, cached_files, clear_cache
+from bertft.jobs.state_cache import CachedStates, cached_files
 
 WIDTH = 4
 

@@ -17,7 +17,7 @@ from samples import BAD, FAST, GOOD, set_flags, write_csv
 import bertft
 from bertft.commands.train import train, train_seeds
 from bertft.errors import DataError
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.loaders.reading import hold_out
 from bertft.recipe import load_recipe
 from bertft.settings import Recipe

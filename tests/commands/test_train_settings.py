@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from bertft.commands.train import train
 from bertft.jobs.build import build_model
-from bertft.jobs.prepare import prepare, read_recipe
+from bertft.jobs.prepare import prepare
+from bertft.jobs.request import read_recipe
 from bertft.recipe import load_recipe
 from bertft.watch import Silent
 

@@ -195,7 +195,7 @@ SMALL = {
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> dict[str, Path]:
     """A finished run of the tiny encoder for each task, on small files."""
     from bertft.commands.train import train
-    from bertft.jobs.prepare import TrainRequest
+    from bertft.jobs.request import TrainRequest
 
     runs = {}
     for kind, recipe in RECIPES.items():

@@ -59,7 +59,7 @@ class Trials:
         for name in ("bertft.cli.app", "bertft.console.console"):
             importlib.import_module(name)
         from bertft.commands.train import train
-        from bertft.jobs.prepare import TrainRequest
+        from bertft.jobs.request import TrainRequest
 
         paths = {name: str(self.folder / f"{name}.csv") for name in ("train", "dev", "test")}
         request = TrainRequest(

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bertft.commands.predict import PredictRequest, predict_files
+from bertft.commands.runs import list_runs, show_run
 from bertft.console.console import Console
-from bertft.jobs.prepare import TrainRequest, prepare, read_recipe
+from bertft.jobs.prepare import prepare
+from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import Predictor, load
 from bertft.recipe import bundled_root, load_recipe
-from bertft.runs.compare import compare_runs, list_runs, show_run
+from bertft.runs.compare import compare_runs
 from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.watch import Silent

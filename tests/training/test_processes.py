@@ -16,7 +16,7 @@ from stopping import events
 
 from bertft.commands.train import train
 from bertft.errors import RecipeError, RunError
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.training import processes
 
 LAUNCH = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")

@@ -20,7 +20,7 @@ from transformers import AutoModelForSequenceClassification
 
 from bertft.commands.train import train
 from bertft.errors import DeviceError, RunError
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.training import processes, sharding
 from bertft.training.runtime import Runtime, make_accelerator
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from bertft.commands.train import train
 from bertft.encoder import lookup
 from bertft.errors import Interrupted
-from bertft.jobs.prepare import TrainRequest
+from bertft.jobs.request import TrainRequest
 from bertft.training import inference
 from bertft.watch import Silent, StepReport
 

@@ -1,0 +1,80 @@
+"""What ``train`` is asked for, and the recipe that comes of it: flags laid over a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertft.errors import RecipeError, RunError
+from bertft.recipe import load_recipe
+from bertft.settings import DataSettings, Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What ``bertft train`` is asked for; empty texts mean "as the recipe says"."""
+
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+    model: str = ""
+    out: str = ""
+    seed: int | None = None
+    resume: str = ""
+    offline: bool = False
+    dry_run: bool = False
+    on_bad_row: str = ""
+
+
+def read_recipe(request: TrainRequest) -> Recipe:
+    """The recipe with the request's flags laid over it; of a resumed run, its own recipe."""
+    if request.resume:
+        if any((request.overrides, *_flags(request))) or request.seed is not None:
+            raise RecipeError(
+                "--resume goes on with the run's own recipe", hint="leave out other flags"
+            )
+        return unfinished_recipe(Path(request.resume))
+    recipe = load_recipe(request.recipe, overrides=request.overrides)
+    data = _own_files(recipe.data, request)
+    model, training = recipe.model, recipe.training
+    if request.model:
+        model = model.model_copy(update={"name": request.model})
+    if request.seed is not None:
+        training = training.model_copy(update={"seed": request.seed})
+    return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def unfinished_recipe(run: Path) -> Recipe:
+    """The recipe of a run to go on with. Raises RunError when it is no run, or finished."""
+    path = run / "recipe.toml"
+    if not path.is_file():
+        raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
+    if (run / "scores.json").exists():
+        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
+    return load_recipe(str(path))
+
+
+def _flags(request: TrainRequest) -> tuple[str, ...]:
+    """What the request changes of a recipe, seed and overrides aside."""
+    return (
+        request.train,
+        request.dev,
+        request.test,
+        request.model,
+        request.out,
+        request.on_bad_row,
+    )
+
+
+def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
+    """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
+    update: dict[str, Any] = {}
+    if request.train:
+        update = {"train": request.train, "further": [], "dev": "", "test": ""}
+    update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
+    if request.on_bad_row:
+        update["on_bad_row"] = request.on_bad_row
+    return data.model_copy(update=update)

@@ -1,0 +1,89 @@
+"""Answers and scores of examples with gold: a Predictor in, what scores.json says out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertft.contracts import Answer, SelfSupervised
+from bertft.evaluation.intervals import bootstrap
+from bertft.evaluation.statistic import Scores
+from bertft.prediction.predictor import Predictor
+from bertft.watch import Watch
+
+WINDOW = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Answers and scores of one split."""
+
+    split: str
+    path: str
+    metric: str
+    answers: list[Answer]
+    gold: list[dict[str, Any]]
+    scores: Scores
+    precision: str
+
+
+def score_split(
+    predictor: Predictor,
+    examples: Sequence[Any],
+    *,
+    split: str,
+    path: str,
+    metric: str,
+    watch: Watch,
+) -> Scored:
+    """Answers and scores for examples with gold; truncated texts are counted and said.
+
+    Logits are kept for WINDOW examples at a time. ``metric`` is the recipe's main score; empty for
+    the task's own.
+    """
+    task = predictor.task
+    # What a self-supervised task makes of an example depends on the others.
+    size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
+    answers: list[Answer] = []
+    gold: list[dict[str, Any]] = []
+    for start in range(0, len(examples), size):
+        window = examples[start : start + size]
+        for example, pieces in zip(window, predictor.pieces(window), strict=True):
+            answers.append(task.decode(example, pieces))
+            gold.append(task.gold(example, answers[-1], pieces))
+        watch.advance(len(answers), len(answers) / len(examples))
+    cut = sum(bool(answer.get("truncated")) for answer in answers)
+    if cut:
+        limit = predictor.max_length
+        watch.note(
+            f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
+        )
+    scores = task.score(examples, answers)
+    return Scored(
+        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
+    )
+
+
+def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What scores.json says: every metric with its interval.
+
+    ``unseen`` are the scores without the examples that stand in the training data as well.
+    """
+    intervals = bootstrap(scored.scores.statistic)
+    content = {
+        "split": scored.split,
+        "data": scored.path,
+        "n": len(scored.answers),
+        "metric": scored.metric,
+        "precision": scored.precision,
+        "metrics": {
+            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
+            if name in intervals
+            else {"value": value}
+            for name, value in scored.scores.values.items()
+        },
+        "baseline": scored.scores.baseline,
+        **scored.scores.tables,
+    }
+    return content | ({"without_train": dict(unseen)} if unseen else {})
