@@ -1,4 +1,4 @@
-"""The verbs that look at data, score and answer; cli.py adds them to ``bertft``."""
+"""The verbs that look at data, score and answer; app.py adds them to ``bertft``."""
 
 from __future__ import annotations
 
@@ -67,11 +67,13 @@ def check(
     )
     report = run_check(read_recipe(request), fix=fix, offline=offline)
     if json:
-        from bertft.console.console import emit_json
+        from bertft.console.output import emit_json
 
         emit_json(report.content(examples=examples))
     else:
-        console.show_report(report, examples=examples)
+        from bertft.console.findings import show_report
+
+        show_report(console, report, examples=examples)
     if code := report.exit_code(strict=strict):
         raise typer.Exit(code)
 
@@ -115,11 +117,13 @@ def evaluate(
     )
     console.close()
     if json:
-        from bertft.console.console import emit_json
+        from bertft.console.output import emit_json
 
         emit_json(scores)
     else:
-        console.show_scores(scores)
+        from bertft.console.scores import show_scores
+
+        show_scores(console, scores)
     console.note(f"written: {folder}/scores.json, {folder}/report.html")
 
 

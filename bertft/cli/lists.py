@@ -1,6 +1,6 @@
 """The verbs that list, show and keep in order: recipes, models, runs, cache.
 
-They are part of ``bertft`` itself (cli.py adds them).
+They are part of ``bertft`` itself (app.py adds them).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def recipes_show(
 ) -> None:
     """A recipe's text on stdout."""
     from bertft.commands.recipes import show_recipe
-    from bertft.console.console import emit
+    from bertft.console.output import emit
 
     emit(show_recipe(name).rstrip())
 
@@ -119,7 +119,9 @@ def runs_show(
     scores = facts.pop("scores") if not json else None
     show_facts(facts, json=json)
     if scores:
-        open_console().show_scores(scores)
+        from bertft.console.scores import show_scores
+
+        show_scores(open_console(), scores)
 
 
 @runs_app.command("compare")
@@ -165,7 +167,7 @@ def cache_clear() -> None:
 
 
 def show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:
-    from bertft.console.console import emit_json, emit_table
+    from bertft.console.output import emit_json, emit_table
 
     if json:
         emit_json(rows)
@@ -176,7 +178,7 @@ def show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: boo
 
 
 def show_facts(facts: dict[str, object], *, json: bool) -> None:
-    from bertft.console.console import emit_facts, emit_json
+    from bertft.console.output import emit_facts, emit_json
 
     if json:
         emit_json(facts)

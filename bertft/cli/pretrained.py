@@ -1,6 +1,6 @@
 """The verbs that ask the heads of pre-training: fill-mask, next-sentence, score.
 
-cli.py adds them to ``bertft``. Texts in quotes are answered by a table, files (or --json) by one
+app.py adds them to ``bertft``. Texts in quotes are answered by a table, files (or --json) by one
 JSON object per line.
 """
 

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bertft.cli.options import Device, OnBadRow, Precision
+from bertft.cli.options import (
+    Device,
+    OnBadRow,
+    Precision,
+)
 
 if TYPE_CHECKING:
     from bertft.console.console import Console
@@ -29,6 +33,8 @@ InputFormatOption = Annotated[
     str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
 ]
 TopK = typer.Option(min=1, help="How many to name.")
+RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="A run instead of a model.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --out.")]
 
 
 def text_request(
@@ -72,7 +78,7 @@ def show_answers(
     answers: Answers, *, as_lines: bool, console: Console, table: Callable[[Answers], None]
 ) -> None:
     """Answers as JSON lines while they come, or as a table."""
-    from bertft.console.console import emit_line
+    from bertft.console.output import emit_line
 
     if not as_lines:
         answers = list(answers)

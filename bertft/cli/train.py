@@ -1,4 +1,4 @@
-"""The verbs that train; cli.py adds them to ``bertft``."""
+"""The verbs that train; app.py adds them to ``bertft``."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def train(
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
     if seeds > 1 and not dry_run and not resume:
-        console.show_seeds(*train_seeds(request, count=seeds, watch=console))
+        from bertft.console.scores import show_seeds
+
+        show_seeds(console, *train_seeds(request, count=seeds, watch=console))
         return
     result = run_training(request, watch=console)
     if result is not None:
@@ -95,7 +97,9 @@ def train(
 
 def _show_result(console: Console, result: TrainResult) -> None:
     """Scores, where the model is, and what can be done with it next."""
-    console.show_scores(result.scores)
+    from bertft.console.scores import show_scores
+
+    show_scores(console, result.scores)
     console.say("")
     console.say(f"saved   {result.run}/best (a plain Hugging Face model)")
     if result.task == "pretraining":
@@ -171,8 +175,8 @@ def pretrain(
         raise RecipeError(what, hint="leave out --model, or leave them out")
     console = open_console(offline=offline)
     with importing():
-        from bertft.commands.pretrain import PretrainRequest
         from bertft.commands.pretrain import pretrain as run_pretraining
+        from bertft.jobs.pretraining import PretrainRequest
 
     request = PretrainRequest(
         corpus=tuple(corpus),

@@ -9,7 +9,7 @@ found is in ``bertft/checks/``; findings.py asks all of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from bertft.checks.finding import Finding, Place, Severity, merge, worst_first
@@ -22,19 +22,15 @@ from bertft.checks.findings import (
 )
 from bertft.checks.reading import read_rows
 from bertft.checks.refused import Refused
+from bertft.checks.repair import repair
 from bertft.checks.report import Report
 from bertft.contracts import Task
 from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
 from bertft.jobs.prepare import SPLITS, refuse_decomposed_hangul
 from bertft.loaders.hub import hub_is_off
-from bertft.loaders.source import Source
-from bertft.loaders.squad_repair import repair_questions
-from bertft.settings import DataSettings, Recipe
+from bertft.settings import Recipe
 from bertft.tasks import make_task
-
-REPAIRS = {"qa": repair_questions}
-"""Task -> what writes a repaired copy of a file, where there is such a thing."""
 
 
 def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
@@ -79,31 +75,6 @@ def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
 
 
 # --- reading ----------------------------------------------------------------------------------
-
-
-def repair(
-    task: Task[Any], files: Mapping[str, str], data: DataSettings, *, folder: Path
-) -> tuple[dict[str, str], list[Finding]]:
-    """The files, those that needed it replaced by repaired copies, and a note for each copy."""
-    if task.name not in REPAIRS:
-        hint = f"--fix knows what to do for: {', '.join(REPAIRS)}"
-        raise RecipeError(f"nothing of {task.name} data can be repaired", hint=hint)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecipeError(f"--fix {folder}: {error.strerror}", hint="name a folder") from None
-    chosen, findings = dict(files), []
-    names = [PurePath(path).name for path in files.values()]
-    for split, path in files.items():
-        name = PurePath(path.rpartition(":")[2]).name
-        out = folder / (name if names.count(name) < 2 else f"{split}-{name}")
-        if moved := REPAIRS[task.name](Source(path, data=data), out):
-            chosen[split] = str(out)
-            place = (Place(str(out), 1, f"copy of {path}"),)
-            what = "answers that were moved to their place"
-            mend = f"train on {out}"
-            findings.append(Finding("note", "repaired", split, what, moved, 0, mend, place))
-    return chosen, findings
 
 
 def bind_labels(

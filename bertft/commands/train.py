@@ -8,7 +8,6 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 from __future__ import annotations
 
 import math
-import statistics
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from bertft.checks.findings import unseen_scores
 from bertft.commands.evaluate import write_scores
-from bertft.evaluation.statistic import LOWER, is_better
+from bertft.evaluation.statistic import LOWER, seed_summary
 from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest, read_recipe
@@ -105,17 +104,8 @@ def train_seeds(
     metric = results[0].scores["metric"]
     worst = math.inf if metric in LOWER else 0.0
     values = [one.scores["metrics"][metric]["value"] for one in results]
-    floor = [one.scores["baseline"].get(metric, worst) for one in results]
-    summary = {
-        "mean": statistics.fmean(values),
-        "deviation": statistics.stdev(values) if count > 1 else 0.0,
-        "collapsed": float(
-            sum(
-                not is_better(metric, one, than=low) for one, low in zip(values, floor, strict=True)
-            )
-        ),
-    }
-    return results, summary
+    floors = [one.scores["baseline"].get(metric, worst) for one in results]
+    return results, seed_summary(metric, values, floors=floors)
 
 
 def finish(

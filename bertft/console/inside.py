@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bertft.console.console import emit_facts, emit_table
+from bertft.console.output import emit_facts, emit_table
 
 Answers = Iterable[dict[str, Any]]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bertft.contracts import FloatArray
@@ -36,3 +37,18 @@ class Scores:
     statistic: Statistic
     tables: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
+
+
+def seed_summary(
+    metric: str, values: Sequence[float], *, floors: Sequence[float]
+) -> dict[str, float]:
+    """``mean`` and ``deviation`` of a score over runs with several seeds.
+
+    ``collapsed`` counts runs that are no better than their floor, the majority baseline.
+    """
+    pairs = zip(values, floors, strict=True)
+    return {
+        "mean": statistics.fmean(values),
+        "deviation": statistics.stdev(values) if len(values) > 1 else 0.0,
+        "collapsed": float(sum(not is_better(metric, one, than=low) for one, low in pairs)),
+    }

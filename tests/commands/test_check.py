@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 from samples import BAD, FAST, GOOD, Command, set_flags, write_csv
 
-from bertft.commands.check import REPAIRS
+from bertft.checks.repair import REPAIRS
 from bertft.commands.check import check as check_data
 from bertft.recipe import load_recipe
 from bertft.tasks import TASKS

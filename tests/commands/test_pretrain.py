@@ -228,7 +228,8 @@ def test_sentence_lists_of_two_files_from_scratch(command: Command, tmp_path: Pa
 
 def test_resume_is_byte_equal(command: Command, base: Path, tmp_path: Path) -> None:
     """A run that goes on from its middle ends with the very weights of one that did not stop."""
-    from bertft.commands.pretrain import PretrainRequest, pretrain
+    from bertft.commands.pretrain import pretrain
+    from bertft.jobs.pretraining import PretrainRequest
     from bertft.watch import Silent
 
     def request(out: str) -> PretrainRequest:
@@ -258,7 +259,8 @@ def test_resume_is_byte_equal(command: Command, base: Path, tmp_path: Path) -> N
 def test_a_file_that_changed_meanwhile_is_refused(
     command: Command, base: Path, tmp_path: Path
 ) -> None:
-    from bertft.commands.pretrain import PretrainRequest, pretrain
+    from bertft.commands.pretrain import pretrain
+    from bertft.jobs.pretraining import PretrainRequest
     from bertft.watch import Silent
 
     files = tuple(write_corpus(tmp_path / name) for name in ("a.txt", "b.txt"))

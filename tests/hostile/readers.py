@@ -18,6 +18,7 @@ from typing import Any
 from bertft.commands.predict import PredictRequest, predict_files
 from bertft.commands.runs import list_runs, show_run
 from bertft.console.console import Console
+from bertft.console.scores import show_scores
 from bertft.jobs.prepare import prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.reading import read_examples
@@ -190,7 +191,7 @@ def _read_run(folder: Path) -> int:
         shown = show_run("runs/run")
         json.dumps(shown, ensure_ascii=False).encode()
         if shown["scores"]:
-            console.show_scores(shown["scores"])
+            show_scores(console, shown["scores"])
     return len(rows)
 
 

@@ -1,0 +1,65 @@
+"""Scores for a person: metrics with intervals and baseline, classes, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from bertft.console.tables import safe, short
+
+if TYPE_CHECKING:
+    from bertft.commands.train import TrainResult
+    from bertft.console.console import Console
+
+
+def show_scores(console: Console, content: Mapping[str, Any]) -> None:
+    """Metrics with their intervals beside the baseline, then the classes."""
+    title = safe(f"{content['split']}: {content['n']:,} examples")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("score", "value", "95 % interval", "baseline"):
+        table.add_column(heading, justify="left" if heading == "score" else "right")
+    for name, score in content["metrics"].items():
+        low, high = score.get("low"), score.get("high")
+        interval = "" if low is None or high is None else f"{low:.4f} - {high:.4f}"
+        floor = content["baseline"].get(name)
+        table.add_row(
+            safe(name),
+            f"{score['value']:.4f}",
+            interval,
+            "" if floor is None else f"{floor:.4f}",
+        )
+    console.print(table)
+    show_classes(console, content.get("per_class", {}))
+
+
+def show_classes(
+    console: Console, classes: Mapping[str, Mapping[str, float]], *, most: int = 12
+) -> None:
+    rows = [
+        [
+            short(name),
+            *(f"{c[key]:.3f}" for key in ("precision", "recall", "f1")),
+            f"{c['support']:,.0f}",
+        ]
+        for name, c in list(classes.items())[:most]
+    ]
+    if rows:
+        console.print()
+        console.show_table(("class", "precision", "recall", "f1", "support"), rows)
+    if len(classes) > most:
+        console.note(f"{len(classes) - most} more classes in scores.json")
+
+
+def show_seeds(
+    console: Console, results: Sequence[TrainResult], summary: Mapping[str, float]
+) -> None:
+    """The metric of each seed's run, then mean and standard deviation."""
+    metric = results[0].scores["metric"]
+    rows = [(one.run, f"{one.scores['metrics'][metric]['value']:.4f}") for one in results]
+    console.show_table(("run", f"{results[0].split} {metric}"), rows)
+    mean, deviation = summary["mean"], summary["deviation"]
+    console.say(f"mean {mean:.4f}, standard deviation {deviation:.4f} over {len(results)} seeds")
+    if collapsed := int(summary["collapsed"]):
+        console.note(f"{collapsed} collapsed: no better than always answering the majority class")
