@@ -1,4 +1,4 @@
-"""Fixtures of the commands' tests: requests to train the tiny model, and runs to look at."""
+"""Fixtures for tests of whole trainings: requests for the tiny model, and runs to look at."""
 
 from __future__ import annotations
 
