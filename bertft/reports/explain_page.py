@@ -62,7 +62,7 @@ def open_page(out: str, *, overwrite: bool, watch: Watch) -> Iterator[Callable[[
 
 def template() -> str:
     """The page without texts."""
-    return (resources.files(__package__) / "explain_page.html").read_text(encoding="utf-8")
+    return (resources.files(__package__) / "templates" / "explain.html").read_text(encoding="utf-8")
 
 
 def _write(write: Callable[[str], Any], result: Result) -> None:
