@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import signal
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -20,13 +20,14 @@ from typing import Any
 from bertft.checks.findings import unseen_scores
 from bertft.collector import paused_collector
 from bertft.commands.evaluate import score_split, scores_content, write_scores
-from bertft.contracts import LOWER, Progress, StepReport, is_better
+from bertft.contracts import LOWER, Answer, Pieces, Progress, StepReport, is_better
 from bertft.errors import Interrupted, RecipeError, did_you_mean
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.cost import CostPreview, measure_cost
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.prepare import Job, TrainRequest, prepare, read_recipe
 from bertft.prediction.predictor import load
+from bertft.reports.model_card import model_card
 from bertft.reports.report import read_about
 from bertft.runs import folder as run_folder
 from bertft.runs.resume import best_is_lost, environment, find_checkpoint, go_on
@@ -193,7 +194,7 @@ def reopen_run(
     if lost := processes.main_decides(partial(best_is_lost, run, checkpoint)):
         watch.note(f"{lost}: made again of the weights of step {step}")
         scores = dev_scorer(job, trainer)()
-        save_best(job, trainer, run, step=step, scores=scores)
+        save_best(job, trainer, run, step=step, scores=scores, card_text=model_card)
     if processes.is_main():
         cut_back(run / "journal.jsonl", step=step)
     watch.note(f"going on after step {step} of {run}")
@@ -217,7 +218,14 @@ def fit(
         for report in loop.run(trainer, progress=progress, evaluate=evaluate):
             journal.step(report)
             if report.is_best:
-                save_best(job, trainer, run, step=report.step, scores=report.scores)
+                save_best(
+                    job,
+                    trainer,
+                    run,
+                    step=report.step,
+                    scores=report.scores,
+                    card_text=model_card,
+                )
             if report.scores is not None or clock.is_due(report.step):
                 journal.flush()
                 clock.save(report.step)
@@ -266,9 +274,18 @@ def dev_scorer(
         if trainer.metric not in values:
             hint = did_you_mean(trainer.metric, values)
             raise RecipeError(f"training.metric: no score '{trainer.metric}'", hint=hint)
-        return values
+        return values | dev_loss(task, examples, answers, pieces)
 
     return evaluate
+
+
+def dev_loss(
+    task: Any, examples: Sequence[Any], answers: Sequence[Answer], pieces: Sequence[Pieces]
+) -> dict[str, float]:
+    """The mean loss of an example, as ``loss``; where there is no gold the scores tell it."""
+    golds = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
+    losses = [one["loss"] for one in golds if "gold" in one]
+    return {"loss": statistics.fmean(losses)} if losses else {}
 
 
 def finish(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bertft.runs import folder as run_folder
-from bertft.reports.model_card import model_card
 from bertft.jobs.prepare import Job
 from bertft.runs.stored import CARD
 from bertft.contracts import Progress
+from bertft.recipe import Recipe
 from bertft.training import loop, processes, sharding
 from bertft.training.checkpoint import State, replace_folder, save_state, take_state, take_weights
 
@@ -84,10 +85,17 @@ class SaveClock:
 
 
 def save_best(
-    job: Job, trainer: loop.Trainer, run: Path, *, step: int, scores: dict[str, float] | None
+    job: Job,
+    trainer: loop.Trainer,
+    run: Path,
+    *,
+    step: int,
+    scores: dict[str, float] | None,
+    card_text: Callable[[Mapping[str, Any], Recipe], str],
 ) -> None:
     """Write ``best/``: a plain Hugging Face folder plus bertft.json and a model card.
 
+    ``card_text`` gives the model card's text from what bertft.json says.
     All processes call this at the same time.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -110,6 +118,6 @@ def save_best(
         model.save_pretrained(folder, state_dict=weights)
         job.encoder.tokenizer.save_pretrained(folder)
         run_folder.write_json(folder / CARD, card)
-        (folder / "README.md").write_text(model_card(card, job.recipe), encoding="utf-8")
+        (folder / "README.md").write_text(card_text(card, job.recipe), encoding="utf-8")
 
     replace_folder(run / "best", write)
