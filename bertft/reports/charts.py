@@ -226,7 +226,7 @@ class Panel:
     bars: Sequence[Bar]
 
 
-WIDTH, ROW, GAP = 640, 20, 26
+WIDTH, ROW, TOP, GAP = 640, 20, 10, 26
 NAMES, VALUES = 180, 64
 """Widths of what stands left and right of the bars."""
 
@@ -240,7 +240,7 @@ class BarChart:
 
     @property
     def size(self) -> tuple[float, float]:
-        return WIDTH, GAP + sum(_height(one) + GAP for one in self.panels)
+        return WIDTH, TOP + sum(_height(one) + GAP for one in self.panels)
 
     @property
     def summary(self) -> str:
@@ -248,7 +248,7 @@ class BarChart:
 
     def draw(self, figure: Figure) -> None:
         height = self.size[1]
-        top = height - GAP
+        top = height - TOP
         for panel in self.panels:
             top = _panel(figure, panel, top=top, height=height) - GAP
 

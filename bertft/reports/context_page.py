@@ -47,22 +47,31 @@ def write_plot(result: dict[str, Any], out: str, *, overwrite: bool, watch: Watc
 
 def web_page(result: dict[str, Any]) -> str:
     """A self-contained page: the picture, the sentences with the word marked, and the numbers."""
-    rows = [[name, *(f"{value:.3f}" for value in values)] for name, values in _pairs(result)]
     return render(
         "context.html.j2",
         word=result["word"],
         model=model_name(result["model"]),
-        picture=Markup(inline_svg(similarity_chart(result))),
+        picture=Markup(inline_svg(similarity_chart(result, width=460))),
         sentences=[
             (one["text"][: one["start"]], one["text"][one["start"] : one["end"]],
              one["text"][one["end"] :])
             for one in result["sentences"]
         ],
-        numbers=Table(["sentences", *(f"layer {layer}" for layer in result["layers"])], rows),
+        numbers=_numbers(result),
     )  # fmt: skip
 
 
-def similarity_chart(result: dict[str, Any]) -> LineChart:
+def _numbers(result: dict[str, Any]) -> Table:
+    """A column for each pair, a row for each layer."""
+    pairs = _pairs(result)
+    rows = [
+        [str(layer), *(f"{values[place]:.3f}" for _, values in pairs)]
+        for place, layer in enumerate(result["layers"])
+    ]
+    return Table(["layer", *(name for name, _ in pairs)], rows)
+
+
+def similarity_chart(result: dict[str, Any], *, width: float = 640) -> LineChart:
     """Layers run to the right, cosine similarity upwards."""
     series = [
         Series(
@@ -78,7 +87,7 @@ def similarity_chart(result: dict[str, Any]) -> LineChart:
         up="cosine similarity by pair of sentences",
         series=series,
         bounds=(-1, 1),
-        size=(640, max(400, 90 + (LETTERS + 1) * len(series))),
+        size=(width, max(360, 90 + (LETTERS + 1) * len(series))),
     )
 
 

@@ -27,14 +27,14 @@ def charts(history: History, *, metric: str) -> Iterator[LineChart]:
     mark = (history.kept_step, kept(history, metric=metric)) if history.kept_step else None
     if points := history.loss.points:
         width = history.loss.width
-        train = "train" if width == 1 else f"train, mean of {width} steps"
         series = [
             Series(name="", points=points, faint=True),
             Series(name="train", points=smoothed(points)),
         ]
         if (dev := history.scores.get("loss")) and dev.points:
             series.append(Series(name="dev", points=dev.points, dots=True))
-        up = f"mean loss ({train}, running mean in bold)"
+        up = "loss of a step" if width == 1 else f"mean loss of {width} steps"
+        up += "; bold: running mean"
         yield LineChart(title="Loss", across="step", up=up, series=series, bounds=ABOVE, mark=mark)
     if (scores := history.scores.get(metric)) and scores.points:
         yield LineChart(

@@ -63,7 +63,9 @@ def _write(write: Callable[[str], Any], result: Result) -> None:
         "id": str(result["id"]),
         "heading": heading(result),
         "parts": parts,
-        "explanations": [_explanation(one, parts) for one in result["explanations"]],
+        "explanations": [
+            _explanation(one, parts, answer=result["answer"]) for one in result["explanations"]
+        ],
         "view": _view(result),
     }
     write(render("explained.html.j2", one=one))
@@ -88,12 +90,13 @@ def heading(result: Result) -> str:
     return " / ".join(result["parts"].values())
 
 
-def _explanation(one: Result, parts: Mapping[str, str]) -> Result:
+def _explanation(one: Result, parts: Mapping[str, str], *, answer: Result) -> Result:
     strongest = max((abs(word["attribution"]) for word in one["words"]), default=0.0) or 1.0
+    sure = "probability" in one and one["target"] != answer.get("label")  # the heading has that
     texts = {name: [w for w in one["words"] if w["part"] == name] for name in parts}
     return {
         "target": one["target"],
-        "probability": f"{one['probability']:.2f}" if "probability" in one else "",
+        "probability": f"{one['probability']:.2f}" if sure else "",
         "texts": [
             (name, list(_coloured(parts[name], words, strongest))) for name, words in texts.items()
         ],

@@ -23,7 +23,11 @@ CONFUSIONS = 40
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text, with notes below them. ``kind`` "left": of words rather than numbers."""
+    """Rows of text, with notes below them.
+
+    ``kind``: "left" for words rather than numbers, "pairs" for two columns of words, "many" for
+    columns that a phone shows below the row's name.
+    """
 
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
@@ -65,7 +69,7 @@ def scores_table(scores: Mapping[str, Any]) -> Table:
             else f"the {unseen['n']:,} examples that are"
         )
         notes.append(f"Without train: {one} not also in train.")
-    return Table(header, rows, notes=notes)
+    return Table(header, rows, "many", notes)
 
 
 def _baseline(metrics: Mapping[str, Any]) -> str:
@@ -100,7 +104,7 @@ def beside_table(beside: Beside | None, *, metric: str) -> Table:
         f"(95 % CI {interval(apart, sign='+')}), p = {apart['p']:.3f} by a paired bootstrap test. "
         "Seconds are those of the training steps; encoding is not counted."
     )
-    return Table(["run", "mode", metric, "95 % CI", "seconds"], rows, notes=[note])
+    return Table(["run", "mode", metric, "95 % CI", "seconds"], rows, "many", [note])
 
 
 def questions_table(scores: Mapping[str, Any], seen: Seen) -> Table:
@@ -136,7 +140,7 @@ def classes_table(classes: Mapping[str, Mapping[str, float]]) -> Table:
     notes = ["The worst F1 first."] if len(classes) > 2 else []
     if left := len(order) - len(rows):
         notes.append(f"{left:,} better {_classes(left)} left out; scores.json has them.")
-    return Table(["class", *next(iter(classes.values()))], rows, notes=notes)
+    return Table(["class", *next(iter(classes.values()))], rows, "many", notes)
 
 
 def _classes(count: int) -> str:
@@ -188,4 +192,4 @@ def bins_table(seen: Seen) -> Table:
         for place, one in enumerate(seen.bins)
         if one.count
     ]
-    return Table(["confidence", "predictions", "mean confidence", "right"], rows)
+    return Table(["confidence", "predictions", "mean", "right"], rows)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.runs.folder import Run, sibling_runs
-from bertft.runs.compare import compare_runs
 from bertft.errors import RunError
+from bertft.runs.compare import compare_runs
+from bertft.runs.folder import Run, sibling_runs
 from bertft.training.history import read_history
 from bertft.training.journal import read_journal
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bertft.runs import folder as run_folder
-from bertft.jobs.prepare import Job
-from bertft.runs.stored import CARD
 from bertft.contracts import Progress
+from bertft.jobs.prepare import Job
 from bertft.recipe import Recipe
+from bertft.runs import folder as run_folder
+from bertft.runs.stored import CARD
 from bertft.training import loop, processes, sharding
 from bertft.training.checkpoint import State, replace_folder, save_state, take_state, take_weights
 

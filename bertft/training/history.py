@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 MOST = 400
@@ -78,12 +79,14 @@ def read_history(events: Iterable[Mapping[str, Any]]) -> History:
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
-    """The running mean, each point weighing less than the next: over a thirtieth of the curve."""
-    keep = 1 - 1 / max(1.0, len(points) / 30)
-    found, total, weight = [], 0.0, 0.0
-    for step, value in points:
-        total, weight = keep * total + value, keep * weight + 1
-        found.append((step, total / weight))
+    """The mean of each point and as many before as after it: over a twentieth of the curve."""
+    reach = len(points) // 40
+    sums = [0.0, *accumulate(value for _, value in points)]
+    found = []
+    for place, (step, _) in enumerate(points):
+        beside = min(reach, place, len(points) - 1 - place)
+        start, stop = place - beside, place + beside + 1
+        found.append((step, (sums[stop] - sums[start]) / (stop - start)))
     return found
 
 

@@ -35,7 +35,7 @@ FLOORS = [
     {"__main__"},
 ]
 """From the ground up. The package itself (``bertft``) is its Python API, which opens commands."""
-HEAVY = {"torch", "transformers", "datasets", "accelerate", "evaluate"}
+HEAVY = {"torch", "transformers", "datasets", "accelerate", "evaluate", "matplotlib", "jinja2"}
 LIGHT = [
     "bertft",
     "bertft.errors",
