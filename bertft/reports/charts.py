@@ -21,6 +21,8 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
 """So that more lines than colours are told apart."""
 SMALL = 0.005
 """An axis that ends below it has numbers like 2.5e-5."""
+BESIDE = 1.06
+"""Where the names of lines stand, in widths of the axes."""
 LETTERS = 15
 """Pixels between the names of two lines."""
 
@@ -85,7 +87,20 @@ class LineChart:
             place, name = self.mark
             axes.axvline(place, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), gid="mark")
             _above(axes, place, name)
-        _name_lines(figure, axes, [one for one in self.series if not one.faint])
+        _name_lines(axes, [one for one in self.series if not one.faint])
+
+    def arrange(self, figure: Figure) -> None:
+        """Names make room for each other."""
+        from matplotlib.text import Annotation
+
+        names: list[Any] = [one for one in figure.findobj(Annotation) if one.get_gid() == "name"]
+        figure.draw_without_rendering()  # only now the height of the axes is known
+        (axes,) = figure.axes
+        low, high = axes.get_ylim()
+        unit = (high - low) / axes.bbox.height * figure.dpi / 72
+        places = apart([one.xy[1] / unit for one in names], least=LETTERS)
+        for name, place in zip(names, places, strict=True):
+            name.set_position((BESIDE, place * unit))
 
     def _fit(self, axes: Axes) -> tuple[float, float]:
         """Set round limits that the values fill."""
@@ -149,25 +164,27 @@ def _above(axes: Axes, place: float, name: str) -> None:
     )
 
 
-def _name_lines(figure: Figure, axes: Axes, series: Sequence[Series]) -> None:
-    """Write each name beside the end of its line; names make room for each other."""
+def _name_lines(axes: Axes, series: Sequence[Series]) -> None:
+    """Write each name beside the end of its line."""
     from matplotlib.transforms import blended_transform_factory
 
-    shown = [(number, one) for number, one in enumerate(series) if one.points and one.name]
     beside = blended_transform_factory(axes.transAxes, axes.transData)
-    names = [
+    for number, one in enumerate(series):
+        if not one.name or not one.points:
+            continue
+        colour = COLOURS[number % len(COLOURS)]
         axes.annotate(
             one.name,
             xy=one.points[-1],
-            xytext=(1.06, one.points[-1][1]),
+            xytext=(BESIDE, one.points[-1][1]),
             textcoords=beside,
             va="center",
-            color=COLOURS[number % len(COLOURS)],
+            color=colour,
             gid="name",
             annotation_clip=False,
             arrowprops={
                 "arrowstyle": "-",
-                "color": COLOURS[number % len(COLOURS)],
+                "color": colour,
                 "linewidth": 0.8,
                 "alpha": 0.6,
                 "shrinkA": 2,
@@ -175,14 +192,6 @@ def _name_lines(figure: Figure, axes: Axes, series: Sequence[Series]) -> None:
                 "relpos": (0, 0.5),
             },
         )
-        for number, one in shown
-    ]
-    figure.draw_without_rendering()  # only now the height of the axes is known
-    low, high = axes.get_ylim()
-    unit = (high - low) / axes.bbox.height * figure.dpi / 72
-    places = apart([one.points[-1][1] / unit for _, one in shown], least=LETTERS)
-    for name, place in zip(names, places, strict=True):
-        name.set_position((1.06, place * unit))
 
 
 def apart(places: Sequence[float], *, least: float) -> list[float]:
@@ -251,6 +260,9 @@ class BarChart:
         top = height - TOP
         for panel in self.panels:
             top = _panel(figure, panel, top=top, height=height) - GAP
+
+    def arrange(self, figure: Figure) -> None:
+        pass
 
 
 def _height(panel: Panel) -> float:
@@ -336,6 +348,9 @@ class ReliabilityChart:
         _heading(upper, self.title, "share that is right; below: number of predictions")
         for axes in (upper, lower):
             axes.spines["bottom"].set_color(LINE)
+
+    def arrange(self, figure: Figure) -> None:
+        pass
 
 
 def _counts(axes: Axes, most: int) -> None:

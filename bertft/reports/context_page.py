@@ -47,7 +47,7 @@ def write_plot(result: dict[str, Any], out: str, *, overwrite: bool, watch: Watc
 
 def web_page(result: dict[str, Any]) -> str:
     """A self-contained page: the picture, the sentences with the word marked, and the numbers."""
-    return render(
+    page = render(
         "context.html.j2",
         word=result["word"],
         model=model_name(result["model"]),
@@ -59,6 +59,7 @@ def web_page(result: dict[str, Any]) -> str:
         ],
         numbers=_numbers(result),
     )  # fmt: skip
+    return str(page)
 
 
 def _numbers(result: dict[str, Any]) -> Table:

@@ -24,7 +24,7 @@ def entities_page(file: Writable) -> Iterator[Write]:
 
     def write(answer: Answer) -> None:
         parts = [(text, label, hue(label) if label else "") for text, label in text_parts(answer)]
-        file.write(render("entities_text.html.j2", id=str(answer["id"]), parts=parts))
+        file.write(str(render("entities_text.html.j2", id=str(answer["id"]), parts=parts)))
 
     head, tail = frame("entities.html.j2")
     file.write(head)

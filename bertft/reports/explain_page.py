@@ -68,7 +68,7 @@ def _write(write: Callable[[str], Any], result: Result) -> None:
         ],
         "view": _view(result),
     }
-    write(render("explained.html.j2", one=one))
+    write(str(render("explained.html.j2", one=one)))
 
 
 def heading(result: Result) -> str:

@@ -83,7 +83,7 @@ def web_page(
         "errors": errors,
         "recipe": about.recipe,
     }  # fmt: skip
-    return render("report.html.j2", page=page)
+    return str(render("report.html.j2", page=page))
 
 
 def _headline(scores: Mapping[str, Any]) -> dict[str, str]:

@@ -86,6 +86,10 @@ class Chart(Protocol):
 
     def draw(self, figure: Figure) -> None: ...
 
+    def arrange(self, figure: Figure) -> None:
+        """What is left to do when all texts are as they will be written."""
+        ...
+
 
 def inline_svg(chart: Chart) -> str:
     """An element for a page: it takes colours and fonts from there, and fills its place."""
@@ -142,7 +146,7 @@ def _drawn(chart: Chart, kind: str, *, clear: bool = False) -> tuple[bytes, str]
         first = "DejaVu Sans" if kind == "svg" else ""
         settings: Any = matplotlib.rcParams
         settings.update(STYLE)
-        settings["svg.hashsalt"] = chart.title
+        settings["svg.hashsalt"] = _plain(chart.title)
         settings["font.family"] = families("a가", first=first)[0]
         figure = Figure(figsize=(chart.size[0] / 72, chart.size[1] / 72), dpi=72)
         FigureCanvasAgg(figure)
@@ -153,6 +157,7 @@ def _drawn(chart: Chart, kind: str, *, clear: bool = False) -> tuple[bytes, str]
         names, lost = families("".join(text.get_text() for text in texts), first=first)
         for text in texts:
             text.set_fontfamily(names)
+        chart.arrange(figure)
         file = io.BytesIO()
         nameless = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
         figure.savefig(file, format=kind, metadata=nameless, transparent=clear)

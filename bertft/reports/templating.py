@@ -26,7 +26,7 @@ def render(template: str, **values: Any) -> Markup:
 
 def frame(template: str, **values: Any) -> tuple[str, str]:
     """What stands before and after the place ``here`` of a page that is written bit by bit."""
-    head, tail = render(template, here=HERE, **values).split(HERE)
+    head, tail = str(render(template, here=HERE, **values)).split(HERE)
     return head, tail
 
 

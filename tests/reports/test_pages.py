@@ -23,13 +23,13 @@ from bertft.training.history import History
 from bertft.watch import Silent
 
 PARTS = [
-    "</mark>", "</script>", "<script>alert(1)</script>", "<!--", "-->", "]]>", "<![CDATA[", "</style>",
-    "<img src=x onerror=a>", '"', "'", "&", "&amp;", "&#60;", "{{ 7*7 }}", "{% raw %}", "$\\frac$",
-    "javascript:", "url(http://x)", "\x00", "\x1b[31m", "\u202e", "\u2028", "\ud800", "\ufffe", "배",
-    "\n", "\t", "\\", "`", "</text>", "</title>", "<svg onload=a>",
+    "</mark>", "</script>", "<script>alert(1)</script>", "<!--", "-->", "]]>", "<![CDATA[",
+    "</title>", "</style>", "<img src=x onerror=a>", '"', "'", "&", "&amp;", "&#60;", "{{ 7*7 }}",
+    "{% raw %}", "$\\frac$", "javascript:", "url(http://x)", "\x00", "\x1b[31m",
+    "\u202e", "\u2028", "\ud800", "\ufffe", "배", "\n", "\t", "\\", "`", "</text>", "<svg onload=a>",
 ]  # fmt: skip
 HOSTILE = st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=3)), max_size=6).map(
-    lambda parts: "a" + "".join(parts)
+    lambda parts: "x" + "".join(parts)
 )
 
 
@@ -106,7 +106,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "entities": entities,
 }
 SLOW = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -114,7 +114,7 @@ SLOW = settings(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_hostile_text_makes_no_element(name: str) -> None:
-    plain = checked(PAGES[name]("a"), policy=POLICY).shape
+    plain = checked(PAGES[name]("x"), policy=POLICY).shape
 
     @given(HOSTILE)
     @SLOW
@@ -129,7 +129,7 @@ def test_hostile_text_makes_no_element(name: str) -> None:
 
 def test_hostile_text_makes_no_element_of_an_explanation(tmp_path: Any) -> None:
     path = tmp_path / "page.html"
-    plain = checked(explained("a", path), policy=SCRIPTS)
+    plain = checked(explained("x", path), policy=SCRIPTS)
 
     @given(HOSTILE)
     @SLOW
