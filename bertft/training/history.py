@@ -79,13 +79,12 @@ def read_history(events: Iterable[Mapping[str, Any]]) -> History:
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
-    """The mean of each point and as many before as after it: over a twentieth of the curve."""
+    """The mean of each point and those before and after it: over a twentieth of the curve."""
     reach = len(points) // 40
     sums = [0.0, *accumulate(value for _, value in points)]
     found = []
     for place, (step, _) in enumerate(points):
-        beside = min(reach, place, len(points) - 1 - place)
-        start, stop = place - beside, place + beside + 1
+        start, stop = max(0, place - reach), min(len(points), place + reach + 1)
         found.append((step, (sums[stop] - sums[start]) / (stop - start)))
     return found
 

@@ -26,7 +26,8 @@ PARTS = [
     "</mark>", "</script>", "<script>alert(1)</script>", "<!--", "-->", "]]>", "<![CDATA[",
     "</title>", "</style>", "<img src=x onerror=a>", '"', "'", "&", "&amp;", "&#60;", "{{ 7*7 }}",
     "{% raw %}", "$\\frac$", "javascript:", "url(http://x)", "\x00", "\x1b[31m",
-    "\u202e", "\u2028", "\ud800", "\ufffe", "배", "\n", "\t", "\\", "`", "</text>", "<svg onload=a>",
+    "\u202e", "\u2028", "\ud800", "\ufffe", "배", "\n", "\t", "\\", "`",
+    "</text>", "<svg onload=a>",
 ]  # fmt: skip
 HOSTILE = st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=3)), max_size=6).map(
     lambda parts: "x" + "".join(parts)

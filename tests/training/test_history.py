@@ -42,4 +42,4 @@ def test_a_running_mean_lies_between_its_values() -> None:
     points = [(step, float(step % 2)) for step in range(300)]
     found = smoothed(points)
     assert [step for step, _ in found] == list(range(300))
-    assert all(0.3 < value < 0.7 for _, value in found[10:-10])
+    assert all(0.3 < value < 0.7 for _, value in found)
