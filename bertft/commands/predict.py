@@ -11,14 +11,18 @@ from bertft.errors import BertftError, did_you_mean
 from bertft.loaders.files import resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import BadRow, Source
-from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
+from bertft.prediction import formats
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
 from bertft.prediction.predictor import Predictor, load, with_columns
 from bertft.recipe import HUB
+from bertft.reports.entities_page import entities_page
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
 from bertft.watch import Watch
+
+FORMATS = formats.FORMATS | {"html": entities_page}
+ENTITY_FORMATS = {"conll", "html"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

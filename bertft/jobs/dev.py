@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from bertft.contracts import Answer, Pieces
 from bertft.errors import RecipeError, did_you_mean
 from bertft.jobs.prepare import Job
 from bertft.training import loop
@@ -40,6 +43,15 @@ def dev_scorer(
         if trainer.metric not in values:
             hint = did_you_mean(trainer.metric, values)
             raise RecipeError(f"training.metric: no score '{trainer.metric}'", hint=hint)
-        return values
+        return values | dev_loss(task, examples, answers, pieces)
 
     return evaluate
+
+
+def dev_loss(
+    task: Any, examples: Sequence[Any], answers: Sequence[Answer], pieces: Sequence[Pieces]
+) -> dict[str, float]:
+    """The mean loss of an example, as ``loss``; where there is no gold the scores tell it."""
+    golds = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
+    losses = [one["loss"] for one in golds if "gold" in one]
+    return {"loss": statistics.fmean(losses)} if losses else {}

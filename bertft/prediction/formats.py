@@ -1,4 +1,5 @@
-"""Answers as lines of a file: jsonl, csv, tsv, txt; for entities also conll and html.
+"""Answers as lines of a file: jsonl, csv, tsv, txt; for entities also conll (and html, which is a
+page: reports/entities_page.py).
 
 csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"); txt the
 answer in short, one line each. A writer is a context: ``with FORMATS["txt"](file) as write``.
@@ -7,7 +8,6 @@ answer in short, one line each. A writer is a context: ``with FORMATS["txt"](fil
 from __future__ import annotations
 
 import csv
-import html
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -68,7 +68,7 @@ def _text(file: Writable) -> Iterator[Write]:
 def _in_short(answer: Answer) -> str:
     """One line: entities inside their text; else the answer, its probability and the text."""
     if "entities" in answer:
-        return _flat("".join(f"[{t}]({label})" if label else t for t, label in _parts(answer)))
+        return _flat("".join(f"[{t}]({label})" if label else t for t, label in text_parts(answer)))
     if "value" in answer:
         best, score = f"{answer['value']:.3f}", ""
     elif "question" in answer:
@@ -82,7 +82,7 @@ def _in_short(answer: Answer) -> str:
     return "\t".join(part for part in (best, score, _flat(texts)) if part)
 
 
-def _parts(answer: Answer) -> Iterator[tuple[str, str]]:
+def text_parts(answer: Answer) -> Iterator[tuple[str, str]]:
     """The text in parts, each with its entity type, "" for what is none."""
     text, done = answer["text"], 0
     for entity in answer["entities"]:
@@ -105,42 +105,9 @@ def _conll(file: Writable) -> Iterator[Write]:
 
 
 def _tagged_words(answer: Answer) -> Iterator[tuple[str, str]]:
-    for text, label in _parts(answer):
+    for text, label in text_parts(answer):
         for number, word in enumerate(text.split()):
             yield word, f"{'I' if number else 'B'}-{label}" if label else "O"
-
-
-@contextmanager
-def _html(file: Writable) -> Iterator[Write]:
-    """One self-contained page: a paragraph per text, entities coloured by type."""
-    colours: dict[str, int] = {}
-
-    def mark(text: str, label: str) -> str:
-        if not label:
-            return html.escape(text)
-        hue = colours.setdefault(label, len(colours)) * 137.5 % 360  # the golden angle: far apart
-        name = html.escape(label)
-        style = f"background:hsl({hue:.0f} 85% 85%)"
-        return f'<mark style="{style}">{html.escape(text)} <small>{name}</small></mark>'
-
-    def write(answer: Answer) -> None:
-        body = "".join(mark(text, label) for text, label in _parts(answer))
-        _line(file, f'<p id="{html.escape(str(answer["id"]))}" dir="auto">{body}</p>')
-
-    _line(file, PAGE_START)
-    yield write
-    _line(file, "</body></html>")
-
-
-PAGE_START = """<!doctype html>
-<html><head><meta charset="utf-8"><title>Entities</title>
-<style>
-body { font: 1rem/1.9 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
-  color: #111; background: #fff }
-p { white-space: pre-wrap; border-bottom: 1px solid #ddd; padding-bottom: .6rem }
-mark { border-radius: .3rem; padding: .1rem .3rem; color: inherit }
-small { font-size: .65rem; font-weight: 600; letter-spacing: .03em }
-</style></head><body>"""
 
 
 def _line(file: Writable, text: str) -> None:
@@ -151,12 +118,12 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-FORMATS: dict[str, Callable[[Writable], AbstractContextManager[Write]]] = {
+Format = Callable[[Writable], AbstractContextManager[Write]]
+
+FORMATS: dict[str, Format] = {
     "jsonl": _jsonl,
     "csv": _csv,
     "tsv": _tsv,
     "txt": _text,
     "conll": _conll,
-    "html": _html,
 }
-ENTITY_FORMATS = {"conll", "html"}

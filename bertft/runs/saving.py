@@ -98,6 +98,7 @@ def save_best(
 ) -> None:
     """Write ``best/``: a plain Hugging Face folder plus bertft.json and a model card.
 
+    ``card_text`` gives the model card's text from what bertft.json says.
     All processes call this at the same time.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)

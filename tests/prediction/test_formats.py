@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bertft.commands.predict import ENTITY_FORMATS, FORMATS
 from bertft.contracts import Answer
 from bertft.loaders.conll import read_tagged
 from bertft.loaders.source import Source
-from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
 from bertft.settings import DataSettings
 
 TEXT = "Kim, lives <b>in</b>\n San\tJose & 서울에서"
@@ -192,10 +193,23 @@ def test_html_has_one_mark_per_entity_and_only_text_besides() -> None:
         "title",
         "style",
         "body",
+        "h1",
         "p",
         "mark",
         "small",
     }
+
+
+def test_a_page_of_entities_is_written_as_they_come() -> None:
+    """Nothing is kept: each answer is in the file before the next one is asked for."""
+    file = io.StringIO(newline="")
+    with FORMATS["html"](file) as write:
+        sizes = [len(file.getvalue())]
+        for _ in range(3):
+            write(NER)
+            sizes.append(len(file.getvalue()))
+    assert len(set(np.diff(sizes))) == 1
+    assert file.getvalue().count("</html>") == 1
 
 
 def test_html_of_nothing_is_a_page() -> None:
