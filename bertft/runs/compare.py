@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bertft.tasks import bound_task
-from bertft.runs.folder import finished_runs, open_run
-from bertft.runs.stored import read_card
 from bertft.errors import RunError
 from bertft.evaluation.intervals import paired_bootstrap
 from bertft.loaders.json_text import read_json_text
+from bertft.runs.stored import read_card
+from bertft.tasks import bound_task
 
 HINT = "score the run: bertft eval"
-
-
-
-
 
 
 def compare_runs(first: str, second: str) -> dict[str, Any]:

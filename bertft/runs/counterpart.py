@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertft.errors import RunError
 from bertft.reports.curves import read_history
 from bertft.reports.text import clean, table
-from bertft.runs.folder import Run, sibling_runs
 from bertft.runs.compare import compare_runs
-from bertft.errors import RunError
+from bertft.runs.folder import Run, sibling_runs
 from bertft.training.journal import read_journal
 
 

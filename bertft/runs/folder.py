@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from bertft.runs.stored import CARD, read_environment, read_scores
 from bertft.errors import RunError
 from bertft.recipe import bundled_recipes
-from bertft.settings import Recipe
+from bertft.runs.stored import CARD, read_environment, read_scores
 from bertft.training.checkpoint import flush
 
 RUNS = Path("runs")
@@ -90,8 +85,6 @@ def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> P
     return path
 
 
-
-
 def open_run(path: str | Path) -> Run:
     """A run by its directory, or by its ``best`` folder. Raises RunError when it has no model."""
     folder = Path(path)
@@ -144,9 +137,3 @@ def find_run(name: str) -> Run:
     if name.endswith(".toml"):
         return newest_run(Path(name).stem)
     return open_run(name)
-
-
-
-
-
-

@@ -8,18 +8,15 @@ Versions of libraries, device, precision and threads are only told.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bertft.runs.environment import environment
-from bertft.jobs.prepare import Job
-from bertft.runs.stored import NEEDED, check_environment, read_environment
-from bertft.watch import Watch
 from bertft.errors import RunError
-from bertft.loaders.files import sha256
-from bertft.recipe import HUB, changes, validate
+from bertft.jobs.prepare import Job
+from bertft.recipe import changes, validate
+from bertft.runs.environment import environment
+from bertft.runs.stored import NEEDED, check_environment, read_environment
 from bertft.settings import Recipe
 from bertft.training import loop, processes
 from bertft.training.checkpoint import (
@@ -32,12 +29,7 @@ from bertft.training.checkpoint import (
     settle_folders,
     verify_folder,
 )
-from bertft.runs.environment import environment
-
-
-
-
-
+from bertft.watch import Watch
 
 
 def find_checkpoint(run: Path, recipe: Recipe, *, watch: Watch) -> Checkpoint:

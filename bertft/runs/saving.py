@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bertft.runs.writing import write_json
 from bertft.jobs.prepare import Job
 from bertft.runs.stored import CARD
+from bertft.runs.writing import write_json
 from bertft.settings import Recipe
-from bertft.training.progress import Progress
 from bertft.training import loop, processes, sharding
 from bertft.training.checkpoint import State, replace_folder, save_state, take_state, take_weights
+from bertft.training.progress import Progress
 
 Describe = Callable[[Mapping[str, Any], Recipe], str]
 """The card (bertft.json) and the recipe of a saved model -> its README.md."""
