@@ -69,7 +69,8 @@ def prepare(
     own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
     task = task.learn_labels(own, path=recipe.data.train)
     for split, examples in splits.items():
-        task.check(examples, path=files.get(split, recipe.data.train))
+        for said in task.check(examples, path=files.get(split, recipe.data.train)):
+            watch.note(f"{split}: {said}")
     for warning in quick_findings(task, splits, files | {"dev": files.get("dev", files["train"])}):
         watch.note(f"warning: {warning}; see 'bertft check'")
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertft.errors import RecipeError, RunError
-from bertft.recipe import load_recipe
+from bertft.recipe import bundled_recipes, load_recipe
 from bertft.settings import DataSettings, Recipe
+
+ALIASES = "task.label_aliases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +42,23 @@ def read_recipe(request: TrainRequest) -> Recipe:
         return unfinished_recipe(Path(request.resume))
     recipe = load_recipe(request.recipe, overrides=request.overrides)
     data = _own_files(recipe.data, request)
+    if request.recipe in bundled_recipes() and data.train != load_recipe(request.recipe).data.train:
+        recipe = without_aliases(recipe, request.overrides)
     model, training = recipe.model, recipe.training
     if request.model:
         model = model.model_copy(update={"name": request.model})
     if request.seed is not None:
         training = training.model_copy(update={"seed": request.seed})
     return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def without_aliases(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
+    """The recipe without its ``label_aliases``, which speak of its own data, unless they are asked
+    for: what 0 and 1 mean in another file is not known."""
+    if any(one.partition("=")[0].strip().startswith(ALIASES) for one in overrides):
+        return recipe
+    task = {key: value for key, value in recipe.task.items() if f"task.{key}" != ALIASES}
+    return recipe.model_copy(update={"task": task})
 
 
 def unfinished_recipe(run: Path) -> Recipe:
