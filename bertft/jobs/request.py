@@ -53,12 +53,16 @@ def read_recipe(request: TrainRequest) -> Recipe:
 
 
 def without_aliases(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
-    """The recipe without its ``label_aliases``, which speak of its own data, unless they are asked
-    for: what 0 and 1 mean in another file is not known."""
-    if any(one.partition("=")[0].strip().startswith(ALIASES) for one in overrides):
+    """The recipe with those ``label_aliases`` only that ``overrides`` name.
+
+    Its own speak of its own data: what 0 and 1 mean in another file is not known.
+    """
+    asked = [one.partition("=")[0].strip() for one in overrides]
+    aliases = recipe.task.get("label_aliases")
+    if ALIASES in asked or not isinstance(aliases, dict):
         return recipe
-    task = {key: value for key, value in recipe.task.items() if f"task.{key}" != ALIASES}
-    return recipe.model_copy(update={"task": task})
+    kept = {key: name for key, name in aliases.items() if f"{ALIASES}.{key}" in asked}
+    return recipe.model_copy(update={"task": recipe.task | {"label_aliases": kept}})
 
 
 def unfinished_recipe(run: Path) -> Recipe:

@@ -10,7 +10,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
 from bertft.collector import paused_collector
+from bertft.contracts import SelfSupervised
+from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.cost import measure_cost
 from bertft.jobs.dev import dev_scorer
@@ -53,6 +57,7 @@ def start(
         with paused_collector():  # the examples and their tokens stay
             job = prepare(recipe, request, watch=watch, before=before)
         model, head = build_model(job)
+        tell_of_head(job, model, watch=watch)
         trainer = make_trainer(job, model, head)
         dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
         plan = training_plan(job, trainer, model, out=request.resume or request.out)
@@ -73,6 +78,13 @@ def start(
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
         return job, trainer, Progress(), run
+
+
+def tell_of_head(job: Job, model: PreTrainedModel, *, watch: Watch) -> None:
+    """Say what became of the head of a model that had one."""
+    said = inherited(model, job.encoder.folder).said
+    if said and not isinstance(job.task, SelfSupervised):
+        watch.note(f"{job.encoder.name}: {said}")
 
 
 def lock(run: Path, *, watch: Watch, held: ExitStack) -> None:
