@@ -12,7 +12,7 @@ from bertft.errors import RunError
 from bertft.jobs.request import without_aliases
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import load
-from bertft.prediction.scoring import Scored, score_split, scores_content
+from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
 from bertft.recipe import BUNDLED, HUB, load_recipe, parse_recipe
 from bertft.reports.page import About
 from bertft.reports.report import read_about, write_report
@@ -69,6 +69,8 @@ def evaluate(
         watch.note(f"{path}: {said}")
     metric = recipe.training.metric
     scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
+    if doubt := doubts(scored):
+        watch.note(doubt)
     folder = _new_folder(found.path, path, out=out)
     content = scores_content(scored)
     write_scores(folder, scored, content, about=about)
@@ -85,11 +87,17 @@ def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
     return parse_recipe(settings, overrides=overrides, where=str(folder))
 
 
-def write_scores(folder: Path, scored: Scored, content: dict[str, Any], *, about: About) -> None:
-    """Write predictions.jsonl, report.html and at last scores.json into ``folder``."""
-    with new_file(folder / "predictions.jsonl") as file:
-        for answer, gold in zip(scored.answers, scored.gold, strict=True):
-            file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
+def write_scores(
+    folder: Path, scored: Scored | None, content: dict[str, Any], *, about: About
+) -> None:
+    """Write predictions.jsonl, report.html and at last scores.json into ``folder``.
+
+    There are no predictions where nothing was scored.
+    """
+    if scored is not None:
+        with new_file(folder / "predictions.jsonl") as file:
+            for answer, gold in zip(scored.answers, scored.gold, strict=True):
+                file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
     write_report(folder, about, content)
     write_json(folder / "scores.json", content)
 

@@ -49,6 +49,8 @@ def read_recipe(request: TrainRequest) -> Recipe:
         model = model.model_copy(update={"name": request.model})
     if request.seed is not None:
         training = training.model_copy(update={"seed": request.seed})
+    if not data.has_dev:  # nothing tells which weights are the best
+        training = training.model_copy(update={"keep": "last"})
     return recipe.model_copy(update={"data": data, "model": model, "training": training})
 
 

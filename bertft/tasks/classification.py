@@ -18,13 +18,13 @@ from pydantic import Field
 from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, Head, Learned, Pieces
+from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.evaluation.statistic import Scores
 from bertft.heads.sequence import SequenceHead
 from bertft.loaders.source import Source
-from bertft.recipe import parse_options
+from bertft.recipe import parse_options, validate
 from bertft.settings import Section
 from bertft.tasks.label_cells import LabelCells
 from bertft.tasks.label_names import canonical, natural_order, one_spelling
@@ -53,8 +53,9 @@ class ClassificationOptions(Section):
     """True when a text may have several labels, or none."""
     label_separator: str = "|"
     """Between the labels of one text, in files whose cells are text."""
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Multi-label: a label is given when its probability reaches this."""
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Multi-label: a label is given when its probability reaches this; left out, training chooses
+    it on dev (highest micro F1), and without dev it is 0.5."""
     regression: bool = False
     """True when the label is a number to be predicted, such as a similarity from 0 to 5."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -64,6 +65,12 @@ class ClassificationOptions(Section):
     """Texts over max_length: keep the start, keep start and end, or pool over several windows."""
     window_overlap: int = Field(default=32, ge=0)
     """Tokens that neighbouring windows share."""
+
+
+class ClassificationLearned(Section):
+    """What training stores with the model."""
+
+    threshold: float | None = Field(default=None, gt=0, lt=1)
 
 
 def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
@@ -114,10 +121,18 @@ class Classification:
     standard: tuple[str, ...] = ()
     keys: tuple[str, str] = ("text", "text_pair")
     left_out: frozenset[Any] = frozenset()
+    chosen: float | None = None
+    """Multi-label: the threshold that dev tells."""
 
     @property
     def learned(self) -> Learned:
-        return {}
+        return {} if self.chosen is None else {"threshold": self.chosen}
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which a label is given: asked for, else chosen on dev, else 0.5."""
+        asked = self.options.threshold
+        return asked if asked is not None else 0.5 if self.chosen is None else self.chosen
 
     @property
     def metric(self) -> str:
@@ -147,7 +162,8 @@ class Classification:
     # --- labels -------------------------------------------------------------------------------
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Classification:
-        return replace(self, labels=tuple(labels))
+        found = validate(ClassificationLearned, learned, where="learned")
+        return replace(self, labels=tuple(labels), chosen=found.threshold)
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
         """Label names from the recipe, or from the data: sorted, numbers by value.
@@ -221,7 +237,21 @@ class Classification:
     # --- model --------------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
-        return self
+        """With the threshold of the highest micro F1, where several labels may be given."""
+        if not self.options.multi_label or self.options.threshold is not None:
+            return self
+        from bertft.evaluation.metrics import best_threshold
+
+        p = np.array([self._probabilities(one) for one in pieces])  # [N, C]
+        gold = np.zeros(p.shape, dtype=bool)
+        for row, ids in enumerate(self.gold_ids(examples)):
+            gold[row, ids] = True
+        return replace(self, chosen=best_threshold(p, gold))
+
+    def _probabilities(self, pieces: Pieces) -> FloatArray:
+        """[C] from the mean logits over an example's windows."""
+        logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
+        return sigmoid(logits) if self.options.multi_label else softmax(logits)
 
     def head(self, examples: Sequence[TextExample]) -> Head:
         """The head, with the class weights of the training examples."""
@@ -285,14 +315,13 @@ class Classification:
 
     def decode(self, example: TextExample, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """Probabilities from the mean logits over the example's windows."""
-        logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
-        p = sigmoid(logits) if self.options.multi_label else softmax(logits)
+        p = self._probabilities(pieces)
         order = np.argsort(-p, kind="stable")
         answer: Answer = {"id": example.id, self.keys[0]: example.text}
         if example.pair is not None:
             answer[self.keys[1]] = example.pair
         if self.options.multi_label:
-            given = [int(i) for i in order if p[i] >= self.options.threshold]
+            given = [int(i) for i in order if p[i] >= self.threshold]
             answer["labels"] = [self.labels[i] for i in given]
         else:
             answer["label"] = self.labels[int(order[0])]
