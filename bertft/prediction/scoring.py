@@ -82,14 +82,12 @@ def doubts(scored: Scored) -> str:
     given = {_given(answer) for answer in scored.answers}
     if len(given) == 1 and any(gold != golds[0] for gold in golds):
         found.append(f"all {len(golds):,} examples are given {given.pop()}")
-    value, floor = (
-        scored.scores.values[scored.metric],
-        floor_of(scored.metric, scored.scores.baseline),
-    )
-    if not is_better(scored.metric, value, than=floor):
-        above = "below" if is_better(scored.metric, floor, than=value) else "not above"
-        constant = "the baseline's" if scored.scores.baseline else "what nothing right gives,"
-        found.append(f"{scored.metric} {value:.4f} is {above} {constant} {floor:.4f}")
+    metric, baseline = scored.metric, scored.scores.baseline
+    value, floor = scored.scores.values[metric], floor_of(metric, baseline)
+    if not is_better(metric, value, than=floor):
+        worse = "worse than" if is_better(metric, floor, than=value) else "no better than"
+        what = "the baseline's" if baseline else "getting nothing right:"
+        found.append(f"{metric} {value:.4f} is {worse} {what} {floor:.4f}")
     return f"{scored.split}: {'; '.join(found)}: {TRY}" if found else ""
 
 

@@ -60,6 +60,7 @@ def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
     rows = "".join(f"| {name} | {value:.4f} |\n" for name, value in values.items())
     scores = f"| dev score | value |\n|---|---|\n{rows}\n" if rows else ""
     settings = recipe.training
+    dev = recipe.data.dev or ("held out from train" if recipe.data.has_dev else "none")
     facts = "".join(f"- {fact}\n" for fact in _facts(card))
     return f"""---
 library_name: transformers
@@ -73,7 +74,7 @@ tags: [bertft]
 ({card["encoder"]["revision"] or "local folder"}).
 
 {facts}- Longest input: {card["max_length"]} tokens
-- Data: train `{recipe.data.train}`, dev `{recipe.data.dev or ("held out from train" if recipe.data.has_dev else "none")}`
+- Data: train `{recipe.data.train}`, dev `{dev}`
 - Settings: epochs {settings.epochs}, batch {settings.batch_size}, learning rate
   {settings.learning_rate}, seed {settings.seed}; this checkpoint is that of step {card["step"]}
 

@@ -139,13 +139,14 @@ def one_label(value: Any, told: Told) -> Names:
 
 
 def bit_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
-    """Those of ``columns`` that hold zeros and ones in all rows, and not one of them alone."""
-    found = []
+    """Those of ``columns`` that hold zeros and ones in all rows, if they do not all hold one of
+    them alone."""
+    found = {}
     for column in columns:
         bits = {_bit(row.get(column)) for row in rows}
-        if bits == {True, False}:
-            found.append(column)
-    return found
+        if bits and None not in bits and column.casefold() not in ("id", "idx", "guid", "index"):
+            found[column] = bits
+    return list(found) if {True, False} in found.values() else []
 
 
 def _bit(value: Any) -> bool | None:
