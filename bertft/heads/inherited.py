@@ -92,7 +92,7 @@ def _by_name(was: list[str], now: list[str]) -> Inherited:
         return Inherited(said=f"{what}: the head is a new one")
     rows = tuple(places[name] for name in names)
     how = "in the same order" if rows == tuple(range(len(rows))) else "put in order by name"
-    if names != now and set(was) != set(now):
+    if set(was) != set(now):
         how += ", case aside"
     return Inherited(rows, f"its head is kept: the same {len(rows)} labels ({listed}), {how}")
 

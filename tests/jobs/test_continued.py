@@ -71,6 +71,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 SETTINGS = {
     "multi-label": ["task.multi_label=true"],
     "regression": ["task.regression=true"],
+    "ner": ["task.window_overlap=4"],
+    "qa": ["task.window_overlap=4"],
 }
 RECIPES = {"ner": "ner", "nli": "nli", "qa": "qa"}
 PLAIN = ("training.epochs=20", "training.batch_size=4", "training.layer_decay=1.0")
