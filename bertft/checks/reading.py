@@ -33,4 +33,6 @@ def read_rows(
     )
     for what, count in source.meter.counts.items():
         findings.append(Finding("note", "left-out", split, what, count))
+    for what, count in source.meter.mended.items():
+        findings.append(Finding("note", "mended", split, what, count))
     return examples, findings

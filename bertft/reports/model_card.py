@@ -137,21 +137,24 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
     if card["labels"]:
         yield "Labels: " + ", ".join(code(name) for name in card["labels"])
     learned = card.get("learned") or {}
+    has_dev = card["dev_scores"] is not None
     if card["task"]["name"] == "qa":
-        yield _null_rule(learned.get("null_threshold"))
-    if "confidence" in learned:
+        yield _null_rule(learned.get("null_threshold"), has_dev=has_dev)
+    if "confidence" in learned and has_dev:
         a, b = learned["confidence"]
         yield f"Confidence: sigmoid({a:.4f} logit(p) {b:+.4f}), fitted on dev (Platt scaling)"
+    if "threshold" in learned:
+        yield f"A label is given from a probability of {learned['threshold']:.4f}, chosen on dev"
     if "transitions" in learned:
         yield "Transitions between tags: learned on dev, in `bertft.json`"
 
 
-def _null_rule(threshold: float | None) -> str:
+def _null_rule(threshold: float | None, *, has_dev: bool) -> str:
     if threshold is None:
         return "No answer: never given, for every question of the training data has one"
     return (
         "No answer: given where the score of [CLS] exceeds that of the best span by more than "
-        f"{threshold:.4f}, chosen on dev"
+        f"{threshold:.4f}, {'chosen on dev' if has_dev else 'not tuned: there was no dev set'}"
     )
 
 

@@ -67,9 +67,9 @@ def web_page(
     page = {
         "title": f"{about.heading}: {metric}",
         "heading": about.heading,
-        "where": f"{some} of {scores['split']}, {scores['data']}",
+        "where": f"{some} of {scores['split']}, {scores['data']}" if scores["metrics"] else "",
         **_headline(scores),
-        "scores": scores_table(scores),
+        "scores": scores_table(scores) if scores["metrics"] else Table(),
         "facts": Table(rows=[(name, str(value)) for name, value in _facts(about, metric) if value],
                        kind="left"),
         "curves": [Markup(inline_svg(one)) for one in charts(about.history, metric=metric)],
@@ -88,6 +88,8 @@ def web_page(
 
 def _headline(scores: Mapping[str, Any]) -> dict[str, str]:
     """The main score, its interval, and whether it beats the baseline."""
+    if not scores["metrics"]:
+        return {"note": str(scores["note"])}
     name, main = scores["metric"], scores["metrics"][scores["metric"]]
     verdict = ""
     if name in scores["baseline"]:
