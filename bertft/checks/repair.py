@@ -1,4 +1,4 @@
-"""Repaired copies of data files: files in; the copies that replace them, and a note for each, out."""
+"""Repaired copies of data files: files in; copies that replace them, and notes, out."""
 
 from __future__ import annotations
 

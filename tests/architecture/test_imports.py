@@ -144,7 +144,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 @EVERY_MODULE
 def test_only_the_console_prints(name: str) -> None:
     """``--version`` alone is answered by typer, before anything else is imported."""
-    if name == "bertft.console.console":
+    if name.startswith("bertft.console"):
         return
     assert not any(one.split(".")[0] == "rich" for one in imports(name)), "rich is the console's"
     for node in ast.walk(tree(name)):
