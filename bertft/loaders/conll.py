@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Protocol
 
@@ -21,7 +21,9 @@ import regex  # type: ignore[import-untyped, unused-ignore]
 
 from bertft.errors import DataError
 from bertft.loaders import length_fault
+from bertft.loaders.ahead import Ahead
 from bertft.loaders.files import STDIN, TextFile, resolve
+from bertft.loaders.ids import WATCHED
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
@@ -128,12 +130,14 @@ def _texts(source: Source) -> Iterator[TaggedText]:
 
 
 def _sentences(source: Source, *, form: str) -> Iterator[TaggedWords]:
-    blocks = _blocks(source, form=form)
+    ahead = Ahead[Block](source.bad_row)
+    blocks = _blocks(replace(source, bad_row=ahead.bad_row), form=form)
     if form == "lines":
-        first = list(islice(blocks, PEEK))
+        first = ahead.look(blocks, most=PEEK)
         form = "characters" if _are_characters(first) else "conll"
-        blocks = chain(first, blocks)
+        blocks = iter(ahead)
     by_character = form == "characters"
+    names = _Names(source)
     lines: Lines = _Characters(gold=source.gold) if by_character else _Words(gold=source.gold)
     for block in blocks:
         try:
@@ -142,7 +146,24 @@ def _sentences(source: Source, *, form: str) -> Iterator[TaggedWords]:
             source.bad_row(error)
             continue
         if sentence:
-            yield sentence
+            yield names.own(sentence)
+
+
+class _Names:
+    """Sentence ids begin anew in each document of some files: those that repeat get their line."""
+
+    def __init__(self, source: Source) -> None:
+        self._meter = source.meter
+        self._seen: set[str] = set()
+
+    def own(self, sentence: TaggedWords) -> TaggedWords:
+        """The sentence under an id that no other one has."""
+        if sentence.id in self._seen:
+            self._meter.mended["sentences have the id of an earlier one: their line is added"] += 1
+            sentence = replace(sentence, id=f"{sentence.id}:{sentence.line}")
+        if sentence.id != str(sentence.line) and len(self._seen) < WATCHED:
+            self._seen.add(sentence.id)
+        return sentence
 
 
 def _blocks(source: Source, *, form: str) -> Iterator[Block]:
@@ -196,7 +217,12 @@ def _sentence(block: Block, *, lines: Lines, source: Source) -> TaggedWords | No
         except DataError as error:
             place = "stdin" if source.path == STDIN else source.path
             raise DataError(
-                error.message, path=place, line=number, hint=error.hint, code=error.code
+                error.message,
+                path=place,
+                line=number,
+                hint=error.hint,
+                code=error.code,
+                row=name or str(first or block[0][0]),
             ) from None
         if parsed is None:
             name = _identity(line) or name

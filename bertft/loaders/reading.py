@@ -51,7 +51,7 @@ def tell_left_out(source: Source, *, watch: Watch) -> None:
     """Say what of a source, once it is read, has no answer."""
     if blank := source.meter.blank():
         watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
-    for what, count in source.meter.counts.items():
+    for what, count in (source.meter.counts + source.meter.mended).items():
         watch.note(f"{source.path}: {count} {what}")
 
 

@@ -25,13 +25,15 @@ def refuse(error: DataError) -> None:
 class Meter:
     """What reading a source has shown so far: share of the file read, rows left out.
 
-    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said.
+    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said;
+    ``own_ids``: rows are called by ids of the file, not by their numbers.
     """
 
     fraction: Callable[[], float | None] = lambda: None
     blank: Callable[[], int] = lambda: 0
     counts: Counter[str] = field(default_factory=Counter)
     mended: Counter[str] = field(default_factory=Counter)
+    own_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)

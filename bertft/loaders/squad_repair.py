@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import DataError
+from bertft.loaders import whole_number
 from bertft.loaders.files import TextFile
 from bertft.loaders.source import Source
 from bertft.loaders.squad import explain
@@ -88,11 +89,12 @@ def _moved_object(context: str, value: Any) -> tuple[Any, int]:
 
 def _place(context: str, text: Any, start: Any) -> Any:
     """Where an answer is; ``start`` where it is right, or where there is no telling."""
-    if not isinstance(text, str) or not text or type(start) is not int:
+    number = whole_number(start)
+    if not isinstance(text, str) or not text or number is None:
         return start
-    if start >= 0 and context.startswith(text, start):
+    if number >= 0 and context.startswith(text, number):
         return start
-    place, _ = explain(context, text, start)
+    place, _ = explain(context, text, number)
     return start if place is None else place
 
 

@@ -11,12 +11,14 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import PurePath
 
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row as Row
 from bertft.loaders import Table as Table
+from bertft.loaders.ahead import Ahead
 from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.hub import read_hub, read_parquet
 from bertft.loaders.source import Source
@@ -31,6 +33,8 @@ FORMATS = {
     ".json": "json",
     ".parquet": "parquet",
 }
+PEEK = 100
+"""Rows that are read ahead, for the columns of JSON and to find out what ids tell apart."""
 MAX_RECORD = 16 * 2**20  # characters of one CSV record
 
 Record = tuple[int, list[str]]
@@ -59,7 +63,20 @@ def format_of(path: str) -> str:
 
 def open_table(source: Source, *, format: str | None = None) -> Table:
     """The rows of a source; ``format`` overrides the file's suffix and stdin needs it."""
-    kind = format or format_of(source.path)
+    ahead = Ahead[Row](source.bad_row)
+    table = _open(replace(source, bad_row=ahead.bad_row), format or format_of(source.path))
+    first = ahead.look(iter(table), most=1 if source.path == STDIN else PEEK)
+    return Table(
+        path=table.path,
+        columns=table.columns or tuple(dict.fromkeys(name for row in first for name in row.fields)),
+        rows=iter(ahead),
+        fraction=table.fraction,
+        revision=table.revision,
+        first=first,
+    )
+
+
+def _open(source: Source, kind: str) -> Table:
     if kind in ("csv", "tsv"):
         return _read_delimited(source, kind=kind)
     if kind in ("json", "jsonl"):
@@ -81,9 +98,12 @@ def _read_delimited(source: Source, *, kind: str) -> Table:
         hint = 'use one character, as in --set data.delimiter=";"'
         raise DataError(f"{delimiter!r} cannot be a delimiter", path=file.name, hint=hint)
     quoted = settings.quoting == "standard" or (settings.quoting == "auto" and kind == "csv")
-    records = iter(_Quoted(file, delimiter=delimiter)) if quoted else _split(file, delimiter)
+    lines = _Quoted(file, delimiter=delimiter) if quoted else _Split(file, delimiter=delimiter)
+    records = iter(lines)
     columns = _columns(records, source=source, delimiter=delimiter, name=file.name)
     file.bad_row = source.bad_row  # only now: a header that cannot be used is never skipped
+    if len(columns) == 1:  # else no row is blank
+        source.meter.blank = lambda: lines.blank
     rows = _rows(records, columns=columns, file=file, delimiter=delimiter)
     return Table(path=file.name, columns=columns, rows=rows, fraction=file.fraction)
 
@@ -148,18 +168,27 @@ def _rows(
             file.bad_row(DataError(reason, path=file.name, line=line, hint=hint))
 
 
-def _split(file: TextFile, delimiter: str) -> Iterator[Record]:
-    """Records of lines in which quotes are plain text."""
-    for number, line in file:
-        if line:
-            yield number, line.split(delimiter)
+class _Split:
+    """Records of lines in which quotes are plain text. ``blank`` counts lines without any."""
+
+    def __init__(self, file: TextFile, *, delimiter: str) -> None:
+        self._file, self._delimiter = file, delimiter
+        self.blank = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for number, line in self._file:
+            if line:
+                yield number, line.split(self._delimiter)
+            else:
+                self.blank += 1
 
 
 class _Quoted:
-    """Records with RFC 4180 quotes, which may run over several lines."""
+    """Records with RFC 4180 quotes, which may run over several lines; ``blank`` as in _Split."""
 
     def __init__(self, file: TextFile, *, delimiter: str) -> None:
         self._file = file
+        self.blank = 0
         self._start = 1  # line where the record that is being read starts
         if csv.field_size_limit() < MAX_RECORD:  # one setting for the whole process: only raised
             csv.field_size_limit(MAX_RECORD)
@@ -176,6 +205,8 @@ class _Quoted:
                         continue
                     if cells:
                         yield line, cells
+                    else:
+                        self.blank += 1
                 return
             except csv.Error as fault:
                 line, last = self._start, reader.line_num

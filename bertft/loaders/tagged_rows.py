@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 from bertft.errors import DataError
-from bertft.loaders import Row, Table, length_fault
+from bertft.loaders import Row, Table, length_fault, whole_number
+from bertft.loaders.ids import RowIds
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
@@ -32,6 +33,7 @@ TEXT_COLUMNS = ("text", "sentence")
 ENTITY_COLUMNS = ("entities",)
 WORD_COLUMNS = ("tokens", "words")
 TAG_COLUMNS = ("ner_tags", "tags", "labels")
+EMPTY = "empty-text"
 PEEK_SENTENCES = 2_000
 PEEK_WORDS = 200_000
 """What is read ahead at most to find out the scheme of a file's tags."""
@@ -161,15 +163,10 @@ def read_tagged_rows(
     )
     if text and (entities or not source.gold) and not (by_character and words):
         gold = entities if source.gold else None
-        yield from _each(
-            table, source=source, read=lambda row: _text_row(row, text=text, entities=gold)
-        )
+        yield from _each(table, source=source, read=partial(_text_row, text=text, entities=gold))
     elif words and (tags or not source.gold):
         gold = tags if source.gold else None
-
-        def read(row: Row) -> TaggedWords:
-            return _word_row(row, words=words, tags=gold, by_character=by_character)
-
+        read = partial(_word_row, words=words, tags=gold, by_character=by_character)
         rows = _each(table, source=source, read=read)
         yield from with_entities(rows, scheme=scheme)
     else:
@@ -195,56 +192,80 @@ def read_entities(value: Any, *, text: str) -> tuple[Entity, ...]:
     return tuple(found)
 
 
-def _each(table: Table, *, source: Source, read: Callable[[Row], Given]) -> Iterator[Given]:
-    """What ``read`` makes of each row; rows that it refuses go to ``source.bad_row``."""
+def _each(table: Table, *, source: Source, read: Callable[[Row, str], Given]) -> Iterator[Given]:
+    """What ``read`` makes of each row and its id; rows it refuses go to ``source.bad_row``."""
+    ids = RowIds(table, source.meter)
     for row in table:
+        name = ids.of(row)
         try:
-            given = read(row)
+            given = read(row, name)
             if fault := length_fault(given.text):
-                raise DataError(fault)
+                raise DataError(fault, code="long-text")
             yield given
         except DataError as error:
             source.bad_row(
                 DataError(
-                    error.message,
+                    f"{row.where}: {error.message}" if row.where else error.message,
                     path=table.path,
                     line=row.line,
                     hint=error.hint,
                     code=error.code,
+                    row=name,
                 )
             )
 
 
-def _text_row(row: Row, *, text: str, entities: str | None) -> TaggedText:
+def text_of(record: Mapping[str, Any], *, id: str) -> TaggedText:
+    """The text of a single record, without gold. Raises DataError (without a place)."""
+    column = next(name for name in TEXT_COLUMNS if name in record)
+    try:
+        found = _text_row(Row(dict(record), 0), id, text=column, entities=None)
+        if fault := length_fault(found.text):
+            raise DataError(fault, code="long-text")
+    except DataError as error:
+        raise DataError(error.message, hint=error.hint, code=error.code, row=id) from None
+    return found
+
+
+def _text_row(row: Row, name: str, *, text: str, entities: str | None) -> TaggedText:
     value = row.fields.get(text)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+        value = str(value)  # as classification reads it
+    if not isinstance(value, str | None | float):
+        what = f"the text (column '{text}') is {type(value).__name__}, not text"
+        raise DataError(what, hint="each row holds a text", code="unusable-text")
     if not isinstance(value, str) or not value or value.isspace():
         hint = "each row holds a text"
-        raise DataError(f"no text in column '{text}'", hint=hint, code="empty-text")
+        raise DataError(f"no text in column '{text}'", hint=hint, code=EMPTY)
     gold = None if entities is None else read_entities(row.fields.get(entities), text=value)
-    return TaggedText(_name(row), row.line, value, None, gold)
+    return TaggedText(name, row.line, value, None, gold)
 
 
-def _word_row(row: Row, *, words: str, tags: str | None, by_character: bool) -> TaggedWords:
+def _word_row(
+    row: Row, name: str, *, words: str, tags: str | None, by_character: bool
+) -> TaggedWords:
+    if tags is None and row.fields.get(words) in (None, "", []):
+        raise DataError(f"no words in column '{words}'", hint="each row holds words", code=EMPTY)
     given = _list(row.fields.get(words), what=words, like='["a", "word"]')
     for word in given:
         if not isinstance(word, str) or not word or (word.isspace() and not by_character):
             raise DataError(f"{_short(word)!r} in column '{words}' is not a word")
     text, spans = join_words(given, space="" if by_character else " ")
     if tags is None:
-        return TaggedWords(_name(row), row.line, text, spans, None, by_character)
+        return TaggedWords(name, row.line, text, spans, None, by_character)
     gold = _list(row.fields.get(tags), what=tags, like='["O", "B-PER"]')
     if len(gold) != len(given):
         hint = "each word has one tag"
         raise DataError(f"{len(given)} {words}, but {len(gold)} {tags}", hint=hint)
-    return TaggedWords(_name(row), row.line, text, spans, tuple(map(check_tag, gold)), by_character)
+    return TaggedWords(name, row.line, text, spans, tuple(map(check_tag, gold)), by_character)
 
 
 def _entity(item: Any, *, text: str) -> Entity:
     if not isinstance(item, Mapping) or not {"start", "end", "label"} <= set(item):
         raise DataError(f"{_short(item)} is not an entity", hint=f"write it as {_ENTITY}")
-    start, end, label = item["start"], item["end"], item["label"]
-    where = f"the entity ({_short(start)}, {_short(end)})"
-    if not all(type(offset) is int for offset in (start, end)):
+    start, end, label = whole_number(item["start"]), whole_number(item["end"]), item["label"]
+    where = f"the entity ({_short(item['start'])}, {_short(item['end'])})"
+    if start is None or end is None:
         raise DataError(f"{where} has offsets that are no whole numbers", hint=_COUNT_HINT)
     if not 0 <= start < end <= len(text):
         what = f"{where} does not lie in its text of {len(text)} characters"
@@ -274,12 +295,6 @@ def _list(value: Any, *, what: str, like: str) -> list[Any]:
         hint = f"write it as {like}; [] for none"
         raise DataError(f"no list in column '{what}'{fault}", hint=hint)
     return value
-
-
-def _name(row: Row) -> str:
-    """The row's own id, else its line number."""
-    identity = row.fields.get("id", row.fields.get("guid", row.fields.get("idx")))
-    return str(row.line if identity is None else identity)
 
 
 def _short(value: Any) -> str:

@@ -1,7 +1,10 @@
 """Answers as lines of a file: jsonl, csv, tsv, txt; for entities also conll and html.
 
 csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"); txt the
-answer in short, one line each. A writer is a context: ``with FORMATS["txt"](file) as write``.
+answer in short, one line each. A row without an answer has its error in its place: in csv and tsv
+in the last column, in conll as a comment.
+
+A writer is a context: ``with FORMATS["txt"](file) as write``.
 """
 
 from __future__ import annotations
@@ -29,25 +32,41 @@ def _jsonl(file: Writable) -> Iterator[Write]:
 
 @contextmanager
 def _csv(file: Writable) -> Iterator[Write]:
-    yield _rows(file, delimiter=",")
+    with _rows(file, delimiter=",") as write:
+        yield write
 
 
 @contextmanager
 def _tsv(file: Writable) -> Iterator[Write]:
-    yield _rows(file, delimiter="\t")
+    with _rows(file, delimiter="\t") as write:
+        yield write
 
 
-def _rows(file: Writable, *, delimiter: str) -> Write:
+@contextmanager
+def _rows(file: Writable, *, delimiter: str) -> Iterator[Write]:
+    """Columns are those of the first answer; errors before it wait for them."""
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     header: list[str] = []
+    waiting: list[Answer] = []
 
     def write(answer: Answer) -> None:
+        if not header and "error" in answer:
+            waiting.append(answer)
+            return
         if not header:
-            header.extend(name for name in answer if name not in NESTED)
-            writer.writerow(header)
+            begin(answer)
         writer.writerow([_cell(name, answer.get(name)) for name in header])
 
-    return write
+    def begin(answer: Answer) -> None:
+        header.extend(name for name in answer if name not in {*NESTED, "error"})
+        header.append("error")
+        writer.writerow(header)
+        for one in waiting:
+            writer.writerow([_cell(name, one.get(name)) for name in header])
+
+    yield write
+    if waiting and not header:
+        begin(waiting[0])
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -67,6 +86,8 @@ def _text(file: Writable) -> Iterator[Write]:
 
 def _in_short(answer: Answer) -> str:
     """One line: entities inside their text; else the answer, its probability and the text."""
+    if "error" in answer:
+        return "\t".join(("-", "-", _flat(f"({answer['id']}: {answer['error']})")))
     if "entities" in answer:
         return _flat("".join(f"[{t}]({label})" if label else t for t, label in _parts(answer)))
     if "value" in answer:
@@ -97,7 +118,9 @@ def _conll(file: Writable) -> Iterator[Write]:
     """Word, tab, BIO tag; a blank line after each text. Words end at white space and entities."""
 
     def write(answer: Answer) -> None:
-        for word, tag in _tagged_words(answer):
+        if "error" in answer:
+            _line(file, f"# {_flat(str(answer['id']))}: {_flat(answer['error'])}")
+        for word, tag in _tagged_words(answer) if "error" not in answer else ():
             _line(file, f"{word}\t{tag}")
         _line(file, "")
 
@@ -124,7 +147,10 @@ def _html(file: Writable) -> Iterator[Write]:
         return f'<mark style="{style}">{html.escape(text)} <small>{name}</small></mark>'
 
     def write(answer: Answer) -> None:
-        body = "".join(mark(text, label) for text, label in _parts(answer))
+        if "error" in answer:
+            body = f"<em>{html.escape(answer['error'])}</em>"
+        else:
+            body = "".join(mark(text, label) for text, label in _parts(answer))
         _line(file, f'<p id="{html.escape(str(answer["id"]))}" dir="auto">{body}</p>')
 
     _line(file, PAGE_START)

@@ -24,8 +24,9 @@ from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
 from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText, read_tagged
+from bertft.loaders.ids import id_of
 from bertft.loaders.source import Source
-from bertft.loaders.tagged_rows import check_tag
+from bertft.loaders.tagged_rows import TEXT_COLUMNS, check_tag, text_of
 from bertft.recipe import parse_options, validate
 from bertft.settings import Section
 from bertft.spans import (
@@ -113,11 +114,11 @@ class Ner:
             yield one
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:
-        text = record if isinstance(record, str) else record.get("text")
-        if not isinstance(text, str):
+        if isinstance(record, str):
+            record = {"text": record}
+        if not any(name in record for name in TEXT_COLUMNS):
             raise DataError("no text to tag", hint='give a text, or {"text": ...}')
-        identity = id if isinstance(record, str) else str(record.get("id", id))
-        return TaggedText(identity, 0, text, None, None)
+        return text_of(record, id=id_of(record) or id)
 
     # --- labels -------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
-from bertft.loaders import length_fault
+from bertft.loaders import Row, length_fault
+from bertft.loaders.ids import RowIds, id_of
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
@@ -69,7 +70,8 @@ class TextRows:
     """Where texts and gold are. A column that is "" is looked for by its usual names.
 
     ``read_gold`` turns a cell into Gold and raises ValueError for one that is none; rows whose cell
-    is in ``left_out`` have no gold by design: they are skipped and counted.
+    is in ``left_out`` have no gold by design: they are skipped and counted. Rows without text are
+    refused, unless ``may_be_empty``.
     """
 
     read_gold: Callable[[Any], Gold]
@@ -78,18 +80,20 @@ class TextRows:
     label_column: str = ""
     pairs: bool = False
     left_out: frozenset[Any] = frozenset()
+    may_be_empty: bool = False
 
     def read(self, source: Source) -> Iterator[TextExample]:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
         columns = self._columns(table.columns, source)
+        ids = RowIds(table, source.meter)
         for row in table:
             label = columns[2]
             if self.left_out and label and _is_in(cell(row.fields, label), self.left_out):
                 source.meter.counts["rows without an agreed label are left out"] += 1
                 continue
             try:
-                yield self._example(row.fields, columns, line=row.line, source=source)
+                yield self._example(row, columns, source=source, id=ids.of(row))
             except DataError as error:
                 source.bad_row(error)
 
@@ -100,10 +104,11 @@ class TextRows:
                 raise DataError(
                     "this model compares two texts", hint='give {"text": ..., "text_pair": ...}'
                 )
-            return TextExample(id, 0, record)
+            record = {self.text_column or TEXT_COLUMNS[0]: record}
         source = Source("<input>", data=_NO_DATA, gold=False)
         columns = self._columns(tuple(record), source)
-        return self._example(record, columns, line=0, source=source, id=id)
+        row = Row(dict(record), 0)
+        return self._example(row, columns, source=source, id=id_of(record) or id)
 
     def _columns(self, found: Sequence[str], source: Source) -> tuple[str, str | None, str | None]:
         """(text, pair, label) columns of this file."""
@@ -125,27 +130,28 @@ class TextRows:
 
     def _example(
         self,
-        fields: Mapping[str, Any],
+        row: Row,
         columns: tuple[str, str | None, str | None],
         *,
-        line: int,
         source: Source,
-        id: str = "",
+        id: str,
     ) -> TextExample:
-        """One row; ``id`` serves where it has none of its own, else the line number."""
         text_column, pair_column, label_column = columns
+        fields, required = row.fields, not self.may_be_empty
         try:
-            text = _text(fields, text_column, required=source.gold)
-            pair = None if pair_column is None else _text(fields, pair_column, required=source.gold)
+            text = _text(fields, text_column, required=required)
+            pair = None if pair_column is None else _text(fields, pair_column, required=required)
             gold = None if label_column is None else self.read_gold(cell(fields, label_column))
         except ValueError as error:
-            code = error.code if isinstance(error, CellError) else ""
             raise DataError(
-                str(error), path=source.path, line=line, hint=SKIP_HINT, code=code
+                f"{row.where}: {error}" if row.where else str(error),
+                path=source.path,
+                line=row.line,
+                hint=SKIP_HINT,
+                code=error.code if isinstance(error, CellError) else "",
+                row=id,
             ) from None
-        identity = fields.get("id", fields.get("guid", fields.get("idx")))
-        name = (id or str(line)) if identity is None else str(identity)
-        return TextExample(name, line, text, pair, gold)
+        return TextExample(id, row.line, text, pair, gold)
 
 
 def encode_examples(
@@ -180,12 +186,13 @@ def _is_in(value: Any, values: frozenset[Any]) -> bool:
 def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
     value = cell(fields, column)
     if isinstance(value, (list, dict, bytes)):
-        raise ValueError(f"the text (column '{column}') is {type(value).__name__}, not text")
+        what = f"the text (column '{column}') is {type(value).__name__}, not text"
+        raise CellError(what, code="unusable-text")
     if value is None or isinstance(value, float):
         value = "" if value is None or math.isnan(value) else str(value)
     text = value if isinstance(value, str) else str(value)
     if required and not text.strip():
         raise CellError(f"the text (column '{column}') is empty", code="empty-text")
     if fault := length_fault(text):
-        raise ValueError(fault)
+        raise CellError(fault, code="long-text")
     return text
