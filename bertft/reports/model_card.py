@@ -7,6 +7,7 @@ Markdown with the Hub's metadata, and how to load the model without bertft.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from bertft.recipe import BUNDLED, HUB
@@ -73,7 +74,7 @@ tags: [bertft]
 ({card["encoder"]["revision"] or "local folder"}).
 
 {facts}- Longest input: {card["max_length"]} tokens
-- Data: train `{recipe.data.train}`, dev `{recipe.data.dev or "held out from train"}`
+- Data: train `{_told(recipe.data.train)}`, dev `{_told(recipe.data.dev) or "held out from train"}`
 - Settings: epochs {settings.epochs}, batch {settings.batch_size}, learning rate
   {settings.learning_rate}, seed {settings.seed}; this checkpoint is that of step {card["step"]}
 
@@ -85,6 +86,11 @@ tags: [bertft]
 {_snippet(task)}
 ```
 """
+
+
+def _told(path: str) -> str:
+    """A file of data by its name: where it lies on a machine is nobody else's business."""
+    return path if path.startswith((BUNDLED, HUB)) else PurePath(path).name
 
 
 def _how(task: str, mode: str) -> str:
