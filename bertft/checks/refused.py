@@ -46,7 +46,7 @@ class Refused:
     def __call__(self, error: DataError) -> None:
         self.count += 1
         code = error.code or OTHER
-        said = error.reason + (f"; {error.hint}" if code.endswith("answer") else "")
+        said = error.reason + (f"; {error.hint}" if "answer" in code else "")
         self._hits.setdefault(code, Hits()).add(Place(error.path or self._path, error.line, said))
         self._hints.setdefault(code, error.hint)
 
