@@ -6,6 +6,8 @@ text.py     plain text, JSON lines and JSON arrays -> rows
 hub.py      data sets of the Hugging Face Hub and Parquet files -> rows
 rows.py     any of these by the source's name -> rows
 conll.py    tagged words or characters -> texts with entities; tagged_rows.py: the same from rows
+            (word_lines.py: which column is what; tag_spelling.py: PER-B, b-per; entities.py,
+            offsets.py: spans; annotations/: what annotation tools export)
 squad.py    questions about passages; articles.py: those of nested SQuAD files
 
 Here are the two types that all of them share; ``tables`` hands them out too.
@@ -30,10 +32,14 @@ def length_fault(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record: its fields by name, and the 1-based line (Parquet, Hub: row) it starts on."""
+    """One record: its fields by name, and the 1-based line (Parquet, Hub: row) it starts on.
+
+    ``path`` is the file of the line, where it is not that of the table.
+    """
 
     fields: dict[str, Any]
     line: int
+    path: str = ""
 
 
 class Table:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import PurePath
 
@@ -19,6 +19,7 @@ from bertft.loaders import Row as Row
 from bertft.loaders import Table as Table
 from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.hub import read_hub, read_parquet
+from bertft.loaders.quoting import AHEAD, first_quote, uses_quotes
 from bertft.loaders.source import Source
 from bertft.loaders.text import read_json
 from bertft.recipe import HUB
@@ -80,8 +81,12 @@ def _read_delimited(source: Source, *, kind: str) -> Table:
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         hint = 'use one character, as in --set data.delimiter=";"'
         raise DataError(f"{delimiter!r} cannot be a delimiter", path=file.name, hint=hint)
-    quoted = settings.quoting == "standard" or (settings.quoting == "auto" and kind == "csv")
-    records = iter(_Quoted(file, delimiter=delimiter)) if quoted else _split(file, delimiter)
+    if settings.quoting == "standard" or (settings.quoting == "auto" and kind == "csv"):
+        records = iter(_Quoted(file, file.blocks(), delimiter=delimiter))
+    elif settings.quoting == "auto" and delimiter == "\t":
+        records = _either(file, source)
+    else:
+        records = _split(file, file.blocks(), delimiter)
     columns = _columns(records, source=source, delimiter=delimiter, name=file.name)
     file.bad_row = source.bad_row  # only now: a header that cannot be used is never skipped
     rows = _rows(records, columns=columns, file=file, delimiter=delimiter)
@@ -148,19 +153,51 @@ def _rows(
             file.bad_row(DataError(reason, path=file.name, line=line, hint=hint))
 
 
-def _split(file: TextFile, delimiter: str) -> Iterator[Record]:
-    """Records of lines in which quotes are plain text."""
-    for number, line in file:
+def _split(
+    file: TextFile, blocks: Iterable[str], delimiter: str, *, number: int = 1
+) -> Iterator[Record]:
+    """Records of lines in which quotes are plain text; the first of them is line ``number``."""
+    for place, line in file.lines(blocks, number=number):
         if line:
-            yield number, line.split(delimiter)
+            yield place, line.split(delimiter)
+
+
+def _either(file: TextFile, source: Source) -> Iterator[Record]:
+    """Records of TSV; from the first cell that starts with a quote on, as what follows tells."""
+    blocks = file.blocks()
+    number, width = 1, 0
+    for text in blocks:
+        at = first_quote(text)
+        for line, cells in _split(file, [text[:at] if at >= 0 else text], "\t", number=number):
+            width = width or len(cells)
+            yield line, cells
+        number += text.count("\n", 0, at if at >= 0 else len(text))
+        if at < 0:
+            continue
+        ahead = [text[at:]]
+        while sum(map(len, ahead)) < AHEAD and (more := next(blocks, "")):
+            ahead.append(more)
+        whole = sum(map(len, ahead)) < AHEAD
+        rest = chain(ahead, blocks)
+        if uses_quotes("".join(ahead), width=width, whole=whole):
+            told = 'quotes are read as in CSV (--set data.quoting="none" takes them for text)'
+            source.meter.notes.append(told)
+            yield from _Quoted(file, rest, delimiter="\t", before=number - 1)
+        else:
+            yield from _split(file, rest, "\t", number=number)
+        return
 
 
 class _Quoted:
     """Records with RFC 4180 quotes, which may run over several lines."""
 
-    def __init__(self, file: TextFile, *, delimiter: str) -> None:
+    def __init__(
+        self, file: TextFile, blocks: Iterable[str], *, delimiter: str, before: int = 0
+    ) -> None:
         self._file = file
-        self._start = 1  # line where the record that is being read starts
+        self._blocks = blocks
+        self._before = before  # lines of the file that stand before these blocks
+        self._start = before + 1  # line where the record that is being read starts
         if csv.field_size_limit() < MAX_RECORD:  # one setting for the whole process: only raised
             csv.field_size_limit(MAX_RECORD)
         lines = chain.from_iterable(self._lines())
@@ -171,14 +208,15 @@ class _Quoted:
         while True:
             try:
                 for cells in reader:
-                    line, self._start = self._start, reader.line_num + 1
-                    if faults and self._is_faulty(reader.line_num):
+                    last = self._before + reader.line_num
+                    line, self._start = self._start, last + 1
+                    if faults and self._is_faulty(last):
                         continue
                     if cells:
                         yield line, cells
                 return
             except csv.Error as fault:
-                line, last = self._start, reader.line_num
+                line, last = self._start, self._before + reader.line_num
                 error = self._error(str(fault), line=line, last=last)
             self._start = last + 1
             if last > line:  # the rows that it swallowed cannot be told apart
@@ -189,7 +227,7 @@ class _Quoted:
     def _lines(self) -> Iterator[io.StringIO]:
         """Lines with their ends, block by block; a record that swallows too many is stopped."""
         start, size = 0, 0
-        for text in self._file.blocks():
+        for text in self._blocks:
             size = len(text) + (size if start == self._start else 0)
             start = self._start
             if size > MAX_RECORD:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
+from bertft.loaders.annotations.spacy import as_records
 from bertft.loaders.files import MAX_LINE, STDIN, TextFile
 from bertft.loaders.json_text import JsonError, JsonReader, skip_space
 from bertft.loaders.source import Source
@@ -91,7 +92,7 @@ def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
             if reason:
                 file.bad_row(DataError(reason, path=file.name, line=number, hint=hint))
             else:
-                yield Row(value, number)
+                yield from (Row(one, number) for one in as_records(value))
 
 
 def _elements(file: TextFile) -> Iterator[Row]:
@@ -113,7 +114,7 @@ def _elements(file: TextFile) -> Iterator[Row]:
             if reason := reason or _unfit(value):
                 file.bad_row(DataError(reason, path=file.name, line=line))
             else:
-                yield Row(value, line)
+                yield from (Row(one, line) for one in as_records(value))
             end = skip_space(text, end)
             more = text.startswith(",", end)
             start = skip_space(text, end + 1) if more else end
@@ -125,6 +126,6 @@ def _elements(file: TextFile) -> Iterator[Row]:
 
 def _unfit(value: Any) -> str:
     """Why a JSON value cannot be a row; "" when it can."""
-    if isinstance(value, dict):
+    if all(isinstance(one, dict) for one in as_records(value)):
         return ""
     return f"a JSON object {{...}} is expected, not {type(value).__name__}"
