@@ -175,7 +175,7 @@ def _sentences(source: Source, *, form: str, columns: TagColumns) -> Iterator[Ta
 
 
 def _peek(blocks: Iterator[Block]) -> tuple[list[Block], DataError | None]:
-    """The first sentences, and the error that ends the file there: what is before it comes first."""
+    """The first sentences, and the error that ends the file there: they come before it."""
     first: list[Block] = []
     lines = 0
     try:

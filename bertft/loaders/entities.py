@@ -56,9 +56,9 @@ class EntityReader:
         """
         spans = [self._span(item) for item in self._items(value)]
         if self.unit == "characters":
-            for one in spans:
-                self.evidence.add(text, one.start, one.end, one.covered)
-        found = sorted(self._entity(one, text=text) for one in spans)
+            for span in spans:
+                self.evidence.add(text, span.start, span.end, span.covered)
+        found = sorted(self._entity(span, text=text) for span in spans)
         for one, other in pairwise(found):
             if other.start < one.end:
                 what = f"two entities overlap: {one.label} ({one.start}, {one.end})"
@@ -77,8 +77,12 @@ class EntityReader:
         columns = {name: cells for name, cells in value.items() if isinstance(cells, list)}
         if columns and {len(cells) for cells in columns.values()} == {len(value["start"])}:
             names = tuple(columns)
-            return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        raise DataError("entities: lists of one length are needed", hint=f"write them as [{_ENTITY}]")
+            return [
+                dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)
+            ]
+        raise DataError(
+            "entities: lists of one length are needed", hint=f"write them as [{_ENTITY}]"
+        )
 
     def _span(self, item: Any) -> Span:
         if isinstance(item, list | tuple) and len(item) in (3, 4):
@@ -114,7 +118,7 @@ class EntityReader:
         other = ""
         if self.unit == "characters":
             other = likely_unit(text, one.start, one.end, covered=one.covered)
-        hint = f"{UNITS[other][0]}: --set task.offsets=\"{other}\"" if other else _COUNT_HINT
+        hint = f'{UNITS[other][0]}: --set task.offsets="{other}"' if other else _COUNT_HINT
         code = "shifted-offsets" if other else ""
         if place is None:
             what = f"{where} does not lie in its text of {len(text)} characters"

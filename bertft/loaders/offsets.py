@@ -4,6 +4,8 @@ In: texts with spans as a file gives them. Out: spans in characters, and the Dou
 counts otherwise. UNITS names what ``task.offsets`` may be.
 """
 
+# ruff: noqa: SIM905 - a list of words reads best as one text
+
 from __future__ import annotations
 
 import re
@@ -18,9 +20,12 @@ Convert = Callable[[str, int, int], Span | None]
 """A span of a text in characters; None where the offsets cannot be meant so."""
 
 PARTICLES = frozenset(
-    "은 는 이 가 을 를 에 의 와 과 도 로 만 나 랑 요 씨 님 들 에서 에게 에는 에도 에서는 에게는 으로 으로는 로는 "
-    "이다 이며 이고 이나 이란 이라 이라는 라는 라고 이라고 까지 부터 보다 처럼 같은 하고 께서 한테 밖에 조차 마저 "
-    "입니다 였다 이었다 이라며 으로부터 로부터 에서도 과의 와의 에서의 으로서 로서 들이 들은 들의 들을".split()
+    (
+        "은 는 이 가 을 를 에 의 와 과 도 로 만 나 랑 요 씨 님 들 에서 에게 에는 에도 에서는 에게는 "
+        "으로 으로는 로는 이다 이며 이고 이나 이란 이라 이라는 라는 라고 이라고 까지 부터 보다 처럼 "
+        "같은 하고 께서 한테 밖에 조차 마저 입니다 였다 이었다 이라며 으로부터 로부터 에서도 과의 "
+        "와의 에서의 으로서 로서 들이 들은 들의 들을"
+    ).split()
 )
 """Korean endings that stick to a name without being part of it."""
 FEWEST = 3
@@ -136,10 +141,12 @@ class Evidence:
         name = self.unit()
         if not name:
             return []
-        hint = f'--set task.offsets="{name}" reads them so; bertft check ner --train FILE --fix OUT '
+        hint = (
+            f'--set task.offsets="{name}" reads them so; bertft check ner --train FILE --fix OUT '
+        )
         hint += "writes a copy in characters"
         what = f"entities that fit their text only if {UNITS[name][0]}"
-        return [Doubt("offsets", what, self.changed[name], self.spans, hint)]
+        return [Doubt("offsets", what, self.changed[name], self.spans, hint, name)]
 
 
 def _candidates(text: str) -> Sequence[str]:

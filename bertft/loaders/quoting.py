@@ -1,8 +1,8 @@
 """Whether the quotes of a TSV file are those of CSV, or text: some of its lines in, yes or no out.
 
-Plain TSV has no quotes: a cell that starts with one is a text that does. pandas, Excel and csv.writer
-put a cell in quotes where it holds a tab, a line break or a quote, which they double. Until a cell
-starts with a quote both ways read the same; from there on the lines that follow decide.
+Plain TSV has no quotes: a cell that starts with one is a text that does. pandas, Excel and
+csv.writer put a cell in quotes where it holds a tab, a line break or a quote, which they double.
+Until a cell starts with a quote both ways read the same; from there on what follows decides.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def refuse(error: DataError) -> None:
 class Doubt:
     """A whole file is probably not as it was meant: ``count`` of ``of`` things are ``what``.
 
-    ``code`` names the kind for programs, ``hint`` says the way out.
+    ``code`` names the kind for programs, ``hint`` says the way out; ``value`` is what the
+    setting in it should be.
     """
 
     code: str
@@ -33,6 +34,7 @@ class Doubt:
     count: int
     of: int
     hint: str
+    value: str = ""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.count:,} of {self.of:,}; {self.hint}"

@@ -18,7 +18,14 @@ from bertft.loaders.entities import EntityReader, read_list
 from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
 from bertft.loaders.tag_spelling import STANDARD, Spelling, find_spelling
-from bertft.loaders.tagged import PEEK_SENTENCES, TaggedText, TaggedWords, join_words, short, with_entities
+from bertft.loaders.tagged import (
+    PEEK_SENTENCES,
+    TaggedText,
+    TaggedWords,
+    join_words,
+    short,
+    with_entities,
+)
 from bertft.loaders.word_rows import SENTENCE_COLUMNS, WordColumns, sentences
 
 TEXT_COLUMNS = ("text", "sentence")
@@ -65,7 +72,7 @@ def read_tagged_rows(
     """
     table = table or open_table(source, format=source.format or None)
     source.meter.fraction = table.fraction
-    table, family = recognised(table, source, gold="entities")
+    table, _ = recognised(table, source, gold="entities")
     found = _columns(table, columns)
     if found.text and (found.entities or not source.gold) and not (by_character and found.words):
         yield from _texts(table, source, found, unit=columns.offsets)
@@ -138,7 +145,9 @@ def _words(
     spelling = _spelling(first, source, tags)
 
     def read(row: Row) -> TaggedWords:
-        return _word_row(row, words=found.words, tags=tags, spelling=spelling, by_character=by_character)
+        return _word_row(
+            row, words=found.words, tags=tags, spelling=spelling, by_character=by_character
+        )
 
     yield from _each(table, source=source, read=read)
 

@@ -98,7 +98,9 @@ def _place(name: str, header: dict[str, int], width: int) -> int:
     if place < 0 and re.fullmatch(r"-?[1-9]\d{0,5}", name):
         place = int(name) - 1 if int(name) > 0 else width + int(name)
     if not 0 <= place < width:
-        hint = f"columns here: {', '.join(header)}" if header else f"give a number from 1 to {width}"
+        hint = (
+            f"columns here: {', '.join(header)}" if header else f"give a number from 1 to {width}"
+        )
         raise DataError(f"no column '{name}'", hint=hint)
     return place
 

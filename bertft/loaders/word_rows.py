@@ -62,9 +62,7 @@ def _grouped(table: Table, columns: WordColumns) -> Iterator[Row]:
         yield _row(current, line, words, tags, columns)
 
 
-def _row(
-    name: str, line: int, words: list[Any], tags: list[Any], columns: WordColumns
-) -> Row:
+def _row(name: str, line: int, words: list[Any], tags: list[Any], columns: WordColumns) -> Row:
     fields: dict[str, Any] = {"id": name, columns.word: words}
     return Row(fields | ({columns.tag: tags} if columns.tag else {}), line)
 

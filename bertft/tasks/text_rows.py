@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import length_fault
-from bertft.loaders.rows import pick_column, read_rows
+from bertft.loaders.annotations import recognised
+from bertft.loaders.rows import is_plain_text, pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.long_text import LongText, encode_texts
@@ -78,11 +79,17 @@ class TextRows:
     label_column: str = ""
     pairs: bool = False
     left_out: frozenset[Any] = frozenset()
+    several: bool = False
+    """Whether a text may have several labels."""
 
     def read(self, source: Source) -> Iterator[TextExample]:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
-        columns = self._columns(table.columns, source)
+        tool = ""
+        if not self.pairs and not is_plain_text(source):
+            table, tool = recognised(table, source, gold="labels", several=self.several)
+        label_column = "label" if source.gold else None
+        columns = ("text", None, label_column) if tool else self._columns(table.columns, source)
         for row in table:
             label = columns[2]
             if self.left_out and label and _is_in(cell(row.fields, label), self.left_out):

@@ -68,7 +68,9 @@ def _spans(path: Path, source: Source) -> list[dict[str, Any]]:
         line = line.removesuffix("\r")
         if found := _SPAN.fullmatch(line):
             covered = {"text": found[4][1:]} if found[4] and len(found[4]) > 1 else {}
-            spans.append({"start": int(found[2]), "end": int(found[3]), "label": found[1], **covered})
+            spans.append(
+                {"start": int(found[2]), "end": int(found[3]), "label": found[1], **covered}
+            )
         elif _PARTS.fullmatch(line):
             counts["spans in several parts are left out"] += 1
         elif line[:1] in _KINDS:

@@ -26,7 +26,9 @@ def _spans(value: Any) -> bool:
     """Whether a value holds spans as doccano writes them."""
     if not isinstance(value, list | tuple) or not value:
         return False
-    return all(map(_is_triple, value)) or all("start_offset" in one for one in objects(value) or [{}])
+    return all(map(_is_triple, value)) or all(
+        "start_offset" in one for one in objects(value) or [{}]
+    )
 
 
 def _column(fields: Fields) -> str:
@@ -56,7 +58,11 @@ def _labels(fields: Fields) -> Any:
 def _fits_labels(fields: Fields) -> bool:
     given = _labels(fields)
     listed = isinstance(given, list | tuple) and bool(given)
-    return isinstance(fields.get("text"), str) and listed and all(isinstance(one, str) for one in given)
+    return (
+        isinstance(fields.get("text"), str)
+        and listed
+        and all(isinstance(one, str) for one in given)
+    )
 
 
 def _read_labels(fields: Fields) -> Marked:

@@ -22,7 +22,9 @@ def _start(fields: Fields) -> Marked:
 
 def _fits_spans(fields: Fields) -> bool:
     spans = objects(fields.get("spans"))
-    known = isinstance(fields.get("spans"), list) and ("answer" in fields or "_input_hash" in fields)
+    known = isinstance(fields.get("spans"), list) and (
+        "answer" in fields or "_input_hash" in fields
+    )
     return isinstance(fields.get("text"), str) and (
         known or (bool(spans) and all("start" in one and "label" in one for one in spans))
     )

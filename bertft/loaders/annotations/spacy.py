@@ -27,8 +27,11 @@ def as_records(value: Any) -> list[Any]:
 
 def _fits_entities(fields: Fields) -> bool:
     spans = fields.get("entities")
-    return isinstance(fields.get("text"), str) and isinstance(spans, list) and bool(spans) and all(
-        isinstance(one, list | tuple) and len(one) in (3, 4) for one in spans
+    return (
+        isinstance(fields.get("text"), str)
+        and isinstance(spans, list)
+        and bool(spans)
+        and all(isinstance(one, list | tuple) and len(one) in (3, 4) for one in spans)
     )
 
 
@@ -44,7 +47,9 @@ def _fits_categories(fields: Fields) -> bool:
 def _read_categories(fields: Fields) -> Marked:
     cats = fields.get("cats")
     cats = cats if isinstance(cats, Mapping) else {}
-    labels = [name for name, share in cats.items() if isinstance(share, int | float) and share >= 0.5]
+    labels = [
+        name for name, share in cats.items() if isinstance(share, int | float) and share >= 0.5
+    ]
     return Marked(fields.get("text"), identity(fields), labels=labels)
 
 
