@@ -26,6 +26,7 @@ KINDS = {
     ),
     "answer-not-found": ("answers that are not in their passage", SKIP),
     "duplicate-id": ("questions whose id another one has", "give each question an id of its own"),
+    "shifted-offsets": ("entities whose offsets count something else than characters", ""),
     "broken-tag": ("words whose tag is none", SKIP),
     "unknown-label": ("labels that training does not know", ""),
     "unreadable": ("file that cannot be read", ""),

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bertft.contracts import Answer
 from bertft.errors import BertftError, DataError, did_you_mean
 from bertft.loaders.files import resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import BadRow, Source, refuse
-from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
+from bertft.prediction.formats import ANNOTATION_FORMATS, ENTITY_FORMATS, FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
 from bertft.prediction.predictor import Predictor, load, with_columns
@@ -55,13 +56,13 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     form = output_format(request)
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     for path in request.files:
-        if path != "-" and not path.startswith(HUB):
-            resolve(path)
+        if path != "-" and not path.startswith(HUB) and not Path(path).is_dir():
+            resolve(path)  # a folder may be one of brat: the task's reader looks into it
     run = find_run(request.run) if request.run else newest_run(None)
     watch.note(f"run: {run.path}")
     predictor = load(run, device=request.device, precision=request.precision)
     predictor.task = with_columns(predictor.task, settings)
-    _check_task(predictor.task.name, request, form)
+    _check_task(predictor.task, request, form)
     rule = bad_row_rule(settings.data)
     count = AnswerCount()
     with (
@@ -79,13 +80,19 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     return count.done
 
 
-def _check_task(name: str, request: PredictRequest, form: str) -> None:
+def _check_task(task: Any, request: PredictRequest, form: str) -> None:
     """Raise BertftError where the request does not go with the model's task."""
-    if form in ENTITY_FORMATS and name != "ner":
-        hint = "formats for it: " + ", ".join(sorted(FORMATS.keys() - ENTITY_FORMATS))
-        raise BertftError(f"format {form} shows entities; this model's task is {name}", hint=hint)
-    if request.question and name != "qa":
-        raise BertftError(f"--question needs a qa model; this one's task is {name}")
+    wrong = set() if task.name == "ner" else set(ENTITY_FORMATS)
+    if task.name != "ner" and (not task.labels or getattr(task.options, "pairs", True)):
+        wrong |= ANNOTATION_FORMATS
+    if form in wrong:
+        what = "entities" if form in ENTITY_FORMATS else "entities, or labels of single texts"
+        hint = "formats for it: " + ", ".join(sorted(FORMATS.keys() - wrong))
+        raise BertftError(
+            f"format {form} shows {what}; this model's task is {task.name}", hint=hint
+        )
+    if request.question and task.name != "qa":
+        raise BertftError(f"--question needs a qa model; this one's task is {task.name}")
 
 
 def _sources(request: PredictRequest, settings: Recipe, rule: BadRow) -> Iterator[Source]:

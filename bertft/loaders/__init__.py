@@ -8,6 +8,8 @@ hub.py      data sets of the Hugging Face Hub and Parquet files -> rows
 rows.py     any of these by the source's name -> rows
 ids.py      what each row is called
 conll.py    tagged words or characters -> texts with entities; tagged_rows.py: the same from rows
+            (word_lines.py: which column is what; tag_spelling.py: PER-B, b-per; entities.py,
+            offsets.py: spans; annotations/: what annotation tools export)
 squad.py    questions about passages; articles.py: those of nested SQuAD files
 
 Here are the two types that all of them share; ``tables`` hands them out too.
@@ -15,12 +17,10 @@ Here are the two types that all of them share; ``tables`` hands them out too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_WHOLE = re.compile(r"(-?[0-9]{1,18})(?:\.0+)?")
 MAX_TEXT = 4 * 2**20
 """Characters of one text: a tokenizer takes hundreds of bytes for each."""
 
@@ -32,28 +32,20 @@ def length_fault(text: str) -> str:
     return f"a text of {len(text):,} characters, of which {MAX_TEXT:,} are the most; split it"
 
 
-def whole_number(value: Any) -> int | None:
-    """The whole number that a cell holds, also as text or as 37.0; None for anything else."""
-    if isinstance(value, str):
-        found = _WHOLE.fullmatch(value.strip())
-        return int(found[1]) if found else None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One record: its fields by name, and the 1-based line (Parquet, Hub: row) it starts on.
 
     ``record`` is its 1-based place in a JSON array, where lines need not tell records apart;
-    ``where`` says that in a message where they do not, and is else "".
+    ``where`` says that in a message where they do not, and is else "". ``path`` is the file of the
+    line, where it is not that of the table.
     """
 
     fields: dict[str, Any]
     line: int
     record: int = 0
     where: str = ""
+    path: str = ""
 
     @property
     def number(self) -> str:

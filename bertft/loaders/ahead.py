@@ -7,8 +7,7 @@ calls, in the order of the file, after the first items were looked at.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from bertft.errors import DataError
@@ -39,14 +38,20 @@ class Ahead(Generic[T]):
         else:
             self._held.append(error)
 
-    def look(self, items: Iterator[T], *, most: int) -> list[T]:
-        """The first items; they are given out again."""
+    def look(
+        self, items: Iterator[T], *, most: int, size: Callable[[T], int] = lambda _: 1
+    ) -> list[T]:
+        """The first items, until their sizes are ``most``; they are given out again."""
         found: list[T] = []
+        left = most
         self._items, self._looking = items, True
         try:
-            for item in islice(items, most):
+            for item in items:
                 found.append(item)
                 self._held.append(item)
+                left -= size(item)
+                if left <= 0:
+                    break
         except DataError as error:  # the reading ends here: told when the items before it are read
             if not found:
                 raise

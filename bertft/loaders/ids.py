@@ -87,7 +87,7 @@ def _choose(table: Table, *, unique: bool) -> tuple[str, str]:
         names = [name for row in table.first if (name := own_id(row.fields.get(column)))]
         if len(set(names)) < len(names):
             repeated = repeated or column
-        elif names and len(names) == len(table.first):
+        elif len(names) == len(table.first):  # also where nothing was read ahead
             return column, ""
         elif names:
             partly = partly or column

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bertft.errors import DataError
-from bertft.loaders import length_fault, whole_number
+from bertft.loaders import length_fault
 from bertft.loaders.articles import Record, read_articles
+from bertft.loaders.cells import whole_number
 from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.ids import RowIds
 from bertft.loaders.json_text import JsonError, read_json_text
@@ -236,9 +237,10 @@ def _placed(record: Record, context: str, text: str, start: Any) -> AnswerText:
         hint = "give its answer_start" if times else "copy it from the context, letter by letter"
         code = "ambiguous-answer" if times else "answer-not-found"
         raise record.error(f"{shown} occurs {times} times in the context", hint=hint, code=code)
-    if (number := whole_number(start)) is None:
+    whole = whole_number(start)
+    if whole is None:
         raise record.error(f"answer_start of {shown} is {_kind(start)}, not a whole number")
-    start = number
+    start = whole
     if start >= 0 and context.startswith(text, start):
         return AnswerText(text, start)
     place, reason = explain(context, text, start)
@@ -246,6 +248,8 @@ def _placed(record: Record, context: str, text: str, start: Any) -> AnswerText:
     if text not in context:
         code = "answer-not-found"
     what = f"{shown} is not at character {start} of the context"
+    if place is not None:
+        reason += "; 'bertft check ... --fix OUT' writes a copy with the right places"
     raise record.error(what, hint=reason, code=code)
 
 
@@ -278,6 +282,7 @@ def _recounted(context: str, places: list[int], start: int) -> Iterator[tuple[st
     """Units in which ``start`` may have been counted, each with the place in characters."""
     yield "UTF-8 bytes", _characters(context.encode(), start, "utf-8")
     yield "UTF-16 units", _characters(context.encode("utf-16-le"), 2 * start, "utf-16-le")
+    yield "from 1", start - 1
     for place in places[:100]:
         if len(unicodedata.normalize("NFC", context[:place])) == start:
             yield "composed characters (Unicode NFC)", place

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import DataError
-from bertft.loaders import whole_number
+from bertft.loaders.cells import whole_number
 from bertft.loaders.files import TextFile
+from bertft.loaders.quoting import uses_quotes
 from bertft.loaders.source import Source
 from bertft.loaders.squad import explain
 from bertft.loaders.tables import format_of
@@ -159,7 +160,9 @@ def _table(text: str, source: Source) -> tuple[str, int]:
     settings = source.data
     comma = format_of(source.path) == "csv"
     delimiter = settings.delimiter or ("," if comma else "\t")
-    quoted = settings.quoting == "standard" or (settings.quoting == "auto" and comma)
+    quoted = settings.quoting == "standard"
+    if settings.quoting == "auto":
+        quoted = comma or uses_quotes(text.replace("\r\n", "\n"), width=0, whole=True)
     if not quoted or not settings.header:
         hint = "save it as CSV with quotes, or as JSON lines"
         raise DataError("--fix needs a table with a header and quotes", path=source.path, hint=hint)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
+from bertft.loaders.annotations.spacy import as_records
 from bertft.loaders.files import MAX_LINE, TextFile
 from bertft.loaders.json_text import JsonError, JsonReader, skip_space
 from bertft.loaders.source import Source
@@ -75,7 +76,7 @@ def read_json(source: Source, *, array: bool) -> Table:
 
 
 def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
-    whole = JsonReader().whole
+    whole, record = JsonReader().whole, 0
     with file:
         for number, line in file:
             if not line or line.isspace():
@@ -88,7 +89,10 @@ def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
             if reason:
                 file.bad_row(DataError(reason, path=file.name, line=number, hint=hint))
             else:
-                yield Row(value, number)
+                several = as_records(value)
+                for one in several:  # spaCy's, of which one line may hold many
+                    record += 1
+                    yield Row(one, number, record if len(several) > 1 else 0)
 
 
 def _elements(file: TextFile) -> Iterator[Row]:
@@ -116,7 +120,10 @@ def _elements(file: TextFile) -> Iterator[Row]:
                 what = f"{where}: {reason}" if where else reason
                 file.bad_row(DataError(what, path=file.name, line=line, row=str(record)))
             else:
-                yield Row(value, line, record, where)
+                for one in as_records(value):
+                    yield Row(one, line, record, where)
+                    record += 1
+                record -= 1
             line += breaks
             start = after
         if not text.startswith("]", start) or skip_space(text, start + 1) < len(text):
@@ -126,6 +133,6 @@ def _elements(file: TextFile) -> Iterator[Row]:
 
 def _unfit(value: Any) -> str:
     """Why a JSON value cannot be a row; "" when it can."""
-    if isinstance(value, dict):
+    if all(isinstance(one, dict) for one in as_records(value)):
         return ""
     return f"a JSON object {{...}} is expected, not {type(value).__name__}"

@@ -1,22 +1,24 @@
 """Answers as lines of a file: jsonl, csv, tsv, txt; for entities also conll and html.
 
 csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"); txt the
-answer in short, one line each. A row without an answer has its error in its place: in csv and tsv
-in the last column, in conll as a comment.
+answer in short, one line each; doccano and label-studio are what these tools import
+(preannotations.py). All but txt and html are read again by loaders/ as they were written. A row
+without an answer has its error in its place: in csv and tsv in the last column, in conll as a
+comment.
 
 A writer is a context: ``with FORMATS["txt"](file) as write``.
 """
 
 from __future__ import annotations
 
-import csv
 import html
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bertft.contracts import Answer
+from bertft.prediction.preannotations import doccano_row, label_studio_task
 from bertft.terminal import Writable
 
 Write = Callable[[Answer], None]
@@ -45,9 +47,11 @@ def _tsv(file: Writable) -> Iterator[Write]:
 @contextmanager
 def _rows(file: Writable, *, delimiter: str) -> Iterator[Write]:
     """Columns are those of the first answer; errors before it wait for them."""
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     header: list[str] = []
     waiting: list[Answer] = []
+
+    def row(cells: Iterable[str]) -> None:
+        _line(file, delimiter.join(_quoted(cell, delimiter=delimiter) for cell in cells))
 
     def write(answer: Answer) -> None:
         if not header and "error" in answer:
@@ -55,28 +59,35 @@ def _rows(file: Writable, *, delimiter: str) -> Iterator[Write]:
             return
         if not header:
             begin(answer)
-        writer.writerow([_cell(name, answer.get(name)) for name in header])
+        row(_cell(name, answer.get(name)) for name in header)
 
     def begin(answer: Answer) -> None:
         header.extend(name for name in answer if name not in {*NESTED, "error"})
         header.append("error")
-        writer.writerow(header)
+        row(header)
         for one in waiting:
-            writer.writerow([_cell(name, one.get(name)) for name in header])
+            row(_cell(name, one.get(name)) for name in header)
 
     yield write
     if waiting and not header:
         begin(waiting[0])
 
 
-def _cell(name: str, value: Any) -> Any:
-    if name == "labels" and isinstance(value, list):
+def _quoted(cell: str, *, delimiter: str) -> str:
+    """RFC 4180; csv.writer before Python 3.13 leaves a lone CR outside quotes."""
+    if not any(mark in cell for mark in (delimiter, '"', "\r", "\n")):
+        return cell
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "labels" and isinstance(value, list) and not any("|" in label for label in value):
         return "|".join(value)
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value
+    return "" if value is None else str(value)
 
 
 @contextmanager
@@ -158,6 +169,25 @@ def _html(file: Writable) -> Iterator[Write]:
     _line(file, "</body></html>")
 
 
+@contextmanager
+def _doccano(file: Writable) -> Iterator[Write]:
+    yield lambda answer: _line(file, json.dumps(doccano_row(answer), ensure_ascii=False))
+
+
+@contextmanager
+def _label_studio(file: Writable) -> Iterator[Write]:
+    """A JSON array, a task to a line."""
+    between = "["
+
+    def write(answer: Answer) -> None:
+        nonlocal between
+        _line(file, between + json.dumps(label_studio_task(answer), ensure_ascii=False))
+        between = ","
+
+    yield write
+    _line(file, "]" if between == "," else "[]")
+
+
 PAGE_START = """<!doctype html>
 <html><head><meta charset="utf-8"><title>Entities</title>
 <style>
@@ -184,5 +214,9 @@ FORMATS: dict[str, Callable[[Writable], AbstractContextManager[Write]]] = {
     "txt": _text,
     "conll": _conll,
     "html": _html,
+    "doccano": _doccano,
+    "label-studio": _label_studio,
 }
 ENTITY_FORMATS = {"conll", "html"}
+ANNOTATION_FORMATS = {"doccano", "label-studio"}
+"""For texts with entities or with labels."""

@@ -59,8 +59,8 @@ def environment(job: Job) -> dict[str, Any]:
 
 
 def _digest(path: str, examples: list[Any]) -> str:
-    """SHA-256 of a file; of stdin and Hub data, of the examples as they were read."""
-    if not path.startswith(HUB) and path != "-":
+    """SHA-256 of a file; of stdin, Hub data and folders, of the examples as they were read."""
+    if not path.startswith(HUB) and path != "-" and not Path(path).is_dir():
         return sha256(path)
     digest = hashlib.sha256()
     for one in examples:

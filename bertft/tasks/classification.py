@@ -115,7 +115,13 @@ class Classification:
     def _rows(self) -> TextRows:
         o = self.options
         return TextRows(
-            self._gold, o.text_column, o.pair_column, o.label_column, o.pairs, self.left_out
+            self._gold,
+            o.text_column,
+            o.pair_column,
+            o.label_column,
+            o.pairs,
+            self.left_out,
+            several=o.multi_label,
         )
 
     def _gold(self, value: Any) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from transformers import PreTrainedTokenizerBase
 from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import Row, length_fault
+from bertft.loaders.annotations import recognised
 from bertft.loaders.ids import RowIds, id_of
-from bertft.loaders.rows import pick_column, read_rows
+from bertft.loaders.rows import is_plain_text, pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.long_text import LongText, encode_texts
@@ -81,11 +82,17 @@ class TextRows:
     pairs: bool = False
     left_out: frozenset[Any] = frozenset()
     may_be_empty: bool = False
+    several: bool = False
+    """Whether a text may have several labels."""
 
     def read(self, source: Source) -> Iterator[TextExample]:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
-        columns = self._columns(table.columns, source)
+        tool = ""
+        if not self.pairs and not is_plain_text(source):
+            table, tool = recognised(table, source, gold="labels", several=self.several)
+        label_column = "label" if source.gold else None
+        columns = ("text", None, label_column) if tool else self._columns(table.columns, source)
         ids = RowIds(table, source.meter)
         for row in table:
             label = columns[2]
