@@ -222,8 +222,11 @@ class Task(Protocol[E]):
         """The same task with label names taken from training data, in a stable order."""
         ...
 
-    def check(self, examples: Sequence[E], *, path: str) -> None:
-        """Raise DataError when a gold label is not one of ``labels``."""
+    def check(self, examples: Sequence[E], *, path: str) -> list[str]:
+        """What gold labels are read as, where that is not what the file says: a sentence each.
+
+        Raises DataError when one is none of ``labels``.
+        """
         ...
 
     def fit(self, examples: Sequence[E], pieces: Sequence[Pieces]) -> Task[E]:

@@ -49,8 +49,14 @@ class DataSettings(Section):
     """More files of training examples, beside ``train``."""
     dev: str = ""
     test: str = ""
-    dev_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the training rows held out as dev set when ``dev`` is empty."""
+    dev_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the training rows held out as dev set when ``dev`` is empty; 0 trains on all rows:
+    the last weights are kept, and nothing is scored, tuned or calibrated on dev."""
+
+    @property
+    def has_dev(self) -> bool:
+        return bool(self.dev) or self.dev_share > 0
+
     header: bool = True
     """False for CSV/TSV files whose first line is data; ``columns`` then names the columns."""
     columns: list[str] = []

@@ -9,11 +9,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from bertft.errors import DataError, RunError
+from bertft.jobs.request import without_aliases
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import load
-from bertft.prediction.scoring import Scored, score_split, scores_content
-from bertft.recipe import HUB, load_recipe, parse_recipe
+from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
+from bertft.recipe import BUNDLED, HUB, load_recipe, parse_recipe
 from bertft.reports.page import About
 from bertft.reports.report import read_about, write_report
 from bertft.runs.folder import Run, find_run, model_folder
@@ -60,13 +61,18 @@ def evaluate(
         raise RunError(
             f"{found.path} has no test or dev file of its own", hint="give one with --data"
         )
+    if data and recipe.data.train.startswith((BUNDLED, HUB)):
+        recipe = without_aliases(recipe, overrides)
     split = "data" if data else "test" if settings.test else "dev"
     predictor = load(found, device=device, precision=precision)
     predictor.task = make_task(recipe.task).bind(predictor.task.labels, predictor.task.learned)
     examples = read_examples(predictor.task, path, settings, watch=watch)
-    predictor.task.check(examples, path=path)
+    for said in predictor.task.check(examples, path=path):
+        watch.note(f"{path}: {said}")
     metric = recipe.training.metric
     scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
+    if doubt := doubts(scored):
+        watch.note(doubt)
     folder = _new_folder(found.path, path, out=out)
     content = scores_content(scored)
     write_scores(folder, scored, content, about=about)
@@ -102,11 +108,17 @@ def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
     return parse_recipe(settings, overrides=overrides, where=str(folder))
 
 
-def write_scores(folder: Path, scored: Scored, content: dict[str, Any], *, about: About) -> None:
-    """Write predictions.jsonl, report.html and at last scores.json into ``folder``."""
-    with new_file(folder / "predictions.jsonl") as file:
-        for answer, gold in zip(scored.answers, scored.gold, strict=True):
-            file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
+def write_scores(
+    folder: Path, scored: Scored | None, content: dict[str, Any], *, about: About
+) -> None:
+    """Write predictions.jsonl, report.html and at last scores.json into ``folder``.
+
+    There are no predictions where nothing was scored.
+    """
+    if scored is not None:
+        with new_file(folder / "predictions.jsonl") as file:
+            for answer, gold in zip(scored.answers, scored.gold, strict=True):
+                file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
     write_report(folder, about, content)
     write_json(folder / "scores.json", content)
 

@@ -25,7 +25,7 @@ def list_runs(*, tell: Callable[[str], None]) -> list[dict[str, Any]]:
                     "split": run.scores["split"],
                     "n": run.scores["n"],
                     "metric": run.scores["metric"],
-                    "value": run.scores["metrics"][run.scores["metric"]]["value"],
+                    "value": run.scores["metrics"].get(run.scores["metric"], {}).get("value"),
                 }
             )
         except RunError as error:

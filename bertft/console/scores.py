@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 def show_scores(console: Console, content: Mapping[str, Any]) -> None:
     """Metrics with their intervals beside the baseline, then the classes."""
+    if not content["metrics"]:
+        console.say(str(content.get("note", "nothing was scored")))
+        return
     title = safe(f"{content['split']}: {content['n']:,} examples")
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("score", "value", "95 % interval", "baseline"):

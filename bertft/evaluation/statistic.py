@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bertft.contracts import FloatArray
@@ -37,6 +38,11 @@ class Scores:
     statistic: Statistic
     tables: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
+
+
+def floor_of(metric: str, baseline: Mapping[str, float]) -> float:
+    """The baseline of a score; without one, what nothing right gives."""
+    return baseline.get(metric, math.inf if metric in LOWER else 0.0)
 
 
 def seed_summary(

@@ -17,6 +17,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from bertft.contracts import Batch, Encoded, FloatArray
 from bertft.encoder.load import load_model
+from bertft.heads.inherited import take_rows
 
 IGNORED = -100
 """Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
@@ -34,10 +35,14 @@ class TokenHead:
             "num_labels": len(self.labels),
             "id2label": dict(enumerate(self.labels)),
             "label2id": {name: index for index, name in enumerate(self.labels)},
+            "problem_type": None,
         }
-        return load_model(
+        model = load_model(
             AutoModelForTokenClassification, folder, settings=settings, trained=trained
         )
+        if not trained:
+            take_rows(model, folder)
+        return model
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         rows = [_tags(one) for one in encoded]

@@ -25,6 +25,7 @@ from bertft.encoder.load import read_config
 from bertft.encoder.states import StateBatcher, rows_in_order, text_key
 from bertft.errors import ModelError
 from bertft.heads.hidden import states_read_by
+from bertft.heads.inherited import inherited
 from bertft.jobs.cost import duration
 from bertft.jobs.prepare import Job
 from bertft.jobs.state_cache import CachedStates
@@ -171,6 +172,8 @@ def feature_notes(job: Job, trainer: loop.Trainer) -> Iterator[str]:
             yield "the head reads the mean of all tokens, which one layer more on the encoder gives"
         else:
             why = "as set" if job.recipe.model.pooling == "first" else "it takes no averaging layer"
+            if inherited(model, job.encoder.folder).rows:
+                why = "the head that is kept has learned so"
             yield f"the head reads the first token of {job.encoder.name}: {why}"
     idle = [name for name in IDLE if getattr(settings, name) != getattr(usual, name)]
     if idle:

@@ -17,7 +17,7 @@ from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
 from bertft.recipe import BUNDLED, HUB, parse_options
 from bertft.settings import Section
-from bertft.tasks.text_rows import TextExample, TextRows
+from bertft.tasks.text_rows import TextExample, TextRows, numbers
 from bertft.watch import Watch
 
 PLAIN = {".txt", ".md", ".text"}
@@ -73,7 +73,7 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     columns = parse_options(Columns, settings.task)
     rows = TextRows(
-        read_gold=float,
+        gold=numbers,
         text_column=columns.text_column,
         pair_column=columns.pair_column,
         label_column=request.gold,

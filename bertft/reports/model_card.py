@@ -57,10 +57,11 @@ fill("a [MASK] text")"""
 def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
     """Markdown with the Hub's metadata header: labels, data, settings, dev scores, how to load."""
     task = card["task"]
-    scores = "\n".join(
-        f"| {name} | {value:.4f} |" for name, value in (card["dev_scores"] or {}).items()
-    )
+    values = card["dev_scores"] or {}
+    rows = "".join(f"| {name} | {value:.4f} |\n" for name, value in values.items())
+    scores = f"| dev score | value |\n|---|---|\n{rows}\n" if rows else ""
     settings = recipe.training
+    dev = _told(recipe.data.dev) or ("held out from train" if recipe.data.has_dev else "none")
     facts = "".join(f"- {fact}\n" for fact in _facts(card))
     return f"""---
 library_name: transformers
@@ -74,15 +75,11 @@ tags: [bertft]
 ({card["encoder"]["revision"] or "local folder"}).
 
 {facts}- Longest input: {card["max_length"]} tokens
-- Data: train `{_told(recipe.data.train)}`, dev `{_told(recipe.data.dev) or "held out from train"}`
+- Data: train `{_told(recipe.data.train)}`, dev `{dev}`
 - Settings: epochs {settings.epochs}, batch {settings.batch_size}, learning rate
   {settings.learning_rate}, seed {settings.seed}; this checkpoint is that of step {card["step"]}
 
-| dev score | value |
-|---|---|
-{scores}
-
-```python
+{scores}```python
 {_snippet(task)}
 ```
 """
@@ -106,21 +103,24 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
     if card["labels"]:
         yield "Labels: " + ", ".join(f"`{name}`" for name in card["labels"])
     learned = card.get("learned") or {}
+    has_dev = card["dev_scores"] is not None
     if card["task"]["name"] == "qa":
-        yield _null_rule(learned.get("null_threshold"))
-    if "confidence" in learned:
+        yield _null_rule(learned.get("null_threshold"), has_dev=has_dev)
+    if "confidence" in learned and has_dev:
         a, b = learned["confidence"]
         yield f"Confidence: sigmoid({a:.4f} logit(p) {b:+.4f}), fitted on dev (Platt scaling)"
+    if "threshold" in learned:
+        yield f"A label is given from a probability of {learned['threshold']:.4f}, chosen on dev"
     if "transitions" in learned:
         yield "Transitions between tags: learned on dev, in `bertft.json`"
 
 
-def _null_rule(threshold: float | None) -> str:
+def _null_rule(threshold: float | None, *, has_dev: bool) -> str:
     if threshold is None:
         return "No answer: never given, for every question of the training data has one"
     return (
         "No answer: given where the score of [CLS] exceeds that of the best span by more than\n"
-        f"  {threshold:.4f}, chosen on dev"
+        f"  {threshold:.4f}, {'chosen on dev' if has_dev else 'not tuned: there was no dev set'}"
     )
 
 

@@ -76,7 +76,7 @@ def web_page(
     sections = {
         "": _headline(about, scores),
         "Trained": _facts(about),
-        "Scores": _scores(scores),
+        "Scores": _scores(scores) if scores["metrics"] else "",
         "Features and fine-tuning": beside_table(beside, metric=scores["metric"]),
         "Questions": _questions(scores, seen),
         "By class": _classes(scores.get("per_class", {})),
@@ -98,6 +98,9 @@ def web_page(
 
 
 def _headline(about: About, scores: Mapping[str, Any]) -> str:
+    heading = clean(str(about.environment.get("recipe") or about.name))
+    if not scores["metrics"]:
+        return f'<h1>{heading}</h1>\n<p class="main">{clean(scores["note"])}</p>'
     name, main = scores["metric"], scores["metrics"][scores["metric"]]
     text = f"{clean(name)} <b>{main['value']:.4f}</b>"
     if "low" in main:
@@ -108,7 +111,6 @@ def _headline(about: About, scores: Mapping[str, Any]) -> str:
         verdict = "better" if is_better(name, bound, than=floor) else "not clearly better"
         text += f", {verdict} than the baseline's {floor:.4f}"
     where = f"{scores['n']:,} examples of {scores['split']}, {clean(scores['data'])}"
-    heading = clean(str(about.environment.get("recipe") or about.name))
     return f'<h1>{heading}</h1>\n<p class="soft">{where}</p>\n<p class="main">{text}</p>'
 
 

@@ -51,5 +51,7 @@ def write_report(folder: Path, about: About, scores: Mapping[str, Any]) -> None:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():  # nothing was scored
+        return
     with path.open(encoding="utf-8") as file:
         yield from map(json.loads, file)

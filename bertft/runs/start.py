@@ -10,10 +10,14 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
 from bertft.collector import paused_collector
+from bertft.contracts import SelfSupervised
+from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.cost import measure_cost
-from bertft.jobs.dev import dev_scorer
+from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
@@ -58,8 +62,9 @@ def start(
         with paused_collector():  # the examples and their tokens stay
             job = prepare(recipe, request, watch=watch, before=before)
         model, head = build_model(job)
+        tell_of_head(job, model, watch=watch)
         trainer = make_trainer(job, model, head)
-        dev_scorer(job, trainer, first=1)()  # a metric that does not exist is told before training
+        check_metric(job, trainer)  # one that does not exist is told before training
         plan = training_plan(job, trainer, model, out=request.resume or request.out)
         watch.plan(plan)
         from_states = recipe.training.mode == "features"
@@ -78,6 +83,13 @@ def start(
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
         return job, trainer, Progress(), run
+
+
+def tell_of_head(job: Job, model: PreTrainedModel, *, watch: Watch) -> None:
+    """Say what became of the head of a model that had one."""
+    said = inherited(model, job.encoder.folder).said
+    if said and not isinstance(job.task, SelfSupervised):
+        watch.note(f"{job.encoder.name}: {said}")
 
 
 def lock(run: Path, *, watch: Watch, held: ExitStack) -> None:
@@ -129,7 +141,8 @@ def reopen_run(
         record_places(job, run)
     if lost := processes.main_decides(partial(best_is_lost, run, checkpoint)):
         watch.note(f"{lost}: made again of the weights of step {step}")
-        scores = dev_scorer(job, trainer)()
+        evaluate = dev_scorer(job, trainer)
+        scores = evaluate() if evaluate else None
         save_best(job, trainer, run, step=step, scores=scores, describe=describe)
     if processes.is_main():
         cut_back(run / "journal.jsonl", step=step)

@@ -153,7 +153,7 @@ class Ner:
             raise DataError("no text has an entity", path=path, hint="add tagged texts")
         return self.bind(["O", *(f"{part}-{name}" for name in types for part in "BI")], {})
 
-    def check(self, examples: Sequence[TaggedText], *, path: str) -> None:
+    def check(self, examples: Sequence[TaggedText], *, path: str) -> list[str]:
         known = set(self.types)
         for example in examples:
             for entity in example.entities or ():
@@ -163,6 +163,7 @@ class Ner:
                     if hint.startswith("did"):
                         hint += " Types: " + ", ".join(self.types[:12])
                     raise DataError(what, path=path, line=example.line, hint=hint)
+        return []
 
     def fit(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
         """Edges of the dev entities; with ``viterbi`` also transitions, at the best weight."""

@@ -44,7 +44,7 @@ from bertft.tasks.segments import (
     cut_sentences,
     single_segments,
 )
-from bertft.tasks.text_rows import TextRows
+from bertft.tasks.text_rows import TextRows, numbers
 
 CHUNK = 4096
 """Sentences that the tokenizer is given at once."""
@@ -92,7 +92,7 @@ class Pretraining:
             yield from read_documents(source)
             return
         # There is no gold to be read.
-        rows = TextRows(float, self.options.text_column, may_be_empty=True)
+        rows = TextRows(numbers, self.options.text_column, may_be_empty=True)
         for row in rows.read(replace(source, gold=False)):
             if row.text.strip():
                 yield document_of([row.text], line=row.line, id=row.id)
@@ -110,8 +110,9 @@ class Pretraining:
         documents = sum(one.whole and len(one.sentences) > 1 for one in examples)
         return replace(self, pairs=self.options.next_sentence and documents > 1)
 
-    def check(self, examples: Sequence[Document], *, path: str) -> None:
+    def check(self, examples: Sequence[Document], *, path: str) -> list[str]:
         """Any text will do."""
+        return []
 
     def fit(self, examples: Sequence[Document], pieces: Sequence[Pieces]) -> Pretraining:
         return self

@@ -6,6 +6,7 @@ An option of classification: ``name = "classification"`` with ``regression = tru
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,9 @@ def classification_or_regression(settings: Mapping[str, Any]) -> Task[Any]:
     options = read_options(settings)
     if not options.regression:
         return Classification(options)
+    if isinstance(options.label_column, list):
+        hint = "name the one column of the number"
+        raise RecipeError("[task]: a list in label_column does not go with regression", hint=hint)
     usual = ClassificationOptions()
     for option in LABEL_OPTIONS:
         if getattr(options, option) != getattr(usual, option):
@@ -62,7 +66,8 @@ class Regression:
 
     def _rows(self) -> TextRows:
         o = self.options
-        return TextRows(_number, o.text_column, o.pair_column, o.label_column, o.pairs)
+        label = "" if isinstance(o.label_column, list) else o.label_column
+        return TextRows(lambda first: _number, o.text_column, o.pair_column, label, o.pairs)
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Regression:
         return self
@@ -74,8 +79,9 @@ class Regression:
             raise DataError(what, path=path, hint="add rows with another one")
         return self
 
-    def check(self, examples: Sequence[TextExample], *, path: str) -> None:
+    def check(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
         """Every number is a possible target."""
+        return []
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Regression:
         return self
@@ -138,7 +144,7 @@ def _gold(example: TextExample) -> float:
     return example.gold
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, told: Counter[str]) -> float:
     """A gold cell. Raises ValueError when it holds no finite number."""
     try:
         number = float(value)
