@@ -63,7 +63,8 @@ class DataSettings(Section):
     delimiter: str = ""
     """Field separator; empty for comma in .csv and tab in .tsv."""
     quoting: Literal["auto", "standard", "none"] = "auto"
-    """``standard``: RFC 4180; ``none``: quotes are text; ``auto``: standard for .csv, else none."""
+    """``standard``: RFC 4180; ``none``: quotes are text; ``auto``: standard for .csv; for .tsv what
+    the first quotes show."""
     encoding: str = "utf-8"
     on_bad_row: Literal["stop", "skip"] = "stop"
     """``skip`` leaves out rows that cannot be used, and counts them."""

@@ -41,7 +41,7 @@ def check(
     set_: SetOption = None,
     on_bad_row: BadRowOption = None,
     fix: Annotated[
-        str, typer.Option("--fix", metavar="OUT", help="Write repaired copies (questions) to OUT.")
+        str, typer.Option("--fix", metavar="OUT", help="Write repaired copies (qa, ner) to OUT.")
     ] = "",
     examples: Annotated[
         int, typer.Option(min=0, max=20, help="Places that are shown of each finding.")
@@ -139,7 +139,10 @@ def predict(
         str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
     ] = "",
     format: Annotated[
-        str, typer.Option("--format", help="jsonl, csv, tsv or txt; for entities also conll, html.")
+        str,
+        typer.Option(
+            "--format", help="jsonl, csv, tsv, txt, doccano, label-studio; entities: conll, html."
+        ),
     ] = "",
     input_format: Annotated[
         str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")

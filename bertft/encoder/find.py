@@ -31,7 +31,7 @@ def locate(
     """
     path = Path(model.name).expanduser()
     if path.is_dir():
-        return _inside_run(path), ""
+        return inside_run(path), ""
     entry = find(model.name)
     if entry is not None and entry.embedded:
         return _embedded_folder(entry), f"{entry.package} sha256:{entry.sha256[:12]}"
@@ -72,7 +72,7 @@ def _embedded_folder(entry: ZooModel) -> Path:
     return folder
 
 
-def _inside_run(path: Path) -> Path:
+def inside_run(path: Path) -> Path:
     """A run directory stands for its best checkpoint."""
     best = path / "best"
     return best if best.is_dir() and not (path / "config.json").is_file() else path

@@ -2,18 +2,23 @@
 page: reports/entities_page.py).
 
 csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"); txt the
-answer in short, one line each. A writer is a context: ``with FORMATS["txt"](file) as write``.
+answer in short, one line each; doccano and label-studio are what these tools import
+(preannotations.py). All but txt and html are read again by loaders/ as they were written. A row
+without an answer has its error in its place: in csv and tsv in the last column, in conll as a
+comment.
+
+A writer is a context: ``with FORMATS["txt"](file) as write``.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bertft.contracts import Answer
+from bertft.prediction.preannotations import doccano_row, label_studio_task
 from bertft.terminal import Writable
 
 Write = Callable[[Answer], None]
@@ -29,35 +34,60 @@ def _jsonl(file: Writable) -> Iterator[Write]:
 
 @contextmanager
 def _csv(file: Writable) -> Iterator[Write]:
-    yield _rows(file, delimiter=",")
+    with _rows(file, delimiter=",") as write:
+        yield write
 
 
 @contextmanager
 def _tsv(file: Writable) -> Iterator[Write]:
-    yield _rows(file, delimiter="\t")
+    with _rows(file, delimiter="\t") as write:
+        yield write
 
 
-def _rows(file: Writable, *, delimiter: str) -> Write:
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+@contextmanager
+def _rows(file: Writable, *, delimiter: str) -> Iterator[Write]:
+    """Columns are those of the first answer; errors before it wait for them."""
     header: list[str] = []
+    waiting: list[Answer] = []
+
+    def row(cells: Iterable[str]) -> None:
+        _line(file, delimiter.join(_quoted(cell, delimiter=delimiter) for cell in cells))
 
     def write(answer: Answer) -> None:
+        if not header and "error" in answer:
+            waiting.append(answer)
+            return
         if not header:
-            header.extend(name for name in answer if name not in NESTED)
-            writer.writerow(header)
-        writer.writerow([_cell(name, answer.get(name)) for name in header])
+            begin(answer)
+        row(_cell(name, answer.get(name)) for name in header)
 
-    return write
+    def begin(answer: Answer) -> None:
+        header.extend(name for name in answer if name not in {*NESTED, "error"})
+        header.append("error")
+        row(header)
+        for one in waiting:
+            row(_cell(name, one.get(name)) for name in header)
+
+    yield write
+    if waiting and not header:
+        begin(waiting[0])
 
 
-def _cell(name: str, value: Any) -> Any:
-    if name == "labels" and isinstance(value, list):
+def _quoted(cell: str, *, delimiter: str) -> str:
+    """RFC 4180; csv.writer before Python 3.13 leaves a lone CR outside quotes."""
+    if not any(mark in cell for mark in (delimiter, '"', "\r", "\n")):
+        return cell
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "labels" and isinstance(value, list) and not any("|" in label for label in value):
         return "|".join(value)
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value
+    return "" if value is None else str(value)
 
 
 @contextmanager
@@ -67,6 +97,8 @@ def _text(file: Writable) -> Iterator[Write]:
 
 def _in_short(answer: Answer) -> str:
     """One line: entities inside their text; else the answer, its probability and the text."""
+    if "error" in answer:
+        return "\t".join(("-", "-", _flat(f"({answer['id']}: {answer['error']})")))
     if "entities" in answer:
         return _flat("".join(f"[{t}]({label})" if label else t for t, label in text_parts(answer)))
     if "value" in answer:
@@ -97,7 +129,9 @@ def _conll(file: Writable) -> Iterator[Write]:
     """Word, tab, BIO tag; a blank line after each text. Words end at white space and entities."""
 
     def write(answer: Answer) -> None:
-        for word, tag in _tagged_words(answer):
+        if "error" in answer:
+            _line(file, f"# {_flat(str(answer['id']))}: {_flat(answer['error'])}")
+        for word, tag in _tagged_words(answer) if "error" not in answer else ():
             _line(file, f"{word}\t{tag}")
         _line(file, "")
 
@@ -108,6 +142,25 @@ def _tagged_words(answer: Answer) -> Iterator[tuple[str, str]]:
     for text, label in text_parts(answer):
         for number, word in enumerate(text.split()):
             yield word, f"{'I' if number else 'B'}-{label}" if label else "O"
+
+
+@contextmanager
+def _doccano(file: Writable) -> Iterator[Write]:
+    yield lambda answer: _line(file, json.dumps(doccano_row(answer), ensure_ascii=False))
+
+
+@contextmanager
+def _label_studio(file: Writable) -> Iterator[Write]:
+    """A JSON array, a task to a line."""
+    between = "["
+
+    def write(answer: Answer) -> None:
+        nonlocal between
+        _line(file, between + json.dumps(label_studio_task(answer), ensure_ascii=False))
+        between = ","
+
+    yield write
+    _line(file, "]" if between == "," else "[]")
 
 
 def _line(file: Writable, text: str) -> None:
@@ -126,4 +179,8 @@ FORMATS: dict[str, Format] = {
     "tsv": _tsv,
     "txt": _text,
     "conll": _conll,
+    "doccano": _doccano,
+    "label-studio": _label_studio,
 }
+ANNOTATION_FORMATS = {"doccano", "label-studio"}
+"""For texts with entities or with labels."""

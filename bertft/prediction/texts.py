@@ -78,6 +78,7 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
         pair_column=columns.pair_column,
         label_column=request.gold,
         pairs=request.pairs,
+        may_be_empty=not request.gold,
     )
     rule = bad_row_rule(settings.data)
     done = 0

@@ -23,8 +23,12 @@ def entities_page(file: Writable) -> Iterator[Write]:
         return f"{hues.setdefault(label, len(hues) * 137.5 % 360):.0f}"  # the golden angle
 
     def write(answer: Answer) -> None:
-        parts = [(text, label, hue(label) if label else "") for text, label in text_parts(answer)]
-        file.write(str(render("entities_text.html.j2", id=str(answer["id"]), parts=parts)))
+        error = str(answer.get("error", ""))
+        told = () if error else text_parts(answer)
+        parts = [(text, label, hue(label) if label else "") for text, label in told]
+        file.write(
+            str(render("entities_text.html.j2", id=str(answer["id"]), parts=parts, error=error))
+        )
 
     head, tail = frame("entities.html.j2")
     file.write(head)

@@ -7,6 +7,7 @@ Markdown with the Hub's metadata, and how to load the model without bertft.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from bertft.encoder.zoo import ZooModel, find
@@ -68,6 +69,8 @@ def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
         "model_card.md.j2",
         card=card,
         recipe=recipe,
+        train=_told(recipe.data.train),
+        dev=_told(recipe.data.dev),
         description=_description(recipe),
         how=_how(task["name"], recipe.training.mode),
         facts=list(_facts(card)),
@@ -92,7 +95,7 @@ def _metadata(card: Mapping[str, Any], recipe: Recipe) -> ModelCardData:
         EvalResult(
             task_type=pipeline,
             dataset_type=held_out.owner_name if held_out else "custom",
-            dataset_name=data.dev or f"held out from {data.train}",
+            dataset_name=_told(data.dev) or f"held out from {_told(data.train)}",
             dataset_config=(held_out.config or None) if held_out else None,
             dataset_split=(held_out.split if held_out else "") or "dev",
             metric_type=name,
@@ -122,6 +125,11 @@ def _language(known: ZooModel | None, train: str) -> str | None:
         return found[0] if found else "en"
     languages = known.languages if known else ()
     return languages[0] if len(languages) == 1 and languages[0] != "multi" else None
+
+
+def _told(path: str) -> str:
+    """A file of data by its name: where it lies on a machine is nobody else's business."""
+    return path if path.startswith((BUNDLED, HUB)) else PurePath(path).name
 
 
 def _how(task: str, mode: str) -> str:

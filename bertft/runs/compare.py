@@ -53,9 +53,9 @@ def _predictions(path: str) -> list[dict[str, Any]]:
 
 def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
     """Per-example counts of one run, from its predictions."""
-    folder = Path(path)
+    folder = Path(path).resolve()
     while not (folder / "best").is_dir():
-        if folder == folder.parent or str(folder) == ".":
+        if folder == folder.parent:
             raise RunError(
                 f"{path} does not belong to a run", hint="give a run, or a folder in its eval/"
             )

@@ -57,9 +57,9 @@ def find_beside(folder: Path, scores: Mapping[str, Any]) -> Beside | None:
     return None
 
 
-def _trained_on(run: Run) -> tuple[str, dict[str, str]]:
+def _trained_on(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     found = run.environment
-    return found["model"]["name"], {name: one["sha256"] for name, one in found["data"].items()}
+    return found["model"]["files"], {name: one["sha256"] for name, one in found["data"].items()}
 
 
 def _score(run: Run, metric: str) -> Mapping[str, float]:

@@ -151,7 +151,16 @@ class Classification:
         columns = self._columns
         cells = LabelCells(o.multi_label, o.label_separator, tuple(o.label_names), columns)
         label = columns or str(o.label_column)
-        return TextRows(cells.reader, o.text_column, o.pair_column, label, o.pairs, self.left_out)
+        several = o.multi_label
+        return TextRows(
+            cells.reader,
+            o.text_column,
+            o.pair_column,
+            label,
+            o.pairs,
+            self.left_out,
+            several=several,
+        )
 
     @property
     def _columns(self) -> tuple[str, ...]:

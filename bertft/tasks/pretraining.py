@@ -91,7 +91,8 @@ class Pretraining:
         if is_plain_text(source):
             yield from read_documents(source)
             return
-        rows = TextRows(numbers, self.options.text_column)  # there is no gold to be read
+        # There is no gold to be read.
+        rows = TextRows(numbers, self.options.text_column, may_be_empty=True)
         for row in rows.read(replace(source, gold=False)):
             if row.text.strip():
                 yield document_of([row.text], line=row.line, id=row.id)

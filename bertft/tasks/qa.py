@@ -30,8 +30,9 @@ from bertft.errors import DataError
 from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
 from bertft.heads.span import SpanHead, passage_of
+from bertft.loaders.ids import id_of
 from bertft.loaders.source import Source
-from bertft.loaders.squad import AnswerText, Question, read_questions
+from bertft.loaders.squad import AnswerText, Question, question_of, read_questions
 from bertft.recipe import parse_options, validate
 from bertft.settings import Section
 from bertft.spans import Composed, compose
@@ -96,11 +97,10 @@ class Qa:
     def example(self, record: str | Mapping[str, Any], *, id: str) -> Question:
         if isinstance(record, str):
             raise DataError("a question alone", hint='give {"question": ..., "context": ...}')
-        texts = [record.get(name) for name in ("question", "context")]
-        if not all(isinstance(text, str) for text in texts):
+        if not all(name in record for name in ("question", "context")):
             raise DataError("question or context is missing", hint='both are needed: {"question": '
                             '..., "context": ...}')  # fmt: skip
-        return Question(str(record.get("id", id)), 0, str(texts[0]), str(texts[1]), None)
+        return question_of(record, id=id_of(record) or id)
 
     # --- what training finds ------------------------------------------------------------------
 

@@ -272,7 +272,7 @@ def line(**fields):
 
 class TestTables:
     def test_texts_with_entities(self, write):
-        expected = [TaggedText("x", 1, TEXT, None, ENTITIES), TaggedText("2", 2, "a", None, ())]
+        expected = [TaggedText("x", 1, TEXT, None, ENTITIES), TaggedText("row 2", 2, "a", None, ())]
         lines = line(id="x", text=TEXT, entities=SPANS) + line(text="a", entities=[])
         assert tagged(write("a.jsonl", lines)) == expected
         assert tagged(write("a.jsonl.gz", gzip.compress(lines.encode()))) == expected
@@ -330,9 +330,9 @@ class TestTables:
             ({}, "no list"),
             ([3], "3 is not an entity"),
             ([{"start": 0, "end": 3}], "is not an entity; write it as"),
-            ([{"start": 0.0, "end": 3, "label": "X"}], "no whole numbers"),
+            ([{"start": 0.5, "end": 3, "label": "X"}], "no whole numbers"),
             ([{"start": True, "end": 3, "label": "X"}], "no whole numbers"),
-            ([{"start": "0", "end": 3, "label": "X"}], "no whole numbers"),
+            ([{"start": "a", "end": 3, "label": "X"}], "no whole numbers"),
             ([{"start": -1, "end": 3, "label": "X"}], r"\(-1, 3\) does not lie in its text of 21"),
             ([{"start": 3, "end": 3, "label": "X"}], "does not lie in its text"),
             ([{"start": 5, "end": 4, "label": "X"}], "does not lie in its text"),
@@ -374,7 +374,7 @@ class TestTables:
             ({"tokens": None, "tags": ["O"]}, "no list in column 'tokens'"),
             ({"tokens": r'["\ud800"]', "tags": ["O"]}, "no list in column 'tokens'"),
             ({"text": " ", "entities": []}, "no text in column 'text'"),
-            ({"text": 3, "entities": []}, "no text in column 'text'"),
+            ({"text": ["a"], "entities": []}, "the text .* is list, not text"),
         ],
     )
     def test_wrong_rows(self, write, fields, reason):

@@ -75,7 +75,11 @@ def test_tables_hold_every_field_but_lists_of_scores(task: str, form: str, delim
     text = written(form, answer, answer)
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     assert rows[0] == rows[1]
-    assert list(rows[0]) == [name for name in answer if name not in ("scores", "answers")]
+    assert list(rows[0]) == [
+        *(name for name in answer if name not in ("scores", "answers")),
+        "error",
+    ]
+    assert rows[0].pop("error") == ""
     for name, cell in rows[0].items():
         value = answer[name]
         if name == "labels":

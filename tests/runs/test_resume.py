@@ -92,10 +92,6 @@ class TestRefused:
     @pytest.mark.parametrize(
         "field",
         [
-            {"train": "a.csv"},
-            {"dev": "a.csv"},
-            {"test": "a.csv"},
-            {"model": "minilm"},
             {"out": "b"},
             {"seed": 0},
             {"on_bad_row": "skip"},
