@@ -21,10 +21,10 @@ Convert = Callable[[str, int, int], Span | None]
 
 PARTICLES = frozenset(
     (
-        "은 는 이 가 을 를 에 의 와 과 도 로 만 나 랑 요 씨 님 들 에서 에게 에는 에도 에서는 에게는 "
-        "으로 으로는 로는 이다 이며 이고 이나 이란 이라 이라는 라는 라고 이라고 까지 부터 보다 처럼 "
-        "같은 하고 께서 한테 밖에 조차 마저 입니다 였다 이었다 이라며 으로부터 로부터 에서도 과의 "
-        "와의 에서의 으로서 로서 들이 들은 들의 들을"
+        "은 는 이 가 을 를 에 의 와 과 도 로 만 나 랑 요 씨 님 들 에서 에게 에는 에도 에서는 "
+        "에게는 으로 으로는 로는 이다 이며 이고 이나 이란 이라 이라는 라는 라고 이라고 까지 "
+        "부터 보다 처럼 같은 하고 께서 한테 밖에 조차 마저 입니다 였다 이었다 이라며 으로부터 "
+        "로부터 에서도 과의 와의 에서의 으로서 로서 들이 들은 들의 들을"
     ).split()
 )
 """Korean endings that stick to a name without being part of it."""
@@ -88,20 +88,23 @@ def fits(text: str, span: Span | None, *, covered: str | None = None) -> bool:
     return bool(ending) and ending[0] in PARTICLES  # type: ignore[index]
 
 
-def likely_unit(text: str, start: int, end: int, *, covered: str | None = None) -> str:
-    """What else one pair of offsets counts, where it fits so and not in characters; "" if none."""
+def likely_units(text: str, start: int, end: int, *, covered: str | None = None) -> list[str]:
+    """What else one pair of offsets may count: what fits so, and does not in characters."""
     if fits(text, convert(text, start, end, unit="characters"), covered=covered):
-        return ""
-    names = UNITS if covered is not None else ("utf-16", "bytes")
-    return next(
-        (
-            name
-            for name in names
-            if name != "characters"
-            and fits(text, convert(text, start, end, unit=name), covered=covered)
-        ),
-        "",
-    )
+        return []
+    names = [name for name in UNITS if name != "characters"]
+    return [
+        name
+        for name in (names if covered is not None else ("utf-16", "bytes"))
+        if fits(text, convert(text, start, end, unit=name), covered=covered)
+    ]
+
+
+def other_units(names: Sequence[str]) -> str:
+    """A hint that names them and the setting; "" for none."""
+    meant = " or ".join(UNITS[name][0] for name in names)
+    given = " or ".join(f'task.offsets="{name}"' for name in names)
+    return f"{meant}: --set {given}" if names else ""
 
 
 @dataclass(slots=True)
@@ -132,7 +135,7 @@ class Evidence:
             count = max(1, self.changed[name])
             share, before = self.fitting[name] / count, self.before[name] / count
             few = FEWEST if name in ("utf-16", "bytes") else 2 * FEWEST
-            if count >= few and share >= 0.9 and before <= 0.2 and self.fitting[name] > most:
+            if count >= few and share >= 0.75 and before <= 0.25 and self.fitting[name] > most:
                 best, most = name, self.fitting[name]
         return best
 
