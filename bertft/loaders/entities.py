@@ -15,7 +15,7 @@ from typing import Any
 from bertft.errors import DataError
 from bertft.loaders.cells import read_cell, whole_number
 from bertft.loaders.json_text import JsonError
-from bertft.loaders.offsets import UNITS, Evidence, convert, likely_unit
+from bertft.loaders.offsets import Evidence, convert, likely_units, other_units
 from bertft.loaders.tagged import short
 from bertft.spans import Entity
 
@@ -117,8 +117,8 @@ class EntityReader:
         place = convert(text, one.start, one.end, unit=self.unit)
         other = ""
         if self.unit == "characters":
-            other = likely_unit(text, one.start, one.end, covered=one.covered)
-        hint = f'{UNITS[other][0]}: --set task.offsets="{other}"' if other else _COUNT_HINT
+            other = other_units(likely_units(text, one.start, one.end, covered=one.covered))
+        hint = other or _COUNT_HINT
         code = "shifted-offsets" if other else ""
         if place is None:
             what = f"{where} does not lie in its text of {len(text)} characters"

@@ -88,20 +88,23 @@ def fits(text: str, span: Span | None, *, covered: str | None = None) -> bool:
     return bool(ending) and ending[0] in PARTICLES  # type: ignore[index]
 
 
-def likely_unit(text: str, start: int, end: int, *, covered: str | None = None) -> str:
-    """What else one pair of offsets counts, where it fits so and not in characters; "" if none."""
+def likely_units(text: str, start: int, end: int, *, covered: str | None = None) -> list[str]:
+    """What else one pair of offsets may count: what fits so, and does not in characters."""
     if fits(text, convert(text, start, end, unit="characters"), covered=covered):
-        return ""
-    names = UNITS if covered is not None else ("utf-16", "bytes")
-    return next(
-        (
-            name
-            for name in names
-            if name != "characters"
-            and fits(text, convert(text, start, end, unit=name), covered=covered)
-        ),
-        "",
-    )
+        return []
+    names = [name for name in UNITS if name != "characters"]
+    return [
+        name
+        for name in (names if covered is not None else ("utf-16", "bytes"))
+        if fits(text, convert(text, start, end, unit=name), covered=covered)
+    ]
+
+
+def other_units(names: Sequence[str]) -> str:
+    """A hint that names them and the setting; "" for none."""
+    meant = " or ".join(UNITS[name][0] for name in names)
+    given = " or ".join(f'task.offsets="{name}"' for name in names)
+    return f"{meant}: --set {given}" if names else ""
 
 
 @dataclass(slots=True)
@@ -132,7 +135,7 @@ class Evidence:
             count = max(1, self.changed[name])
             share, before = self.fitting[name] / count, self.before[name] / count
             few = FEWEST if name in ("utf-16", "bytes") else 2 * FEWEST
-            if count >= few and share >= 0.9 and before <= 0.2 and self.fitting[name] > most:
+            if count >= few and share >= 0.75 and before <= 0.25 and self.fitting[name] > most:
                 best, most = name, self.fitting[name]
         return best
 

@@ -35,13 +35,14 @@ def uses_quotes(text: str, *, width: int, whole: bool) -> bool:
     shown = False
     commas = quoted = 0
     for cells, raw in found:
-        lines = raw.split("\n")
-        if len(cells) != columns or (
-            len(lines) > 1 and all(line.count("\t") + 1 == columns for line in lines)
-        ):
-            return False  # two texts that begin or end with a quote, and the rows between them
+        if len(cells) != columns:
+            return False
         inside = _QUOTED.findall(raw)
-        shown = shown or any('""' in cell or re.search("[\t\r\n]", cell) for cell in inside)
+        lines = raw.split("\n")
+        # Or else two texts that begin and end with a quote, and the rows between them.
+        broken = len(lines) == 1 or any(line.count("\t") + 1 != columns for line in lines)
+        marks = re.compile('""|[\t\r\n]' if broken else '""')
+        shown = shown or any(map(marks.search, inside))
         quoted += len(inside)
         commas += sum("," in cell for cell in cells) - sum("," in cell for cell in inside)
         commas += sum("," not in cell for cell in inside)

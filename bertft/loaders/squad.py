@@ -282,7 +282,6 @@ def _recounted(context: str, places: list[int], start: int) -> Iterator[tuple[st
     """Units in which ``start`` may have been counted, each with the place in characters."""
     yield "UTF-8 bytes", _characters(context.encode(), start, "utf-8")
     yield "UTF-16 units", _characters(context.encode("utf-16-le"), 2 * start, "utf-16-le")
-    yield "from 1", start - 1
     for place in places[:100]:
         if len(unicodedata.normalize("NFC", context[:place])) == start:
             yield "composed characters (Unicode NFC)", place

@@ -13,7 +13,8 @@ whole file: a single tag in another one stays an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,13 +46,13 @@ class Spelling:
             raise DataError(f"'{shown}' is not a tag", hint=_HINT, code="broken-tag")
         return found
 
-    def note(self, tags: Collection[str]) -> str:
+    def note(self, tags: AbstractSet[str]) -> str:
         """How these tags are read, "" where they are spelled as they should be."""
         if self is STANDARD:
             return ""
         named = sorted(tag for tag in tags if tag not in _OUTSIDE)
         shown = f"tags: '{named[0]}' is read as '{self.read(named[0])}'"
-        outside = sorted(tags & _OUTSIDE - {"O"})  # type: ignore[operator]
+        outside = sorted(tags & _OUTSIDE - {"O"})
         shown += f", '{outside[0]}' as 'O'" if outside else ""
         if self is PLAIN_TYPES:
             shown += "; neighbouring words of one type are one entity"
@@ -97,17 +98,17 @@ def is_tag(text: str) -> bool:
     return bool(_standard(text))
 
 
-def find_spelling(tags: Collection[str]) -> Spelling | None:
+def find_spelling(tags: AbstractSet[str]) -> Spelling | None:
     """The spelling that all of these tags have; None where there is none.
 
-    All but the standard one need an entity; plain types need an O as well, for any word could be
-    one.
+    All but the standard one need an entity, and none that is spelled as it should be; plain types
+    need an O as well, for any word could be one.
     """
     if not tags:
         return None
     if all(map(_standard, tags)):
         return STANDARD
-    if all(tag in _OUTSIDE for tag in tags):
+    if all(tag in _OUTSIDE for tag in tags) or any(map(_standard, tags - _OUTSIDE)):
         return None
     for spelling in SPELLINGS[1:]:
         if all(map(spelling.read, tags)) and (

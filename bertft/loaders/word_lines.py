@@ -72,8 +72,7 @@ def find_layout(
     Raises:
         DataError: (without a place) there is no such column.
     """
-    sentences = [[split_columns(line) for _, line in one if not line.startswith("#")]
-                 for one in blocks]  # fmt: skip
+    sentences = [[split_columns(line) for _, line in one if _is_data(line)] for one in blocks]
     if not any(sentences):
         return Layout(tag=-1 if gold else None)
     width = Counter(map(len, chain.from_iterable(sentences))).most_common(1)[0][0]
@@ -91,6 +90,11 @@ def find_layout(
     spelled = spelling.note(set(chain.from_iterable(columns[tag])))
     note = "; ".join(filter(None, (note, spelled)))
     return Layout(width, word, tag, spelling, word > 0 and _counts(columns[0]), note)
+
+
+def _is_data(line: str) -> bool:
+    """Whether a line is surely no comment: a word like #tag has a tab behind it."""
+    return not line.startswith("#") or ("\t" in line and not _HASHES.match(line))
 
 
 def _place(name: str, header: dict[str, int], width: int) -> int:

@@ -292,7 +292,7 @@ class TestBadInput:
             (["empty.toml"], r"the recipe names no data; give a file with --train"),
             (
                 ["sentiment", "--fix", "out"],
-                r"nothing of classification data can be repaired; --fix knows what to do for: qa",
+                r"nothing of classification data can be repaired; --fix knows .*: qa, ner",
             ),
             (
                 ["qa", "--set", "model.max_length=64", "--set", "task.window_overlap=128"],

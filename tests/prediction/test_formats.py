@@ -232,5 +232,5 @@ def test_formats_of_entities_are_refused_for_other_tasks(
         code, out, err = command("predict", "in.txt", *given, *flags)
         assert (code, out) == (2, "")
         assert f"format {form} shows entities; this model's task is classification" in err
-        assert "csv, jsonl, tsv, txt" in err
+        assert "csv, doccano, jsonl, label-studio, tsv, txt" in err
     assert not (tmp_path / f"out.{form}").exists()
