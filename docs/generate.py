@@ -6,9 +6,9 @@
     python docs/generate.py            write them
     python docs/generate.py --check    exit with 1 and name each page that is stale
 
-Every English text of these pages stands with its Korean one in docs/ko/reference/strings.toml, and
-what the code says nothing about in docs/en/reference/unsaid.toml. A text that is not there, or one
-that no page needs any more, ends the run with a list of them.
+What the code does not say stands in docs/en/reference/strings.toml, every English text with its
+Korean one in docs/ko/reference/strings.toml. Texts that are not there, and those that no page needs
+any more, end the run with a list of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from typer.main import get_command
 
 from bertft.cli import app
@@ -35,25 +34,12 @@ from bertft.tasks import TASKS, make_task
 
 DOCS = Path(__file__).parent
 STRINGS = DOCS / "ko" / "reference" / "strings.toml"
-UNSAID = DOCS / "en" / "reference" / "unsaid.toml"
+UNSAID = DOCS / "en" / "reference" / "strings.toml"
 NOTICE = "<!-- Written by docs/generate.py: change the code or strings.toml, then run it again. -->"
 
 Say = Callable[[str], str]
 """An English text in the language of the page."""
-
-ABOUT_VERBS = (
-    "Every verb has `--help`. What a person reads goes to stderr, what a program reads goes to "
-    "stdout or a file; [exit codes](exit-codes.md) tell a script how it went."
-)
-ABOUT_KEYS = (
-    "All settings of a [recipe](../concepts/recipe.md), as a TOML file holds them and as "
-    "`--set KEY=VALUE` changes them. A run's `recipe.toml` has every one of them. Above the "
-    "sections there may be a `description`: what the recipe is for, in one line."
-)
-ABOUT_FEATURES = (
-    'With `training.mode = "features"` these take the place of what a recipe says for fine-tuning, '
-    "unless `--set` names them ([features mode](../concepts/features-mode.md))."
-)
+LIMITS = {"ge": "from {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
 
 
 class TranslationError(Exception):
@@ -63,9 +49,8 @@ class TranslationError(Exception):
 class Korean:
     """Says texts in Korean; ``faults`` are those that have no translation, or are not needed."""
 
-    def __init__(self, file: Path) -> None:
-        sections = tomllib.loads(file.read_text(encoding="utf-8"))
-        self._known = {text: said for one in sections.values() for text, said in one.items()}
+    def __init__(self) -> None:
+        self._known = {text: said for one in _read(STRINGS).values() for text, said in one.items()}
         self._asked: dict[str, None] = {}
 
     def __call__(self, text: str) -> str:
@@ -74,21 +59,26 @@ class Korean:
 
     def faults(self) -> list[str]:
         missing = [f"no translation: {text!r}" for text in self._asked if text not in self._known]
-        unused = [f"not needed: {text!r}" for text in self._known if text not in self._asked]
-        return missing + unused
+        english = [text for one in _read(UNSAID).values() for text in one.values()]
+        there = dict.fromkeys([*self._known, *english])
+        return missing + [f"not needed: {text!r}" for text in there if text not in self._asked]
+
+
+def _read(file: Path) -> dict[str, dict[str, str]]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def pages() -> dict[Path, str]:
     """Path -> content of every page. Raises TranslationError."""
     builders = {"verbs.md": verbs_page, "recipe-keys.md": keys_page}
-    korean = Korean(STRINGS)
+    korean = Korean()
     languages: dict[str, Say] = {"en": str, "ko": korean}
     found = {}
     for language, say in languages.items():
         for name, build in builders.items():
             found[DOCS / language / "reference" / name] = "\n".join(build(say)).rstrip() + "\n"
     if faults := korean.faults():
-        raise TranslationError("\n".join([f"{STRINGS}:", *faults]))
+        raise TranslationError("\n".join([f"{STRINGS}, {UNSAID}:", *faults]))
     return found
 
 
@@ -108,7 +98,7 @@ def verbs_page(say: Say) -> Iterator[str]:
     root = get_command(app)
     verbs = list(_verbs(root, ("bertft",)))
     yield from (NOTICE, "", f"# {say('Verbs')}", "")
-    yield say(ABOUT_VERBS)
+    yield say(_read(UNSAID)["pages"]["verbs"])
     yield ""
     links = (f"[`{' '.join(path)}`](#{'-'.join(path)})" for path, _ in verbs)
     helps = [say(_one_line(command.help)) for _, command in verbs]
@@ -196,14 +186,14 @@ def _default_of_option(parameter: Any) -> str:
 
 def keys_page(say: Say) -> Iterator[str]:
     yield from (NOTICE, "", f"# {say('Recipe keys')}", "")
-    yield say(ABOUT_KEYS)
+    yield say(_read(UNSAID)["pages"]["keys"])
     sections: dict[str, type[BaseModel]]
     sections = {"model": ModelSettings, "data": DataSettings, "training": TrainingSettings}
     for name, section in sections.items():
         yield from ("", f"## `[{name}]`", "", say(_one_line(section.__doc__)), "")
         yield from _settings(section, name, say)
     yield from ("", f"## {say('Defaults of features mode')}", "")
-    yield say(ABOUT_FEATURES)
+    yield say(_read(UNSAID)["pages"]["features"])
     yield ""
     rows = [[f"`training.{name}`", _literal(value)] for name, value in FEATURES.items()]
     yield from _table([say("key"), say("default")], rows)
@@ -227,15 +217,21 @@ def _options_of_tasks() -> dict[tuple[str, ...], type[BaseModel]]:
 def _settings(section: type[BaseModel], name: str, say: Say) -> Iterator[str]:
     """The table of a section's keys."""
     said = _docstrings(section)
-    unsaid = tomllib.loads(UNSAID.read_text(encoding="utf-8"))[name]
+    added = _read(UNSAID)[name]
     rows = []
     for field, facts in section.model_fields.items():
         key = f"{name}.{field}"
-        if (field in said) == (field in unsaid):
+        if (field in said) == (field in added):
             raise TranslationError(f"{key}: give it a docstring, or a line in {UNSAID}; not both")
-        shown = _with_limits(_kind(facts.annotation, say), _limits(facts), say)
+        limits = {
+            name: getattr(one, name)
+            for one in facts.metadata
+            for name in LIMITS
+            if hasattr(one, name)
+        }
+        shown = _with_limits(_kind(facts.annotation, say), limits, say)
         default = _literal(facts.get_default(call_default_factory=True))
-        rows.append([f"`{key}`", shown, default, say(said.get(field) or unsaid[field])])
+        rows.append([f"`{key}`", shown, default, say(said.get(field) or added[field])])
     yield from _table([say("key"), say("type"), say("default"), say("meaning")], rows)
 
 
@@ -249,15 +245,6 @@ def _docstrings(section: type) -> dict[str, str]:
             assert isinstance(field.target, ast.Name)
             found[field.target.id] = _one_line(ast.literal_eval(below.value))
     return found
-
-
-def _limits(field: FieldInfo) -> dict[str, Any]:
-    return {
-        name: getattr(one, name)
-        for one in field.metadata
-        for name in ("ge", "gt", "le", "lt")
-        if hasattr(one, name)
-    }
 
 
 def _literal(value: Any) -> str:
@@ -289,8 +276,7 @@ def _kind(annotation: Any, say: Say) -> str:
 
 
 def _with_limits(kind: str, limits: Mapping[str, Any], say: Say) -> str:
-    words = {"ge": "from {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
-    told = [say(words[name]).format(limit) for name, limit in limits.items() if limit is not None]
+    told = [say(LIMITS[name]).format(limit) for name, limit in limits.items() if limit is not None]
     return ", ".join([kind, *told])
 
 
