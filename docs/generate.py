@@ -97,9 +97,8 @@ def stale_pages() -> list[str]:
 def verbs_page(say: Say) -> Iterator[str]:
     root = get_command(app)
     verbs = list(_verbs(root, ("bertft",)))
-    yield from (NOTICE, "", f"# {say('Verbs')}", "")
-    yield say(_read(UNSAID)["pages"]["verbs"])
-    yield ""
+    about = say(_read(UNSAID)["pages"]["verbs"])
+    yield from (NOTICE, "", f"# {say('Verbs')}", "", about, "")
     links = (f"[`{' '.join(path)}`](#{'-'.join(path)})" for path, _ in verbs)
     helps = [say(_one_line(command.help)) for _, command in verbs]
     rows = [list(row) for row in zip(links, helps, strict=True)]
@@ -148,10 +147,10 @@ def _parameters(command: Any, say: Say) -> Iterator[str]:
             continue
         annotation = declared[one.name].annotation if one.name in declared else str
         is_option = one.param_type_name == "option"
-        names = ", ".join(f"`{name}`" for name in [*one.opts, *one.secondary_opts])
+        names = [*one.opts, *one.secondary_opts] if is_option else [_argument(one)]
+        shown = ", ".join(f"`{name}`" for name in names)
         value = _value(one, annotation, say) if is_option else ""
         default = _default_of_option(one) if is_option else ""
-        shown = names if is_option else f"`{_argument(one)}`"
         rows.append([shown, value, default, say(_one_line(one.help))])
     if rows:
         yield from _table([say("option"), say("value"), say("default"), say("meaning")], rows)
@@ -185,21 +184,20 @@ def _default_of_option(parameter: Any) -> str:
 
 
 def keys_page(say: Say) -> Iterator[str]:
-    yield from (NOTICE, "", f"# {say('Recipe keys')}", "")
-    yield say(_read(UNSAID)["pages"]["keys"])
+    about = _read(UNSAID)["pages"]
+    yield from (NOTICE, "", f"# {say('Recipe keys')}", "", say(about["keys"]))
     sections: dict[str, type[BaseModel]]
     sections = {"model": ModelSettings, "data": DataSettings, "training": TrainingSettings}
     for name, section in sections.items():
         yield from ("", f"## `[{name}]`", "", say(_one_line(section.__doc__)), "")
         yield from _settings(section, name, say)
-    yield from ("", f"## {say('Defaults of features mode')}", "")
-    yield say(_read(UNSAID)["pages"]["features"])
-    yield ""
+    title = say("Defaults of features mode")
+    yield from ("", f"## {title}", "", say(about["features"]), "")
     rows = [[f"`training.{name}`", _literal(value)] for name, value in FEATURES.items()]
     yield from _table([say("key"), say("default")], rows)
-    yield from ("", "## `[task]`", "")
     names = ", ".join(f"`{name}`" for name in TASKS)
-    yield say("`task.name` chooses the task: {}. Each has options of its own.").format(names)
+    chosen = say("`task.name` chooses the task: {}. Each has options of its own.").format(names)
+    yield from ("", "## `[task]`", "", chosen)
     for tasks, options in _options_of_tasks().items():
         yield from ("", f"### `[task]`: {', '.join(f'`{name}`' for name in tasks)}", "")
         yield from _settings(options, "task", say)
