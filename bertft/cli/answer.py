@@ -52,9 +52,8 @@ def check(
 ) -> None:
     """Look for what is amiss with data, without training; exit code 2 with errors."""
     console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.check import check as run_check
-        from bertft.jobs.request import TrainRequest, read_recipe
+    from bertft.jobs.request import TrainRequest
+    from bertft.runs.first_look import look_at_training
 
     request = TrainRequest(
         recipe=recipe,
@@ -65,7 +64,11 @@ def check(
         model=model,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
-    report = run_check(read_recipe(request), fix=fix, offline=offline)
+    checked = look_at_training(request)
+    with importing():
+        from bertft.commands.check import check as run_check
+
+    report = run_check(checked, fix=fix, offline=offline)
     if json:
         from bertft.console.output import emit_json
 
@@ -102,6 +105,10 @@ def evaluate(
             "eval needs a run or a recipe", hint="bertft eval sentiment, or bertft eval runs/NAME"
         )
     console = open_console(offline=offline)
+    from bertft.runs.first_look import look_at_files, look_at_run
+
+    look_at_files([data])
+    look_at_run(run or target, overrides=set_ or ())
     with importing():
         from bertft.commands.evaluate import evaluate as run_evaluation
 
@@ -162,6 +169,10 @@ def predict(
 ) -> None:
     """Answer the texts of files, one JSON object per line, in input order."""
     console = open_console(offline=offline)
+    from bertft.runs.first_look import look_at_files, look_at_run
+
+    look_at_files(files)
+    look_at_run(run, overrides=set_ or ())
     with importing():
         from bertft.commands.predict import PredictRequest, predict_files
 

@@ -60,14 +60,16 @@ def tokenize(
 ) -> None:
     """Show what a model gets of a text: tokens, ids, masks, offsets."""
     console = open_console(offline=offline)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(model, run, offline=offline)
     with importing():
         from bertft.commands.tokenize import TokenizeRequest
         from bertft.commands.tokenize import tokenize as run_tokenize
     from bertft.console.inside import show_tokens
 
     request = TokenizeRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(model, run, offline=offline),
+        texts=asked,
+        encoder=encoder,
         pair=pair,
         length=length,
     )
@@ -116,14 +118,16 @@ def explain(
 ) -> None:
     """What a model looked at: words its answer rests on, attention of every layer and head."""
     console = open_console(offline=offline)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(model, run, max_length=max_length, device=device, offline=offline)
     with importing():
         from bertft.commands.explain import explain as run_explain
         from bertft.inside.request import ExplainRequest
     from bertft.console.inside import show_explained
 
     request = ExplainRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(model, run, max_length=max_length, device=device, offline=offline),
+        texts=asked,
+        encoder=encoder,
         question=question,
         label=label,
         word=word,

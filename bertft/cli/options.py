@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,13 @@ PrecisionOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
+
+
+def tell_start(console: Console, what: str, files: Sequence[str]) -> None:
+    """Say what begins, before the libraries are loaded, which takes seconds."""
+    some = ", ".join(name.removeprefix("bundled:") for name in files[:3])
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    console.note(f"{what}: reading {some}{more}; loading torch ..." if some else f"{what} ...")
 
 
 def open_console(*, offline: bool = False) -> Console:

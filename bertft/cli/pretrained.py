@@ -52,16 +52,18 @@ def fill_mask(
 ) -> None:
     """The most probable words for each [MASK] of a text."""
     console = open_console(offline=offline)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, "", max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.fill_mask import FillRequest
         from bertft.commands.fill_mask import fill_mask as run_fill_mask
     from bertft.console.inside import show_masks
 
     request = FillRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
         top_k=top_k,
     )
     answers = run_fill_mask(request, watch=console)
@@ -85,16 +87,18 @@ def next_sentence(
 ) -> None:
     """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
     console = open_console(offline=offline)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, "", max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.next_sentence import NextRequest
         from bertft.commands.next_sentence import next_sentence as run_next_sentence
     from bertft.console.inside import show_follows
 
     request = NextRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
     )
     answers = run_next_sentence(request, watch=console)
     show_answers(
@@ -117,16 +121,18 @@ def score(
 ) -> None:
     """How well a masked language model foresees each text: pseudo-perplexity."""
     console = open_console(offline=offline)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, "", max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.score import ScoreRequest
         from bertft.commands.score import score as run_score
     from bertft.console.inside import show_log_likelihoods
 
     request = ScoreRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
     )
     answers = run_score(request, watch=console)
     show_answers(

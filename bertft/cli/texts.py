@@ -16,7 +16,7 @@ from bertft.cli.options import (
 if TYPE_CHECKING:
     from bertft.console.console import Console
     from bertft.console.inside import Answers
-    from bertft.inside.encoders import EncoderRequest
+    from bertft.inside.request import EncoderRequest
     from bertft.prediction.texts import TextRequest
 
 Texts = Annotated[
@@ -43,8 +43,11 @@ def text_request(
     overrides: Sequence[str] | None,
     on_bad_row: OnBadRow | None,
 ) -> TextRequest:
-    from bertft.prediction.texts import TextRequest
+    """What is asked of the texts, once their files are found to be there."""
+    from bertft.prediction.texts import TextRequest, names_file
+    from bertft.runs.first_look import look_at_files
 
+    look_at_files(filter(names_file, arguments))
     return TextRequest(
         arguments=tuple(arguments),
         input_format=input_format,
@@ -62,8 +65,15 @@ def encoder_request(
     precision: Precision = Precision.FP32,
     offline: bool,
 ) -> EncoderRequest:
-    from bertft.inside.encoders import EncoderRequest
+    """What is asked of the encoder, once its run, or its name, is found to be right."""
+    from bertft.encoder.find import check_name
+    from bertft.inside.request import EncoderRequest
+    from bertft.runs.folder import find_run
 
+    if run:
+        find_run(run)
+    elif model:
+        check_name(model)
     return EncoderRequest(
         model=model,
         run=run,

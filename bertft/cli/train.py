@@ -19,6 +19,7 @@ from bertft.cli.options import (
     TestOption,
     TrainOption,
     open_console,
+    tell_start,
 )
 from bertft.collector import importing
 
@@ -66,10 +67,9 @@ def train(
     if resume and seeds > 1:
         raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
     console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.train import train as run_training
-        from bertft.commands.train import train_seeds
-        from bertft.jobs.request import TrainRequest
+    from bertft.jobs.request import TrainRequest
+    from bertft.runs.first_look import look_at_training
+    from bertft.runs.folder import run_folder
 
     request = TrainRequest(
         recipe=recipe,
@@ -80,11 +80,17 @@ def train(
         model=model,
         out=out,
         seed=seed,
-        resume=resume,
+        resume=str(run_folder(resume)) if resume else "",
         offline=offline,
         dry_run=dry_run,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
+    checked = look_at_training(request)
+    tell_start(console, recipe or request.resume, [checked.data.train, *checked.data.further])
+    with importing():
+        from bertft.commands.train import train as run_training
+        from bertft.commands.train import train_seeds
+
     if seeds > 1 and not dry_run and not resume:
         from bertft.console.scores import show_seeds
 
@@ -174,9 +180,8 @@ def pretrain(
         what = "--size, --vocab-size, --lower-case and --embeddings describe a new encoder"
         raise RecipeError(what, hint="leave out --model, or leave them out")
     console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.pretrain import pretrain as run_pretraining
-        from bertft.jobs.pretraining import PretrainRequest
+    from bertft.jobs.pretraining import PretrainRequest, train_request
+    from bertft.runs.first_look import look_at_training
 
     request = PretrainRequest(
         corpus=tuple(corpus),
@@ -196,6 +201,11 @@ def pretrain(
         dry_run=dry_run,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
+    look_at_training(train_request(request, out=out))
+    tell_start(console, "pretrain", corpus)
+    with importing():
+        from bertft.commands.pretrain import pretrain as run_pretraining
+
     result = run_pretraining(request, watch=console)
     if result is not None:
         _show_result(console, result)

@@ -110,15 +110,17 @@ def embed(
 ) -> None:
     """Vectors of texts, words or tokens, from any layers of an encoder."""
     console = open_console(offline=offline)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, run, max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.embed import EmbedRequest, embed_files
         from bertft.inside.embedder import View
 
     request = EmbedRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, run, max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
         view=View(
             level=level.value,
             words=words,
@@ -169,6 +171,10 @@ def similar(
     console = open_console(offline=offline)
     from dataclasses import replace
 
+    asked = text_request(files or [], input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, run, max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.similar import similar as run_similar
         from bertft.inside.comparing import SimilarRequest
@@ -176,10 +182,8 @@ def similar(
     from bertft.console.inside import show_pairs
 
     request = SimilarRequest(
-        texts=replace(text_request(files or [], input_format, set_, on_bad_row), gold=gold),
-        encoder=encoder_request(
-            model, run, max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=replace(asked, gold=gold),
+        encoder=encoder,
         view=View(
             pooling=pooling.value if pooling else None,
             layers=layers,
@@ -214,6 +218,9 @@ def context(
 ) -> None:
     """How a word's vector moves with its context, layer by layer."""
     console = open_console(offline=offline)
+    encoder = encoder_request(
+        model, run, max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.context import ContextRequest, word_in_context
         from bertft.inside.context import pair_rows, sentence_rows
@@ -221,9 +228,7 @@ def context(
     request = ContextRequest(
         word=word,
         sentences=tuple(sentences),
-        encoder=encoder_request(
-            model, run, max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        encoder=encoder,
         layers=layers,
         out=out,
         overwrite=overwrite,

@@ -16,8 +16,9 @@ from bertft.errors import BertftError, did_you_mean
 from bertft.heads.hidden import HiddenStates
 from bertft.inside.context import find_word, similarities
 from bertft.inside.embedder import choose_layers
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.hidden import pieces_within
+from bertft.inside.request import EncoderRequest
 from bertft.prediction.output import text_output
 from bertft.reports.context_plot import svg, web_page
 from bertft.reports.picture import KINDS, picture_output

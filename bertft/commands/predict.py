@@ -14,10 +14,11 @@ from bertft.loaders.source import BadRow, Source
 from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
-from bertft.prediction.predictor import Predictor, load, with_columns
+from bertft.prediction.predictor import Predictor, load
 from bertft.recipe import HUB
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
+from bertft.tasks import with_columns
 from bertft.watch import Watch
 
 

@@ -29,7 +29,7 @@ from bertft.runs.signals import raised_signals
 from bertft.runs.start import start
 from bertft.runs.stops import stops_told
 from bertft.training import processes
-from bertft.training.checkpoint import discard_folder, saved_folders
+from bertft.training.folders import discard_folder, saved_folders
 from bertft.training.journal import Journal
 from bertft.training.progress import Progress
 from bertft.watch import Recorder, Silent, Watch

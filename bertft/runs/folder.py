@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.errors import RunError
+from bertft.errors import RunError, did_you_mean
 from bertft.recipe import bundled_recipes
 from bertft.runs.stored import CARD, read_environment, read_scores
-from bertft.training.checkpoint import flush
+from bertft.training.folders import flush
 
 RUNS = Path("runs")
 
@@ -85,17 +85,30 @@ def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> P
     return path
 
 
+def run_folder(name: str | Path) -> Path:
+    """The folder that is meant by a path, or by the name of a run under ``runs/``."""
+    path = Path(name)
+    return RUNS / path if not path.is_dir() and (RUNS / path).is_dir() else path
+
+
 def open_run(path: str | Path) -> Run:
-    """A run by its directory, or by its ``best`` folder. Raises RunError when it has no model."""
-    folder = Path(path)
+    """A run by its directory, its name, or its ``best`` folder.
+
+    Raises:
+        RunError: there is none, or it has no model.
+    """
+    folder = run_folder(path)
     if (folder / CARD).is_file():
         folder = folder.parent if folder.name == "best" else folder
     if not folder.is_dir():
-        raise RunError(f"no run directory {folder}", hint="'bertft runs list' shows the runs here")
+        names = [str(run.path.relative_to(RUNS)) for run in finished_runs()]
+        near = did_you_mean(folder.name, names)
+        hint = near if near.startswith("did") else "'bertft runs list' shows the runs here"
+        raise RunError(f"no run directory {folder}", hint=hint)
     if not (folder / "best" / CARD).is_file() and not (folder / CARD).is_file():
-        raise RunError(
-            f"{folder} holds no trained model (no best/{CARD})", hint="is the run unfinished?"
-        )
+        is_begun = (folder / "last").is_dir()
+        hint = f"go on with: bertft train --resume {folder}" if is_begun else "is it a run?"
+        raise RunError(f"{folder} holds no trained model (no best/{CARD})", hint=hint)
     return Run(folder)
 
 
@@ -131,7 +144,7 @@ def newest_run(recipe: str | None) -> Run:
 
 
 def find_run(name: str) -> Run:
-    """A run directory by path, or the newest finished run of a bundled recipe."""
+    """A run directory by path or name, or the newest finished run of a bundled recipe."""
     if name in bundled_recipes() and not Path(name).is_dir():
         return newest_run(name)
     if name.endswith(".toml"):

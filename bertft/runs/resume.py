@@ -19,12 +19,10 @@ from bertft.runs.environment import environment
 from bertft.runs.stored import NEEDED, check_environment, read_environment
 from bertft.settings import Recipe
 from bertft.training import loop, processes
-from bertft.training.checkpoint import (
+from bertft.training.checkpoint import Checkpoint, load_state, open_checkpoint
+from bertft.training.folders import (
     STATE,
-    Checkpoint,
     discard_folder,
-    load_state,
-    open_checkpoint,
     saved_folders,
     settle_folders,
     verify_folder,

@@ -9,9 +9,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
@@ -20,6 +18,9 @@ from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.long_text import LongText, encode_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEXT_COLUMNS = (
     "text", "sentence", "document", "review", "content", "comment", "utterance", "query",
