@@ -111,6 +111,9 @@ class TrainingSettings(Section):
     keep_checkpoints: int = Field(default=2, ge=1)
     """Checkpoints kept while training, ``last/`` included: if it is damaged the one before it is
     used."""
+    keep_state: bool = False
+    """Keep ``last/`` (weights and optimizer as they were after the last step) of a finished run; it
+    goes with the end of the training otherwise, for nothing goes on from it."""
 
 
 class Recipe(Section):

@@ -25,6 +25,7 @@ from bertft.cli.options import (
 )
 from bertft.collector import importing
 from bertft.errors import RunError
+from bertft.words import counted
 
 answer_app = typer.Typer()
 
@@ -168,7 +169,7 @@ def predict(
     offline: OfflineOption = False,
 ) -> None:
     """Answer the texts of files, one JSON object per line, in input order."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=not out)
     from bertft.runs.first_look import look_at_files, look_at_run
 
     look_at_files(files)
@@ -193,7 +194,7 @@ def predict(
     )
     done = predict_files(request, watch=console)
     console.close()
-    console.note(f"{done:,} texts answered" + (f": {out}" if out else ""))
+    console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))
 
 
 @answer_app.command()

@@ -24,6 +24,7 @@ import typer
 from bertft.cli.answer import answer_app
 from bertft.cli.inside import inside_app
 from bertft.cli.lists import lists_app
+from bertft.cli.options import close_consoles
 from bertft.cli.pretrained import pretrained_app
 from bertft.cli.train import train_app
 from bertft.cli.vectors import vectors_app
@@ -102,6 +103,7 @@ def main() -> None:
             raise SystemExit(0) from None
         raise
     finally:
+        close_consoles()
         signal.signal(signal.SIGTERM, before)
 
 
@@ -151,6 +153,7 @@ def _fail_of_ours(error: Exception) -> None:
 def _fail(error: BaseException, *, code: int, cause: BaseException | None = None) -> None:
     from bertft.console.console import Console
 
+    close_consoles()
     if _settings.debug:
         raise cause or error
     # What is wrong with the input is wrong in every process: one of them says it.

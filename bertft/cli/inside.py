@@ -59,7 +59,7 @@ def tokenize(
     offline: OfflineOption = False,
 ) -> None:
     """Show what a model gets of a text: tokens, ids, masks, offsets."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
     asked = text_request(texts, input_format, set_, on_bad_row)
     encoder = encoder_request(model, run, offline=offline)
     with importing():
@@ -117,7 +117,7 @@ def explain(
     offline: OfflineOption = False,
 ) -> None:
     """What a model looked at: words its answer rests on, attention of every layer and head."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=not out)
     asked = text_request(texts, input_format, set_, on_bad_row)
     encoder = encoder_request(model, run, max_length=max_length, device=device, offline=offline)
     with importing():

@@ -5,16 +5,18 @@ They are part of ``bertft`` itself (app.py adds them).
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from bertft.cli.options import JsonOption, open_console
+from bertft.words import counted
 
 lists_app = typer.Typer()
 recipes_app = typer.Typer(no_args_is_help=True, help="Bundled recipes: list, show, copy.")
 models_app = typer.Typer(no_args_is_help=True, help="Encoders by name: list, show, convert.")
-runs_app = typer.Typer(no_args_is_help=True, help="Finished runs: list, show, compare.")
+runs_app = typer.Typer(no_args_is_help=True, help="Runs: list, show, compare, clean.")
 cache_app = typer.Typer(no_args_is_help=True, help="States kept by features mode: list, clear.")
 lists_app.add_typer(recipes_app, name="recipes")
 lists_app.add_typer(models_app, name="models")
@@ -102,26 +104,33 @@ def models_convert(
 
 @runs_app.command("list")
 def runs_list(json: JsonOption = False) -> None:
-    """Finished runs under runs/, oldest first."""
+    """Runs under runs/, oldest first, and what goes on with those that are unfinished."""
     from bertft.commands.runs import list_runs
+    from bertft.console.output import emit_json
+    from bertft.console.runs import show_runs
 
-    show_rows(list_runs(tell=open_console().note), json=json)
+    console = open_console()
+    rows = list_runs(tell=console.note)
+    if json:
+        emit_json(rows)
+    else:
+        show_runs(console, rows)
 
 
 @runs_app.command("show")
 def runs_show(
     run: Annotated[str, typer.Argument(help="A run directory.")], json: JsonOption = False
 ) -> None:
-    """A run's environment and scores."""
+    """A run as a page: what it was made of, how long it took, its scores."""
     from bertft.commands.runs import show_run
 
     facts = show_run(run)
-    scores = facts.pop("scores") if not json else None
-    show_facts(facts, json=json)
-    if scores:
-        from bertft.console.scores import show_scores
+    if json:
+        show_facts(facts, json=True)
+        return
+    from bertft.console.runs import show_run as show_page
 
-        show_scores(open_console(), scores)
+    show_page(open_console(), facts)
 
 
 @runs_app.command("compare")
@@ -137,12 +146,37 @@ def runs_compare(
     if json:
         show_facts(result, json=True)
         return
-    rows = [
-        {"score": name}
-        | {key: f"{value:+.4f}" if key != "p" else f"{value:.3f}" for key, value in d.items()}
-        for name, d in result["metrics"].items()
-    ]
-    show_rows(rows, json=False)
+    from bertft.console.runs import show_comparison
+
+    show_comparison(result)
+
+
+@runs_app.command("clean")
+def runs_clean(
+    evals: Annotated[bool, typer.Option("--evals", help="Evaluations (RUN/eval/*) too.")] = False,
+    unfinished: Annotated[bool, typer.Option("--unfinished", help="Unfinished runs too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove what no model needs: checkpoints of finished runs, untrained encoders; asks first."""
+    from bertft.console.runs import show_leftovers
+    from bertft.errors import RunError
+    from bertft.runs.cleaning import find_leftovers, remove_leftovers
+
+    console = open_console()
+    leftovers = find_leftovers(evals=evals, unfinished=unfinished)
+    if not leftovers:
+        console.say("nothing can go")
+        return
+    show_leftovers(console, leftovers)
+    if not yes and not sys.stdin.isatty():
+        raise RunError("nothing was removed", hint="say --yes where nobody can be asked")
+    if not yes and not typer.confirm("Remove them?", err=True):
+        console.say("nothing was removed")
+        return
+    removed, kept = remove_leftovers(leftovers)
+    for reason in kept:
+        console.note(f"left: {reason}")
+    console.say(f"{counted(len(removed), 'folder')} removed")
 
 
 @cache_app.command("list")
@@ -163,7 +197,8 @@ def cache_clear() -> None:
     from bertft.commands.cache import clear_cache
 
     count, size = clear_cache()
-    open_console().say(f"{count} files ({size / 2**20:,.1f} MiB) removed from {cache_folder()}")
+    files = counted(count, "file")
+    open_console().say(f"{files} ({size / 2**20:,.1f} MiB) removed from {cache_folder()}")
 
 
 def show_rows(rows: list[dict[str, object]] | list[dict[str, str]], *, json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -82,10 +83,25 @@ def tell_start(console: Console, what: str, files: Sequence[str]) -> None:
     console.note(f"{what}: reading {some}{more}; loading torch ..." if some else f"{what} ...")
 
 
-def open_console(*, offline: bool = False) -> Console:
-    """The console of a verb; with ``offline`` no library reaches for a hub from now on."""
+_opened: list[Console] = []
+
+
+def open_console(*, offline: bool = False, streams: bool = False) -> Console:
+    """The console of a verb; with ``offline`` no library reaches for a hub from now on.
+
+    ``streams``: the verb's answers go to stdout while it works, so that a bar on the same terminal
+    would be in their way.
+    """
     from bertft.console.console import Console
 
     if offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-    return Console(quiet=not processes.is_main())
+    bar = not (streams and sys.stdout is not None and sys.stdout.isatty())
+    _opened.append(Console(quiet=not processes.is_main(), bar=bar))
+    return _opened[-1]
+
+
+def close_consoles() -> None:
+    """Take bars away that a command has left, so that an error has a line of its own."""
+    while _opened:
+        _opened.pop().close()

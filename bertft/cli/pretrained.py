@@ -51,7 +51,7 @@ def fill_mask(
     offline: OfflineOption = False,
 ) -> None:
     """The most probable words for each [MASK] of a text."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
     asked = text_request(texts, input_format, set_, on_bad_row)
     encoder = encoder_request(
         model, "", max_length=max_length, device=device, precision=precision, offline=offline
@@ -86,7 +86,7 @@ def next_sentence(
     offline: OfflineOption = False,
 ) -> None:
     """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
     asked = text_request(texts, input_format, set_, on_bad_row)
     encoder = encoder_request(
         model, "", max_length=max_length, device=device, precision=precision, offline=offline
@@ -120,7 +120,7 @@ def score(
     offline: OfflineOption = False,
 ) -> None:
     """How well a masked language model foresees each text: pseudo-perplexity."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
     asked = text_request(texts, input_format, set_, on_bad_row)
     encoder = encoder_request(
         model, "", max_length=max_length, device=device, precision=precision, offline=offline

@@ -35,6 +35,7 @@ from bertft.cli.texts import (
     text_request,
 )
 from bertft.collector import importing
+from bertft.words import counted
 
 vectors_app = typer.Typer()
 
@@ -109,7 +110,7 @@ def embed(
     offline: OfflineOption = False,
 ) -> None:
     """Vectors of texts, words or tokens, from any layers of an encoder."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=not out)
     asked = text_request(texts, input_format, set_, on_bad_row)
     encoder = encoder_request(
         model, run, max_length=max_length, device=device, precision=precision, offline=offline
@@ -135,7 +136,7 @@ def embed(
     )
     done = embed_files(request, watch=console)
     console.close()
-    console.note(f"{done:,} texts embedded" + (f": {out}" if out else ""))
+    console.note(f"{counted(done, 'text')} embedded" + (f": {out}" if out else ""))
 
 
 @vectors_app.command()
@@ -223,7 +224,7 @@ def context(
     )
     with importing():
         from bertft.commands.context import ContextRequest, word_in_context
-        from bertft.inside.context import pair_rows, sentence_rows
+        from bertft.inside.context import layer_table, sentence_rows
 
     request = ContextRequest(
         word=word,
@@ -235,8 +236,8 @@ def context(
     )
     result = word_in_context(request, watch=console)
     console.show_table(("", "tokens", "sentence"), sentence_rows(result["sentences"]))
-    console.say("\nsimilarity of the word's vectors in sentences a, b, by layer")
-    console.show_table(("a, b", *map(str, result["layers"])), pair_rows(result))
+    console.say("\nsimilarity of the word's vectors in each two sentences, by layer")
+    console.show_table(*layer_table(result))
     if json:
         from bertft.console.output import emit_json
 

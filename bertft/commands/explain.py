@@ -91,12 +91,13 @@ def _runs(request: ExplainRequest, *, watch: Watch) -> Iterator[dict[str, Any]]:
     predictor = load(find_run(encoder.run), device=encoder.device, precision="fp32")
     explainer = Explainer(predictor, request, watch=watch)
     done = cut = 0
+    watch.advance(0, None, what="explained")
     for place, example in examples_of(predictor, request, watch=watch):
         result = explainer.result(example)
         cut += bool(result["answer"].get("truncated"))
         yield place | result
         done += 1
-        watch.advance(done, None)
+        watch.advance(done, None, what="explained")
     if cut:
         what = f"{cut} of {done} texts are longer than {predictor.max_length} tokens and were cut"
         watch.note(what)

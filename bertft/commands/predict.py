@@ -104,12 +104,13 @@ def _answers(
         yield from best_answers(predictor, asked, top_k=request.top_k)
         return
     done = 0
+    watch.advance(0, None)
     for source in sources:
         for answer in predictor.stream(predictor.task.read(source), top_k=request.top_k):
             yield {"file": source.path, **answer} if len(request.files) > 1 else answer
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.fraction())
+                watch.advance(done, source.meter.unfinished())
         tell_left_out(source, watch=watch)
 
 

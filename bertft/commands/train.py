@@ -133,13 +133,14 @@ def finish(
             f"without them {scored.metric} is {value:.4f}"
         )
     journal.notes(watch.take_notes())
-    kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
-    journal.write("finish", {"split": split, "best_step": kept})
+    step = progress.best_step if job.recipe.training.keep == "best" else progress.step
+    journal.write("finish", {"split": split, "best_step": step})
     journal.flush()
     content = scores_content(scored, unseen=unseen)
     if processes.is_main():
-        for folder in saved_folders(run / "last")[1:]:
-            discard_folder(folder)
         about = read_about(run, task=job.recipe.task)
         write_scores(run, scored, content, about=about)  # from here on the run counts as finished
+        kept = 1 if job.recipe.training.keep_state else 0
+        for folder in saved_folders(run / "last")[kept:]:
+            discard_folder(folder)
     return TrainResult(run, job.task.name, split, content, progress.best_score)

@@ -139,7 +139,7 @@ def _encode(
             raise ModelError(f"{job.encoder.name} computes values that are not finite", hint=hint)
         yield part
         done = end
-        watch.advance(done, done / len(texts), what="encoded")
+        watch.advance(done, None, total=len(texts), what="encoded")
 
 
 def encoding_cost(job: Job, trainer: loop.Trainer) -> str:

@@ -33,6 +33,11 @@ class Meter:
     counts: Counter[str] = field(default_factory=Counter)
     mended: Counter[str] = field(default_factory=Counter)
 
+    def unfinished(self) -> float | None:
+        """The share that is read while some is not: all of a small file is read ahead at once."""
+        share = self.fraction()
+        return share if share and share < 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

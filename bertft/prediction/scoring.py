@@ -47,12 +47,13 @@ def score_split(
     size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
     answers: list[Answer] = []
     gold: list[dict[str, Any]] = []
+    watch.advance(0, None, total=len(examples))
     for start in range(0, len(examples), size):
         window = examples[start : start + size]
         for example, pieces in zip(window, predictor.pieces(window), strict=True):
             answers.append(task.decode(example, pieces))
             gold.append(task.gold(example, answers[-1], pieces))
-        watch.advance(len(answers), len(answers) / len(examples))
+        watch.advance(len(answers), None, total=len(examples))
     cut = sum(bool(answer.get("truncated")) for answer in answers)
     if cut:
         limit = predictor.max_length

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import RunError
-from bertft.evaluation.intervals import paired_bootstrap
+from bertft.evaluation.intervals import paired_bootstrap, point_values
 from bertft.loaders.json_text import read_json_text
 from bertft.runs.folder import run_folder
 from bertft.runs.stored import read_card
@@ -31,13 +31,21 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     statistics = [
         _statistic(path, rows) for path, rows in zip((first, second), examples, strict=True)
     ]
+    values = [point_values(one) for one in statistics]
     differences = paired_bootstrap(statistics[0], statistics[1])
     return {
         "a": first,
         "b": second,
         "n": len(ids[0]),
         "metrics": {
-            name: {"b - a": d.value, "low": d.low, "high": d.high, "p": d.p_value}
+            name: {
+                "a": values[0][name],
+                "b": values[1][name],
+                "b - a": d.value,
+                "low": d.low,
+                "high": d.high,
+                "p": d.p_value,
+            }
             for name, d in differences.items()
         },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,20 @@ class Run:
     def mode(self) -> str:
         """How it was trained; runs of before there was a choice were fine-tuned."""
         return str(self.environment.get("mode", "fine-tune"))
+
+    @property
+    def task(self) -> str:
+        """The task of its recipe; "" where that is damaged, or was not copied with the model."""
+        try:
+            recipe = tomllib.loads((self.path / "recipe.toml").read_text(encoding="utf-8"))
+            return str(recipe["task"]["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    @property
+    def kind(self) -> str:
+        """What training it was: its mode, or pre-training."""
+        return "pre-train" if self.task == "pretraining" else self.mode
 
 
 def free_run_folder(out: str, *, recipe: str) -> Path:
@@ -120,6 +135,16 @@ def model_folder(run: Run) -> Path:
 def finished_runs() -> list[Run]:
     """Finished runs under ``runs/``, oldest first."""
     return _finished(RUNS.glob("**/scores.json"))
+
+
+def unfinished_runs() -> list[Run]:
+    """Runs under ``runs/`` that training can go on with, by name."""
+    begun = (path.parent for path in RUNS.glob("**/recipe.toml"))
+    return [
+        Run(path)
+        for path in sorted(begun)
+        if path != RUNS and path.name[0] != "." and not (path / "scores.json").exists()
+    ]
 
 
 def sibling_runs(run: Path) -> list[Run]:
