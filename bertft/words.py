@@ -8,6 +8,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def cut_texts(count: int, *, of: int, longest: int, where: str = "") -> str:
+    """That texts were cut: how many of how many, and what the model reads at most."""
+    are, were = ("is", "was") if count == 1 else ("are", "were")
+    texts = f"{count:,} of {counted(of, 'text')}{where}"
+    return f"{texts} {are} longer than {longest} tokens and {were} cut"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a clock shows them: 0:07, 12:30, 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)

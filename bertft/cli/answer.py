@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bertft.cli.lists import show_facts
+from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
     Device,
@@ -18,11 +18,13 @@ from bertft.cli.options import (
     OfflineOption,
     Precision,
     PrecisionOption,
+    RecipeArgument,
     SetOption,
     TestOption,
     TrainOption,
     open_console,
 )
+from bertft.cli.verb import DATA, USE, verb
 from bertft.collector import importing
 from bertft.errors import RunError
 from bertft.words import counted
@@ -30,11 +32,13 @@ from bertft.words import counted
 answer_app = typer.Typer()
 
 
-@answer_app.command()
+@verb(
+    answer_app,
+    panel=DATA,
+    examples=("check sentiment --train reviews.csv", "check ner --train news.conll --json"),
+)
 def check(
-    recipe: Annotated[
-        str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
-    ],
+    recipe: Annotated[str, RecipeArgument],
     train: TrainOption = "",
     dev: DevOption = "",
     test: TestOption = "",
@@ -82,13 +86,23 @@ def check(
         raise typer.Exit(code)
 
 
-@answer_app.command("eval")
+@verb(answer_app, name="eval", panel=USE, examples=("eval demo --data test.csv", "eval sentiment"))
 def evaluate(
     target: Annotated[
-        str, typer.Argument(metavar="RECIPE_OR_RUN", help="A run, or a recipe for its newest run.")
+        str,
+        typer.Argument(
+            metavar="RECIPE_OR_RUN",
+            help="A run, or a recipe for its newest run.",
+            autocompletion=completion.recipes_or_runs,
+        ),
     ] = "",
     data: Annotated[str, typer.Option("--data", metavar="FILE", help="Score on this file.")] = "",
-    run: Annotated[str, typer.Option("--run", metavar="RUN", help="The run to score.")] = "",
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run", metavar="RUN", help="The run to score.", autocompletion=completion.runs
+        ),
+    ] = "",
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
     ] = "",
@@ -135,19 +149,35 @@ def evaluate(
     console.note(f"written: {folder}/scores.json, {folder}/report.html")
 
 
-@answer_app.command()
+@verb(
+    answer_app,
+    panel=USE,
+    examples=("predict reviews.csv --run demo --out answers.csv", "predict notes.txt --format txt"),
+)
 def predict(
     files: Annotated[
         list[str], typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files; - for stdin.")
     ],
     run: Annotated[
-        str, typer.Option("--run", metavar="RUN", help="The run; newest if left out.")
+        str,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="The run; newest if left out.",
+            autocompletion=completion.runs,
+        ),
     ] = "",
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
     ] = "",
     format: Annotated[
-        str, typer.Option("--format", help="jsonl, csv, tsv or txt; for entities also conll, html.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.formats,
+            help="jsonl, csv, tsv or txt; for entities also conll, html.",
+        ),
     ] = "",
     input_format: Annotated[
         str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
@@ -195,16 +225,3 @@ def predict(
     done = predict_files(request, watch=console)
     console.close()
     console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))
-
-
-@answer_app.command()
-def doctor(
-    probe: Annotated[
-        bool, typer.Option("--probe", help="Measure the speed anew, for later runs too.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """What this machine can do: versions, device, measured speed, models at hand."""
-    from bertft.commands.doctor import examine
-
-    show_facts(examine(probe=probe), json=json)

@@ -28,10 +28,12 @@ from bertft.cli.options import close_consoles
 from bertft.cli.pretrained import pretrained_app
 from bertft.cli.train import train_app
 from bertft.cli.vectors import vectors_app
+from bertft.cli.verb import Group
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
 from bertft.training import processes
 
 app = typer.Typer(
+    cls=Group,
     name="bertft",
     help="Fine-tune BERT encoders on your own text: train, eval, predict.",
     epilog="Start here: bertft train sentiment, then bertft predict YOUR.txt",
@@ -41,10 +43,10 @@ app = typer.Typer(
 )
 app.add_typer(train_app)
 app.add_typer(answer_app)
-app.add_typer(lists_app)
 app.add_typer(inside_app)
 app.add_typer(vectors_app)
 app.add_typer(pretrained_app)
+app.add_typer(lists_app)
 
 
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}

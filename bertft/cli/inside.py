@@ -33,6 +33,7 @@ from bertft.cli.texts import (
     show_answers,
     text_request,
 )
+from bertft.cli.verb import INSIDE, verb
 from bertft.collector import importing
 
 inside_app = typer.Typer()
@@ -45,7 +46,11 @@ class Baseline(StrEnum):
     PAD = "pad"
 
 
-@inside_app.command()
+@verb(
+    inside_app,
+    panel=INSIDE,
+    examples=('tokenize "What a film."', 'tokenize "영화" --model klue-bert-base'),
+)
 def tokenize(
     texts: Texts,
     pair: Annotated[str | None, typer.Option(metavar="TEXT", help="A second text.")] = None,
@@ -79,7 +84,14 @@ def tokenize(
     )
 
 
-@inside_app.command()
+@verb(
+    inside_app,
+    panel=INSIDE,
+    examples=(
+        'explain "What a film." --run demo',
+        'explain "What a film." --run demo --out explained.html',
+    ),
+)
 def explain(
     texts: Texts,
     run: RunOption = "",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bertft.cli import completion
 from bertft.training import processes
 
 if TYPE_CHECKING:
@@ -45,12 +46,33 @@ TestOption = Annotated[
     str, typer.Option("--test", metavar="FILE", help="Data for the final scores.")
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", help="An encoder: a name (bertft models list), Hub id or folder.")
+    str,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="An encoder: a name (bertft models list), Hub id or folder.",
+        autocompletion=completion.models,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. training.epochs=2."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one setting, e.g. training.epochs=2.",
+        autocompletion=completion.settings,
+    ),
 ]
+RecipeArgument = typer.Argument(
+    metavar="RECIPE",
+    help="A bundled recipe (bertft recipes list) or a TOML file.",
+    autocompletion=completion.recipes,
+)
+RunArgument = typer.Argument(
+    metavar="RUN",
+    help="A run: its name under runs/, or its folder.",
+    autocompletion=completion.runs,
+)
 SeedOption = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
 NewRunOption = Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")]
 DryRunOption = Annotated[
@@ -62,6 +84,7 @@ InputSetOption = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="How the file is written, e.g. data.encoding=cp949 or task.text_column=body.",
+        autocompletion=completion.settings,
     ),
 ]
 BadRowOption = Annotated[

@@ -31,12 +31,21 @@ from bertft.cli.texts import (
     show_answers,
     text_request,
 )
+from bertft.cli.verb import HEADS, verb
 from bertft.collector import importing
 
 pretrained_app = typer.Typer()
 
 
-@pretrained_app.command("fill-mask")
+@verb(
+    pretrained_app,
+    name="fill-mask",
+    panel=HEADS,
+    examples=(
+        'fill-mask "Paris is the capital of [MASK]." --model bert-base-uncased',
+        "fill-mask texts.txt --model runs/pretrain --top-k 3",
+    ),
+)
 def fill_mask(
     texts: Texts,
     top_k: Annotated[int, TopK] = 5,
@@ -72,7 +81,15 @@ def fill_mask(
     )
 
 
-@pretrained_app.command("next-sentence")
+@verb(
+    pretrained_app,
+    name="next-sentence",
+    panel=HEADS,
+    examples=(
+        'next-sentence "It rains." "Take an umbrella." --model bert-base-uncased',
+        "next-sentence pairs.csv --model runs/pretrain",
+    ),
+)
 def next_sentence(
     texts: Texts,
     model: ModelOption = "",
@@ -106,7 +123,14 @@ def next_sentence(
     )
 
 
-@pretrained_app.command()
+@verb(
+    pretrained_app,
+    panel=HEADS,
+    examples=(
+        'score "What a film." --model bert-base-uncased',
+        "score texts.txt --model runs/pretrain",
+    ),
+)
 def score(
     texts: Texts,
     model: ModelOption = "",

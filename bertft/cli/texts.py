@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bertft.cli import completion
 from bertft.cli.options import (
     Device,
     OnBadRow,
@@ -33,7 +34,12 @@ InputFormatOption = Annotated[
     str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
 ]
 TopK = typer.Option(min=1, help="How many to name.")
-RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="A run instead of a model.")]
+RunOption = Annotated[
+    str,
+    typer.Option(
+        "--run", metavar="RUN", help="A run instead of a model.", autocompletion=completion.runs
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --out.")]
 
 

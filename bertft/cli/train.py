@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
     DevOption,
@@ -14,6 +15,7 @@ from bertft.cli.options import (
     ModelOption,
     NewRunOption,
     OfflineOption,
+    RecipeArgument,
     SeedOption,
     SetOption,
     TestOption,
@@ -21,6 +23,7 @@ from bertft.cli.options import (
     open_console,
     tell_start,
 )
+from bertft.cli.verb import TRAIN, verb
 from bertft.collector import importing
 
 if TYPE_CHECKING:
@@ -38,11 +41,13 @@ NEXT = {
 """What to predict and to evaluate next, by task."""
 
 
-@train_app.command()
+@verb(
+    train_app,
+    panel=TRAIN,
+    examples=("train sentiment --train reviews.csv --out runs/demo", "train banking77 --features"),
+)
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
-    ] = "",
+    recipe: Annotated[str, RecipeArgument] = "",
     train: TrainOption = "",
     dev: DevOption = "",
     test: TestOption = "",
@@ -53,7 +58,15 @@ def train(
     seeds: Annotated[
         int, typer.Option(min=1, help="Train K times and report mean and spread.")
     ] = 1,
-    resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = "",
+    resume: Annotated[
+        str,
+        typer.Option(
+            metavar="RUN", help="Go on with an interrupted run.", autocompletion=completion.runs
+        ),
+    ] = "",
+    features: Annotated[
+        bool, typer.Option("--features", help="Keep the encoder as it is, train the head: fast.")
+    ] = False,
     on_bad_row: BadRowOption = None,
     dry_run: DryRunOption = False,
     offline: OfflineOption = False,
@@ -73,7 +86,7 @@ def train(
 
     request = TrainRequest(
         recipe=recipe,
-        overrides=tuple(set_ or ()),
+        overrides=(*["training.mode=features"] * features, *(set_ or ())),
         train=train,
         dev=dev,
         test=test,
@@ -134,7 +147,14 @@ class Embeddings(StrEnum):
     RANDOM = "random"
 
 
-@train_app.command()
+@verb(
+    train_app,
+    panel=TRAIN,
+    examples=(
+        "pretrain corpus.txt --size tiny --out runs/own",
+        "pretrain corpus.txt --model bert-base-uncased",
+    ),
+)
 def pretrain(
     corpus: Annotated[
         list[str],

@@ -34,6 +34,7 @@ from bertft.cli.texts import (
     show_answers,
     text_request,
 )
+from bertft.cli.verb import INSIDE, verb
 from bertft.collector import importing
 from bertft.words import counted
 
@@ -79,7 +80,11 @@ PromptOption = Annotated[
 ]
 
 
-@vectors_app.command()
+@verb(
+    vectors_app,
+    panel=INSIDE,
+    examples=("embed texts.csv --out vectors.npy", 'embed "What a film." --words'),
+)
 def embed(
     texts: Texts,
     level: Annotated[
@@ -139,7 +144,14 @@ def embed(
     console.note(f"{counted(done, 'text')} embedded" + (f": {out}" if out else ""))
 
 
-@vectors_app.command()
+@verb(
+    vectors_app,
+    panel=INSIDE,
+    examples=(
+        'similar --pair "a good film" "a fine movie"',
+        'similar texts.txt --query "refund" --top-k 5',
+    ),
+)
 def similar(
     files: Files = None,
     pair: Annotated[
@@ -200,7 +212,14 @@ def similar(
     show_answers(answers, as_lines=json or not pair, console=console, table=show_pairs)
 
 
-@vectors_app.command()
+@verb(
+    vectors_app,
+    panel=INSIDE,
+    examples=(
+        'context bank "the bank of a river" "money in the bank"',
+        'context 배 "배를 탔다." "배가 아프다." --out bae.html',
+    ),
+)
 def context(
     word: Annotated[str, typer.Argument(help="The word; Korean ones without their particles.")],
     sentences: Annotated[list[str], typer.Argument(help="Two sentences or more that hold it.")],

@@ -27,6 +27,7 @@ from bertft.prediction.texts import origin, read_texts
 from bertft.reports.explain_page import check_page, open_page
 from bertft.runs.folder import find_run
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 
 def explain(request: ExplainRequest, *, watch: Watch) -> Iterator[dict[str, Any]]:
@@ -99,5 +100,4 @@ def _runs(request: ExplainRequest, *, watch: Watch) -> Iterator[dict[str, Any]]:
         done += 1
         watch.advance(done, None, what="explained")
     if cut:
-        what = f"{cut} of {done} texts are longer than {predictor.max_length} tokens and were cut"
-        watch.note(what)
+        watch.note(cut_texts(cut, of=done, longest=predictor.max_length))

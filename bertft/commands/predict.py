@@ -20,6 +20,7 @@ from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
 from bertft.tasks import with_columns
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,7 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if cut:
-        watch.note(
-            f"{cut} of {done} texts are longer than {predictor.max_length} tokens and were cut"
-        )
+        watch.note(cut_texts(cut, of=done, longest=predictor.max_length))
     return done
 
 

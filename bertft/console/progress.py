@@ -42,13 +42,15 @@ class Bar:
             transient=True,
             expand=True,
         )
-        self._task = self._progress.add_task(what, total=1.0, text="")
+        self._task = self._progress.add_task(what, total=None, text="")
         self._progress.start()
 
     def show(self, text: str, *, share: float | None) -> None:
         """The text beside the bar, which is filled to ``share``, or moves where that is unknown."""
-        known = {"total": None if share is None else 1.0, "completed": share or 0.0}
-        self._progress.update(self._task, text=text, **known)
+        if share is None:
+            self._progress.update(self._task, text=text)
+        else:
+            self._progress.update(self._task, text=text, total=1.0, completed=share)
 
     def close(self) -> None:
         self._progress.stop()

@@ -23,6 +23,7 @@ from bertft.runs.folder import find_run, model_folder
 from bertft.runs.stored import CARD, read_card
 from bertft.settings import ModelSettings
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -124,8 +125,7 @@ class Losses:
     def tell(self, max_length: int) -> None:
         """Say how many texts were cut."""
         if self.cut:
-            what = f"{self.cut:,} of {self.texts:,} texts are longer than {max_length} tokens"
-            self._watch.note(f"{what} and were cut")
+            self._watch.note(cut_texts(self.cut, of=self.texts, longest=max_length))
 
 
 def _has_hangul(text: str) -> bool:

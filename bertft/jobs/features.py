@@ -33,6 +33,7 @@ from bertft.settings import TrainingSettings
 from bertft.training import loop
 from bertft.training.inference import compute_logits
 from bertft.watch import Watch
+from bertft.words import counted
 
 TOKENS = 2**16
 """Tokens that are encoded at a time, between two writes."""
@@ -73,7 +74,7 @@ def _states(
     cached = CachedStates.of(facts, name=job.encoder.name, rows=rows, width=width)
     states = cached.read()
     if states is not None:
-        watch.note(f"{len(texts):,} texts were encoded before: {cached.path}")
+        watch.note(f"{counted(len(texts), 'text')} encoded before: {cached.path}")
         return states
     if cached.path.exists():
         watch.note(f"{cached.path} is damaged: the texts are encoded again")
@@ -83,7 +84,7 @@ def _states(
     )
     seconds = time.perf_counter() - started
     watch.note(
-        f"{len(texts):,} texts encoded in {seconds:.1f} s; kept for other runs: {cached.path}"
+        f"{counted(len(texts), 'text')} encoded in {seconds:.1f} s, kept for other runs: {cached.path}"
     )
     states = cached.read()
     if states is None:
@@ -155,7 +156,7 @@ def encoding_cost(job: Job, trainer: loop.Trainer) -> str:
         compute_logits(base, sample, head=readout, batcher=trainer.batcher, precision=precision)
         rates.append(sum(map(len, sample)) / (time.perf_counter() - started))
     seconds = sum(map(len, texts)) / rates[-1]
-    return f"encoding {len(texts):,} texts takes about {duration(seconds)}, once; then the head"
+    return f"encoding {counted(len(texts), 'text')} takes about {duration(seconds)}, once; then the head"
 
 
 def feature_notes(job: Job, trainer: loop.Trainer) -> Iterator[str]:

@@ -11,6 +11,7 @@ from bertft.evaluation.intervals import bootstrap
 from bertft.evaluation.statistic import Scores
 from bertft.prediction.predictor import Predictor
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 WINDOW = 512
 
@@ -56,10 +57,8 @@ def score_split(
         watch.advance(len(answers), None, total=len(examples))
     cut = sum(bool(answer.get("truncated")) for answer in answers)
     if cut:
-        limit = predictor.max_length
-        watch.note(
-            f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
-        )
+        longest, where = predictor.max_length, f" of {path}"
+        watch.note(cut_texts(cut, of=len(answers), longest=longest, where=where))
     scores = task.score(examples, answers)
     return Scored(
         split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
