@@ -181,6 +181,7 @@ class Qa:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[Question]) -> Head:
+        from bertft.heads.span import SpanHead
 
         return SpanHead()
 
