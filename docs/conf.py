@@ -3,7 +3,7 @@
     make docs                                    build/site/index.html
     python -m sphinx -c docs . build/site        the same, by hand
 
-The pages are plain Markdown. Here they get what only a site has: the tree of contents, read from the
+The pages are plain Markdown. Here they get what only a site has: a tree of contents, read from the
 links of each language's index.md; a link to the same page in the other language; and a search that
 finds Korean words by what they begin with, since particles follow.
 """

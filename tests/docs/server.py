@@ -1,4 +1,4 @@
-"""`bertft` for the tests of the documentation: a process that has imported everything forks for each.
+"""`bertft` for the tests of the documentation: a process that has imported everything, and forks.
 
     python tests/docs/server.py SOCKET
 

@@ -1,4 +1,4 @@
-"""A shell in which the commands of the documentation run: a script in, its exit code and output out.
+"""A shell for the commands of the documentation: a script in, its exit code and output out.
 
 `bertft` on its PATH is a program of a few lines that hands the command to `server.py`.
 """

@@ -1,7 +1,7 @@
 """What stands in for the files, runs and encoders that the pages speak of and a test does not have.
 
-A file of a name gets a few rows of the task that the page is about; a run is copied from a small one
-of the task; the Hub holds a tiny BERT under the name of every encoder.
+A file gets a few rows of the task that the page is about; a run is copied from a small one of the
+task; the Hub holds a tiny BERT under the name of every encoder.
 """
 
 from __future__ import annotations
