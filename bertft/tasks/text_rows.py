@@ -159,25 +159,29 @@ class TextRows:
                 found, self.pair_column, PAIR_COLUMNS, what="pair", path=path, taken=(text,)
             )
         if source.gold:
-            label = self._label_columns(
-                [one for one in found if one not in (text, pair)], path, first
-            )
+            label = self._label_columns(found, path, first, taken=(text, pair))
         return text, pair, label
 
     def _label_columns(
-        self, free: Sequence[str], path: str, first: Sequence[Row]
+        self,
+        found: Sequence[str],
+        path: str,
+        first: Sequence[Row],
+        *,
+        taken: tuple[str | None, ...],
     ) -> str | tuple[str, ...]:
         """The column of the label, or those of several labels. Raises DataError."""
 
         def pick(wanted: str) -> str:
-            return pick_column(free, wanted, LABEL_COLUMNS, what="label", path=path)
+            return pick_column(found, wanted, LABEL_COLUMNS, what="label", path=path, taken=taken)
 
         if not isinstance(self.label_column, str):
             return tuple(map(pick, self.label_column))
         try:
             return pick(self.label_column)
         except DataError as error:
-            bits = [] if self.label_column else bit_columns([row.fields for row in first], free)
+            free = [] if self.label_column else [name for name in found if name not in taken]
+            bits = bit_columns([row.fields for row in first], free)
             if not bits:
                 raise
             names = ", ".join(f'"{name}"' for name in bits)

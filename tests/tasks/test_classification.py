@@ -146,7 +146,7 @@ class TestLabelSpellings:
         pq.write_table(pa.table({"text": ["a", "b"], "label": [0.0, 2.0]}), tmp_path / "a.parquet")
         assert [one.gold for one in read(task(), str(tmp_path / "a.parquet"))] == [("0",), ("2",)]
 
-    @pytest.mark.parametrize(("value", "name"), [(1.5, "1.5"), (True, "True"), (-0.0, "0")])
+    @pytest.mark.parametrize(("value", "name"), [(1.5, "1.5"), (True, "true"), (-0.0, "0")])
     def test_other_values(self, tmp_path, value, name):
         path = save_rows(tmp_path / "a.jsonl", {"text": "a", "label": value})
         assert read(task(), path)[0].gold == (name,)
@@ -245,11 +245,13 @@ class TestAliases:
             int(name in ("1", "positive")) for name in found
         ]
 
-    def test_five_stars_do_not_become_positive(self):
-        rows = labelled("1", "2", "3", "4", "5")
+    def test_what_no_alias_names_stays_and_what_is_renamed_is_said(self):
+        rows = labelled("1", "2", "3")
         bound = task(label_aliases=self.ALIASES).learn_labels(rows, path="x")
-        assert bound.labels == ("1", "2", "3", "4", "5")
-        assert bound.gold_ids(rows) == [[0], [1], [2], [3], [4]]
+        assert bound.labels == ("2", "3", "positive")
+        assert bound.gold_ids(rows) == [[2], [0], [1]]
+        said = "labels are read by task.label_aliases: 1 as positive"
+        assert bound.check(rows, path="x") == [said]
 
     def test_spelled_otherwise_than_the_data(self):
         decomposed = {"\u1100\u1173\u11bc": "positive", "부": "negative"}
@@ -261,12 +263,13 @@ class TestCheck:
     def test_unknown_labels_have_a_line_and_the_nearest_name(self):
         bound = task().bind(["negative", "positive"], {})
         message = "f.csv:3: label 'positiv' is none of the model's 2 labels; "
-        message += "did you mean 'positive'? Labels: negative, positive"
+        message += "did you mean 'positive'? name it with --set "
+        message += """'task.label_aliases={"positiv" = "LABEL"}'. Labels: negative, positive"""
         with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
             bound.check(labelled("positive", "positiv"), path="f.csv")
 
     def test_where_none_is_near_all_are_listed_once(self):
-        with pytest.raises(DataError, match=r"; choose one of: negative, positive$"):
+        with pytest.raises(DataError, match=r"\. Labels: negative, positive$"):
             task().bind(["negative", "positive"], {}).check(labelled("x"), path="f")
 
     def test_numbers_stand_for_declared_names_only(self):
