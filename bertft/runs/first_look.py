@@ -7,6 +7,7 @@ holds for the Python API as well.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from bertft.contracts import Task
 from bertft.encoder.find import check_name
@@ -44,7 +45,7 @@ def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
     """
     settings = input_settings(overrides)
     run = find_run(name) if name else newest_run(None)
-    task: Task[object] = bound_task(read_card(model_folder(run)))
+    task: Task[Any] = bound_task(read_card(model_folder(run)))
     with_columns(task, settings)
     return run
 
