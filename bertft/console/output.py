@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 
-from bertft.console.tables import laid_out, shown
+from bertft.console.tables import fact_table, laid_out, shown
 from bertft.terminal import shown as printable_stream
 
 
@@ -25,13 +25,19 @@ def emit_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 def emit_facts(facts: Mapping[str, Any]) -> None:
     """Names and values on stdout, one to a line."""
-    width = max((len(name) for name in facts), default=0)
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            value = ", ".join(f"{key} {inner}" for key, inner in value.items())
-        elif isinstance(value, (list, tuple)):
-            value = ", ".join(str(one) for one in value)
-        emit(f"{name:<{width}}  {value}")
+    texts = {name: _fact(value) for name, value in facts.items()}
+    if sys.stdout.isatty():
+        RichConsole(highlight=False, emoji=False).print(fact_table(texts))
+        return
+    width = max(map(len, texts), default=0)
+    for name, text in texts.items():
+        emit(f"{name:<{width}}  {text}")
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def emit(text: str) -> None:

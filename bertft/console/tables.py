@@ -5,7 +5,7 @@ A table that does not fit becomes a list: what has to be typed is never cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
@@ -61,13 +61,25 @@ def laid_out(
     return table
 
 
+def fact_table(facts: Mapping[str, str]) -> Table:
+    """Names and values, long values continued below themselves."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(safe(name), safe(value))
+    return table
+
+
 def _list(headings: Sequence[str], cells: Iterable[Sequence[str]]) -> RenderableType:
     """Each row as its first cell, and below it the others with their headings."""
     parts: list[RenderableType] = []
     for first, *rest in cells:
         parts.append(f"[bold]{safe(first)}[/bold]")
         facts = zip(headings[1:], rest, strict=True)
-        text = " · ".join(f"[dim]{safe(name)}[/dim] {safe(cell)}" for name, cell in facts if cell)
+        text = " · ".join(
+            f"[dim]{safe(name)}[/dim]\u00a0{safe(cell)}" for name, cell in facts if cell
+        )
         parts.append(Padding(text, (0, 0, 0, 2)))
     return Group(*parts)
 

@@ -84,10 +84,8 @@ def _states(
         _encode(model, texts, readout=readout, batcher=trainer.batcher, job=job, watch=watch)
     )
     seconds = time.perf_counter() - started
-    watch.note(
-        f"{counted(len(texts), 'text')} encoded in {seconds:.1f} s, "
-        f"kept for other runs: {cached.path}"
-    )
+    took = f"{counted(len(texts), 'text')} encoded in {seconds:.1f} s"
+    watch.note(f"{took}; kept for other runs: {cached.path}")
     states = cached.read()
     if states is None:
         hint = "the disk gives back other bytes than were written to it"
@@ -158,8 +156,8 @@ def encoding_cost(job: Job, trainer: loop.Trainer) -> str:
         compute_logits(base, sample, head=readout, batcher=trainer.batcher, precision=precision)
         rates.append(sum(map(len, sample)) / (time.perf_counter() - started))
     seconds = sum(map(len, texts)) / rates[-1]
-    many = counted(len(texts), "text")
-    return f"encoding {many} takes about {duration(seconds)}, once; then the head"
+    all_texts = counted(len(texts), "text")
+    return f"encoding {all_texts} takes about {duration(seconds)}, once; then the head"
 
 
 def feature_notes(job: Job, trainer: loop.Trainer) -> Iterator[str]:

@@ -134,7 +134,7 @@ def test_cut_texts_are_counted_and_marked(tiny: Path, command: Command) -> None:
     assert code == 0
     rows = [json.loads(line) for line in out.splitlines()]
     assert [one["truncated"] for one in rows] == [False, True, False, False]
-    assert err.count("1 of 4 texts are longer than 8 tokens and were cut") == 1
+    assert err.count("1 of 4 texts is longer than 8 tokens and was cut") == 1
 
 
 def test_decomposed_text_keeps_its_own_offsets(vectors: Embed) -> None:

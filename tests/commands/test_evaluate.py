@@ -103,7 +103,7 @@ class TestReading:
     def test_texts_that_were_cut_are_counted(self, run, tmp_path, ear):
         own = str(write_csv(tmp_path / "own.csv", [("good " * 31, "good"), ("sad", "bad")]))
         folder, _ = evaluate(str(run), data=own, watch=ear, **PLAIN)
-        note = f"1 of 2 texts of {own} are longer than 32 tokens and were cut"
+        note = f"1 of 2 texts of {own} is longer than 32 tokens and was cut"
         assert note in ear.notes
         assert [one["truncated"] for one in predictions(folder)] == [True, False]
 

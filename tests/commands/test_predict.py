@@ -106,7 +106,7 @@ class TestInput:
         assert code == 0
         assert [json.loads(line)["id"] for line in out.splitlines()] == ["2", "5"]
         assert "· in.txt: 3 blank lines have no answer (ids are line numbers)" in err.splitlines()
-        assert err.splitlines()[-1] == "· 2 texts answered"
+        assert err.splitlines()[-1] == "· 2 texts predicted"
 
     def test_one_text_per_file(self, answer, tmp_path):
         (tmp_path / "in.txt").write_text("a good film\n\nawful\n", encoding="utf-8")
@@ -138,7 +138,7 @@ class TestInput:
         (tmp_path / "in.txt").write_text("sad\n" + "good " * 31 + "\n", encoding="utf-8")
         _, out, err = command("predict", "in.txt", *FLAGS)
         assert [json.loads(line)["truncated"] for line in out.splitlines()] == [False, True]
-        assert "· 1 of 2 texts are longer than 32 tokens and were cut" in err.splitlines()
+        assert "· 1 of 2 texts is longer than 32 tokens and was cut" in err.splitlines()
 
 
 class TestOutput:
@@ -170,7 +170,7 @@ class TestOutput:
         for name in ("out.tsv", "out.jsonl", "out"):
             code, out, err = command("predict", texts, "--out", name, *FLAGS)
             assert (code, out) == (0, "")
-            assert err.splitlines()[-1] == f"· 16 texts answered: {name}"
+            assert err.splitlines()[-1] == f"· 16 texts predicted: {name}"
         on_stdout = command("predict", texts, *FLAGS)[1]
         assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == on_stdout
         assert (tmp_path / "out").read_text(encoding="utf-8") == on_stdout

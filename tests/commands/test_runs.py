@@ -13,6 +13,7 @@ from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
 from bertft.errors import RunError
 from bertft.runs.compare import compare_runs
+from bertft.runs.lock import locked
 
 
 @pytest.fixture
@@ -29,21 +30,42 @@ class TestList:
     def test_finished_runs_oldest_first(self, command, runs, trained):
         code, out, err = command("runs", "list")
         accuracy = json.loads((trained / "scores.json").read_text("utf-8"))["metrics"]["accuracy"]
-        value = str(accuracy["value"])
-        assert (code, err) == (0, "")
+        value = f"{accuracy['value']:.4f}"
+        assert code == 0
+        assert (
+            err
+            == "· half: unfinished, step 48 of 48; go on with: bertft train --resume runs/half\n"
+        )
         assert [line.split("\t") for line in out.splitlines()] == [
             ["run", "recipe", "mode", "split", "n", "metric", "value"],
-            ["runs/b-first", "sentiment", "fine-tune", "test", "24", "accuracy", value],
-            ["runs/a-second", "sentiment", "fine-tune", "test", "24", "accuracy", value],
+            ["b-first", "sentiment", "fine-tune", "test", "24", "accuracy", value],
+            ["a-second", "sentiment", "fine-tune", "test", "24", "accuracy", value],
         ]
 
     def test_json(self, command, runs):
-        rows = json.loads(command("runs", "list", "--json")[1])
+        *rows, half = json.loads(command("runs", "list", "--json")[1])
         assert [row["run"] for row in rows] == ["runs/b-first", "runs/a-second"]
+        assert {row["state"] for row in rows} == {"finished"}
+        assert (half["run"], half["state"]) == ("runs/half", "unfinished")
+        assert half["resume"] == "bertft train --resume runs/half"
+
+    def test_a_run_that_is_being_trained(self, command, runs):
+        with locked(runs / "half", tell=print):
+            row = json.loads(command("runs", "list", "--json")[1])[-1]
+            assert "· half: training, step 48 of 48" in command("runs", "list")[2]
+        assert row["state"] == "training"
+        assert "resume" not in row
+
+    def test_pretraining_is_named_so(self, command, runs):
+        recipe = runs / "b-first" / "recipe.toml"
+        text = recipe.read_text("utf-8").replace('name = "classification"', 'name = "pretraining"')
+        recipe.write_text(text, encoding="utf-8")
+        rows = json.loads(command("runs", "list", "--json")[1])
+        assert [row["mode"] for row in rows] == ["pre-train", "fine-tune", "fine-tune"]
 
     def test_evaluations_of_a_run_are_no_runs(self, command, runs):
         evaluate(str(runs / "b-first"), device="cpu", precision="fp32")
-        assert len(json.loads(command("runs", "list", "--json")[1])) == 2
+        assert len(json.loads(command("runs", "list", "--json")[1])) == 3
 
     def test_runs_of_several_seeds(self, command, runs):
         (runs / "many").mkdir()
@@ -58,7 +80,7 @@ class TestList:
         (runs / "b-first" / "scores.json").write_text(content, encoding="utf-8")
         code, out, err = command("runs", "list", "--json")
         assert code == 0
-        assert [row["run"] for row in json.loads(out)] == ["runs/a-second"]
+        assert [row["run"] for row in json.loads(out)] == ["runs/a-second", "runs/half"]
         assert err.startswith("· left out: runs/b-first/scores.json: not readable (")
         assert err.endswith("; mend it, or take the run out of runs/\n")
 
@@ -74,8 +96,16 @@ class TestShow:
         facts = dict(line.split(maxsplit=1) for line in out.splitlines())
         assert facts["run"] == "run"
         assert facts["labels"] == "bad, good"
+        assert facts["recipe"] == "sentiment: classification, fine-tune"
+        assert facts["trained"].startswith("48 steps in 0:0")
+        assert facts["machine"] == "cpu, fp32, 1 thread"
         assert "torch" in facts["versions"]
+        assert "sha256" not in out
         assert "test: 24 examples" in err
+        assert "bertft predict YOUR.txt --run run" in err
+
+    def test_by_its_name_under_runs(self, command, runs):
+        assert command("runs", "show", "b-first") == command("runs", "show", "runs/b-first")
 
     def test_json(self, command, run):
         facts = json.loads(command("runs", "show", "run", "--json")[1])
@@ -136,6 +166,10 @@ class TestCompare:
         code, out, err = command("runs", "compare", "run", "run")
         assert (code, err) == (0, "")
         rows = [line.split("\t") for line in out.splitlines()]
-        assert rows[0] == ["score", "b - a", "low", "high", "p"]
-        assert ["accuracy", "+0.0000", "+0.0000", "+0.0000", "1.000"] in rows
+        accuracy = json.loads((run / "scores.json").read_text("utf-8"))["metrics"]["accuracy"]
+        value = f"{accuracy['value']:.4f}"
+        assert rows[3] == ["score", "a", "b", "b - a", "95 % CI", "p"]
+        no_difference = ["+0.0000", "+0.0000 to +0.0000", "1.0000"]
+        assert rows[4] == ["accuracy", value, value, *no_difference]
+        assert "micro_f1" not in [row[0] for row in rows]
         assert json.loads(command("runs", "compare", "run", "run", "--json")[1])["n"] == 24
