@@ -39,6 +39,9 @@ Target = int | float | list[float] | list[int] | tuple[int, int] | None
 """What a head learns: a class id, a number, a multi-hot vector, token label ids, or the positions
 (start, end) of an answer's first and last token."""
 
+IGNORED = -100
+"""Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
+
 Answer = dict[str, Any]
 """One JSON object of ``predictions``; its fields are set by the task and documented there."""
 
@@ -222,8 +225,11 @@ class Task(Protocol[E]):
         """The same task with label names taken from training data, in a stable order."""
         ...
 
-    def check(self, examples: Sequence[E], *, path: str) -> None:
-        """Raise DataError when a gold label is not one of ``labels``."""
+    def check(self, examples: Sequence[E], *, path: str) -> list[str]:
+        """What gold labels are read as, where that is not what the file says: a sentence each.
+
+        Raises DataError when one is none of ``labels``.
+        """
         ...
 
     def fit(self, examples: Sequence[E], pieces: Sequence[Pieces]) -> Task[E]:

@@ -51,6 +51,15 @@ def unknown_labels(task: Task[Any], examples: Sequence[Any], *, path: str) -> di
     return errors
 
 
+def label_readings(task: Task[Any], split: str, examples: Sequence[Any]) -> list[Finding]:
+    """What the labels of a file are read as, where that is not what it says."""
+    try:
+        said = task.check(examples, path="")
+    except DataError:
+        return []
+    return [Finding("note", "label-names", split, what, len(examples)) for what in said]
+
+
 def data_findings(splits: Sequence[Split]) -> list[Finding]:
     """Labels, contradictions, repeated rows and characters."""
     fold = duplicates.Folder()
@@ -61,9 +70,9 @@ def data_findings(splits: Sequence[Split]) -> list[Finding]:
     for code, found in (
         ("duplicate", exact),
         ("folded-duplicate", duplicates.without(folded, exact)),
-        ("near-duplicate", near),
     ):
         findings += duplicates.repeat_findings(splits, found, code=code)
+    findings += duplicates.near_findings(splits, near)
     findings += duplicates.shared_groups(splits)
     for split in splits:
         findings += texts.text_findings(split)

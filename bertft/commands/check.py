@@ -16,6 +16,7 @@ from bertft.checks.finding import Finding, Place, Severity, merge, worst_first
 from bertft.checks.findings import (
     data_findings,
     facts,
+    label_readings,
     make_splits,
     token_findings,
     unknown_labels,
@@ -91,6 +92,7 @@ def bind_labels(
             findings.append(Finding("error", "labels", "train", what, 1, 0, error.hint, place))
             return task, findings
         for split, examples in rows.items():
+            findings += label_readings(task, split, examples)
             refused = Refused(files[split])
             for unknown in unknown_labels(task, examples, path=files[split]).values():
                 refused(unknown)

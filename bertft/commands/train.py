@@ -7,7 +7,6 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +14,19 @@ from typing import Any
 
 from bertft.checks.findings import unseen_scores
 from bertft.commands.evaluate import write_scores
-from bertft.evaluation.statistic import LOWER, seed_summary
+from bertft.errors import RecipeError
+from bertft.evaluation.statistic import floor_of, seed_summary
 from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.prediction.predictor import load
-from bertft.prediction.scoring import score_split, scores_content
+from bertft.prediction.scoring import (
+    Scored,
+    doubts,
+    score_split,
+    scores_content,
+    unscored_content,
+)
 from bertft.reports.model_card import model_card
 from bertft.reports.report import read_about
 from bertft.runs.fitting import fit
@@ -28,8 +34,9 @@ from bertft.runs.folder import free_run_folder
 from bertft.runs.signals import raised_signals
 from bertft.runs.start import start
 from bertft.runs.stops import stops_told
+from bertft.runs.stored import UNSCORED
 from bertft.training import processes
-from bertft.training.checkpoint import discard_folder, saved_folders
+from bertft.training.folders import discard_folder, saved_folders
 from bertft.training.journal import Journal
 from bertft.training.progress import Progress
 from bertft.watch import Recorder, Silent, Watch
@@ -91,7 +98,10 @@ def train_seeds(
 
     ``collapsed`` counts runs whose dev score is no better than always answering the majority class.
     """
-    settings = read_recipe(request).training
+    recipe = read_recipe(request)
+    settings = recipe.training
+    if not (recipe.data.has_dev or recipe.data.test):
+        raise RecipeError("--seeds compares scores", hint="give --test or --dev")
     processes.join(cpu=settings.device == "cpu")
     first = settings.seed
     folder = processes.main_decides(lambda: free_run_folder(request.out, recipe=request.recipe))
@@ -102,29 +112,48 @@ def train_seeds(
         assert result is not None
         results.append(result)
     metric = results[0].scores["metric"]
-    worst = math.inf if metric in LOWER else 0.0
     values = [one.scores["metrics"][metric]["value"] for one in results]
-    floors = [one.scores["baseline"].get(metric, worst) for one in results]
+    floors = [floor_of(metric, one.scores["baseline"]) for one in results]
     return results, seed_summary(metric, values, floors=floors)
 
 
 def finish(
     job: Job, run: Path, *, journal: Journal, progress: Progress, watch: Recorder
 ) -> TrainResult:
-    """Score the best checkpoint on test (or dev) and write the run's scores."""
-    split = "test" if "test" in job.splits else "dev"
+    """Score the best checkpoint on test (or dev), if there is one, and write the run's scores."""
     processes.wait()  # the main one has just written best/
+    split = next((one for one in ("test", "dev") if one in job.splits), UNSCORED)
+    if split == UNSCORED:
+        metric = job.recipe.training.metric or job.task.metric
+        content = unscored_content(metric, precision=job.runtime.precision)
+        scored = None
+        watch.note(f"{content['note']}: bertft eval {run} --data FILE scores the model")
+    else:
+        scored, content = score_run(job, run, split=split, watch=watch)
+    if threshold := job.task.learned.get("threshold"):
+        watch.note(f"a label is given from a probability of {threshold:.4f}, chosen on dev")
+    journal.notes(watch.take_notes())
+    kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
+    journal.write("finish", {"split": split, "best_step": kept})
+    journal.flush()
+    if processes.is_main():
+        about = read_about(run, task=job.recipe.task)
+        write_scores(run, scored, content, about=about)  # from here on the run counts as finished
+        for folder in saved_folders(run / "last")[1 if job.recipe.training.keep_state else 0 :]:
+            discard_folder(folder)
+    return TrainResult(run, job.task.name, split, content, progress.best_score)
+
+
+def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scored, dict[str, Any]]:
+    """Answers and scores of the saved model on a split, and what speaks against it, said."""
     predictor = load(run / "best", device=job.runtime.device, precision=job.runtime.precision)
     predictor.together = True
     path = job.files.get(split, job.recipe.data.train)
-    metric = job.recipe.training.metric
-    scored = score_split(
-        predictor, job.splits[split], split=split, path=path, metric=metric, watch=watch
-    )
+    metric, examples = job.recipe.training.metric, job.splits[split]
+    scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
     if split == "dev":
         chose = ", which chose the checkpoint" if job.recipe.training.keep == "best" else ""
         watch.note(f"no test set: the scores are those of dev{chose}")
-    examples = job.splits[split]
     unseen = unseen_scores(job.task, job.splits["train"], examples, scored.answers)
     if unseen:
         seen, value = len(examples) - unseen["n"], unseen["metrics"][scored.metric]
@@ -132,14 +161,6 @@ def finish(
             f"{seen} of {len(examples)} examples of {split} are also in train; "
             f"without them {scored.metric} is {value:.4f}"
         )
-    journal.notes(watch.take_notes())
-    kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
-    journal.write("finish", {"split": split, "best_step": kept})
-    journal.flush()
-    content = scores_content(scored, unseen=unseen)
-    if processes.is_main():
-        for folder in saved_folders(run / "last")[1:]:
-            discard_folder(folder)
-        about = read_about(run, task=job.recipe.task)
-        write_scores(run, scored, content, about=about)  # from here on the run counts as finished
-    return TrainResult(run, job.task.name, split, content, progress.best_score)
+    if doubt := doubts(scored):
+        watch.note(doubt)
+    return scored, scores_content(scored, unseen=unseen)

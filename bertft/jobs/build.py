@@ -22,6 +22,7 @@ from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
 from bertft.errors import ModelError
 from bertft.heads.hidden import states_read_by
+from bertft.heads.inherited import inherited
 from bertft.jobs.prepare import Job
 from bertft.training import loop, processes, sharding
 from bertft.training.optimizer import freeze_encoder, make_optimizer
@@ -60,7 +61,10 @@ def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
     if pooling == "mean" and not head.pools:
         what = f"model.pooling = mean: the head of {job.task.name} reads every token"
         raise ModelError(what, hint="leave it out")
-    wanted = pooling == "mean" or (pooling == "auto" and job.recipe.training.mode == "features")
+    wanted = pooling == "mean"
+    if pooling == "auto" and job.recipe.training.mode == "features":
+        # A head that is kept has learned from what the encoder gives it as it is.
+        wanted = not inherited(model, job.encoder.folder).rows
     if wanted and head.pools and not add_averaging(model) and pooling == "mean":
         what = f"model.pooling = mean: {job.encoder.name} takes no layer that averages"
         raise ModelError(what, hint="--set model.pooling=first, or choose another encoder")
@@ -179,5 +183,6 @@ def training_plan(
         packed=isinstance(trainer.batcher, Packer),
         run=out,
         mode=settings.mode,
+        keep=settings.keep,
         files=job.files,
     )

@@ -66,10 +66,11 @@ def prepare(
         raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
-    own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
+    own = splits["train"] if "dev" in files else splits["train"] + splits.get("dev", [])
     task = task.learn_labels(own, path=recipe.data.train)
     for split, examples in splits.items():
-        task.check(examples, path=files.get(split, recipe.data.train))
+        for said in task.check(examples, path=files.get(split, recipe.data.train)):
+            watch.note(f"{split}: {said}")
     for warning in quick_findings(task, splits, files | {"dev": files.get("dev", files["train"])}):
         watch.note(f"warning: {warning}; see 'bertft check'")
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
@@ -86,6 +87,8 @@ def prepare(
     if not recipe.model.decomposed_hangul:
         refuse_decomposed_hangul(splits["train"], encoder)
     for split in ("train", "dev"):
+        if split not in splits:
+            continue
         encoded = task.encode(splits[split], encoder.tokenizer, max_length=model.max_length)
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
@@ -114,7 +117,10 @@ def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) 
 def read_splits(
     task: Task[Any], recipe: Recipe, *, watch: Watch
 ) -> tuple[dict[str, list[Any]], dict[str, str]]:
-    """({split: examples}, {split: path}); a missing dev set is held out from train, and said."""
+    """({split: examples}, {split: path}); a missing dev set is held out from train, and said.
+
+    There is none where ``data.dev_share`` is 0.
+    """
     data = recipe.data
     if not data.train:
         raise RecipeError("the recipe names no training data", hint="give a file with --train")
@@ -122,7 +128,12 @@ def read_splits(
     splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
     for path in data.further:
         splits["train"] += read_examples(task, path, data, watch=watch)
-    if "dev" not in splits:
+    if not data.has_dev:
+        text = (
+            "data.dev_share = 0: all rows train the model; no dev scores, the last weights are kept"
+        )
+        watch.note(f"{text}, and nothing is tuned, calibrated or stopped early on dev")
+    elif "dev" not in splits:
         splits["train"], splits["dev"] = hold_out(
             splits["train"], share=data.dev_share, seed=recipe.training.seed
         )

@@ -17,7 +17,7 @@ from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
 from bertft.recipe import BUNDLED, HUB, parse_options
 from bertft.settings import Section
-from bertft.tasks.text_rows import TextExample, TextRows
+from bertft.tasks.text_rows import TextExample, TextRows, numbers
 from bertft.watch import Watch
 
 PLAIN = {".txt", ".md", ".text"}
@@ -73,11 +73,12 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     columns = parse_options(Columns, settings.task)
     rows = TextRows(
-        read_gold=float,
+        gold=numbers,
         text_column=columns.text_column,
         pair_column=columns.pair_column,
         label_column=request.gold,
         pairs=request.pairs,
+        may_be_empty=not request.gold,
     )
     rule = bad_row_rule(settings.data)
     done = 0
@@ -100,7 +101,7 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
             yield argument, example
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.fraction())
+                watch.advance(done, source.meter.unfinished(), what="read")
         tell_left_out(source, watch=watch)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)

@@ -44,7 +44,8 @@ def fit(
                     scores=report.scores,
                     describe=describe,
                 )
-            if report.scores is not None or clock.is_due(report.step):
+            evaluated = report.scores is not None
+            if evaluated or report.is_last or clock.is_due(report.step):
                 journal.flush()
                 clock.save(report.step)
             yield report

@@ -11,6 +11,8 @@ from bertft.errors import RunError
 from bertft.loaders.json_text import read_json_text
 
 CARD = "bertft.json"
+UNSCORED = "none"
+"""Split of a run that had nothing to be scored on."""
 DAMAGED = "mend it, or take the run out of runs/"
 
 
@@ -124,7 +126,9 @@ def read_scores(path: Path) -> dict[str, Any]:
     if not path.exists():
         return content
     try:
-        ScoresFile.model_validate(content).metrics[content["metric"]]
+        found = ScoresFile.model_validate(content)
+        if found.split != UNSCORED:
+            found.metrics[found.metric]
     except (ValidationError, KeyError) as error:
         reason = _first_fault(error) if isinstance(error, ValidationError) else "no metric"
         raise RunError(f"{path}: not readable ({reason})", hint=DAMAGED) from None

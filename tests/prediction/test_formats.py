@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bertft.commands.predict import ENTITY_FORMATS, FORMATS
 from bertft.contracts import Answer
 from bertft.loaders.conll import read_tagged
 from bertft.loaders.source import Source
-from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
 from bertft.settings import DataSettings
 
 TEXT = "Kim, lives <b>in</b>\n San\tJose & 서울에서"
@@ -74,7 +75,11 @@ def test_tables_hold_every_field_but_lists_of_scores(task: str, form: str, delim
     text = written(form, answer, answer)
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     assert rows[0] == rows[1]
-    assert list(rows[0]) == [name for name in answer if name not in ("scores", "answers")]
+    assert list(rows[0]) == [
+        *(name for name in answer if name not in ("scores", "answers")),
+        "error",
+    ]
+    assert rows[0].pop("error") == ""
     for name, cell in rows[0].items():
         value = answer[name]
         if name == "labels":
@@ -192,10 +197,23 @@ def test_html_has_one_mark_per_entity_and_only_text_besides() -> None:
         "title",
         "style",
         "body",
+        "h1",
         "p",
         "mark",
         "small",
     }
+
+
+def test_a_page_of_entities_is_written_as_they_come() -> None:
+    """Nothing is kept: each answer is in the file before the next one is asked for."""
+    file = io.StringIO(newline="")
+    with FORMATS["html"](file) as write:
+        sizes = [len(file.getvalue())]
+        for _ in range(3):
+            write(NER)
+            sizes.append(len(file.getvalue()))
+    assert len(set(np.diff(sizes))) == 1
+    assert file.getvalue().count("</html>") == 1
 
 
 def test_html_of_nothing_is_a_page() -> None:
@@ -214,5 +232,5 @@ def test_formats_of_entities_are_refused_for_other_tasks(
         code, out, err = command("predict", "in.txt", *given, *flags)
         assert (code, out) == (2, "")
         assert f"format {form} shows entities; this model's task is classification" in err
-        assert "csv, jsonl, tsv, txt" in err
+        assert "csv, doccano, jsonl, label-studio, tsv, txt" in err
     assert not (tmp_path / f"out.{form}").exists()

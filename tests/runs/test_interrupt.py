@@ -22,11 +22,10 @@ from stopping import (
     sending,
 )
 
-from bertft.commands import train as training
 from bertft.commands.train import train
 from bertft.console.console import Console
 from bertft.errors import Interrupted
-from bertft.runs import saving
+from bertft.runs import fitting, saving, start
 from bertft.watch import Silent
 
 
@@ -88,22 +87,22 @@ class TestSignals:
         assert outcome(Path(request.out)) == whole
 
     def disturb(self, monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
-        make = getattr(training, name)
+        make = getattr(fitting, name)
 
         def scorer(*arguments: Any, first: int | None = None) -> Callable[[], Any]:
             inner = make(*arguments, first=first)
             return lambda: (act() if first is None else None, inner())[1]
 
-        def saver(*arguments: Any, step: int, scores: Any) -> None:
+        def saver(*arguments: Any, step: int, scores: Any, describe: Any) -> None:
             act()
-            make(*arguments, step=step, scores=scores)
+            make(*arguments, step=step, scores=scores, describe=describe)
 
-        monkeypatch.setattr(training, name, scorer if name == "dev_scorer" else saver)
+        monkeypatch.setattr(fitting, name, scorer if name == "dev_scorer" else saver)
 
     def test_before_there_is_a_run(self, ask, monkeypatch):
         """While texts are encoded there is nothing to save, and nothing is left behind."""
         request = ask("stopped", *SETTINGS)
-        monkeypatch.setattr(training, "build_model", lambda _job: sending(signal.SIGTERM)())
+        monkeypatch.setattr(start, "build_model", lambda _job: sending(signal.SIGTERM)())
         with pytest.raises(Interrupted, match="stopped by SIGTERM before training began") as caught:
             train(request)
         assert caught.value.exit_code == 143
@@ -112,7 +111,7 @@ class TestSignals:
     def test_while_a_stopped_run_is_read(self, stopped, whole, monkeypatch):
         run = stopped(5, sending(signal.SIGTERM))
         with monkeypatch.context() as patch:
-            patch.setattr(training, "build_model", lambda _job: sending(signal.SIGINT)())
+            patch.setattr(start, "build_model", lambda _job: sending(signal.SIGINT)())
             with pytest.raises(Interrupted, match=rf"SIGINT; go on with: .* --resume {run}"):
                 resume(run)
         resume(run)

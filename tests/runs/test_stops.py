@@ -16,8 +16,10 @@ import pytest
 import torch
 
 from bertft.errors import BertftError, DataError, Interrupted, RunError, TrainingError
-from bertft.runs import folder as run_folder
+from bertft.runs.folder import new_run_folder
+from bertft.runs.lock import locked
 from bertft.runs.stops import stops_told
+from bertft.runs.writing import new_file
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ class TestFiles:
         path.write_text("old", encoding="utf-8")
 
         def write() -> None:
-            with run_folder.new_file(path) as file:
+            with new_file(path) as file:
                 file.write("half")
                 raise OSError(errno.ENOSPC, "x")
 
@@ -141,7 +143,7 @@ class TestFiles:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         with pytest.raises(RunError, match=r"run cannot be created \(No space left on device\)"):
-            run_folder.new_run_folder(str(tmp_path / "run"), recipe="", write=write)
+            new_run_folder(str(tmp_path / "run"), recipe="", write=write)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_file_system_without_locks_is_told(self, tmp_path, monkeypatch):
@@ -150,7 +152,7 @@ class TestFiles:
 
         monkeypatch.setattr(fcntl, "flock", refuse)
         notes: list[str] = []
-        with run_folder.locked(tmp_path, tell=notes.append):
+        with locked(tmp_path, tell=notes.append):
             pass
         assert notes == [
             f"{tmp_path} cannot be locked (No locks available): do not resume it twice at once"

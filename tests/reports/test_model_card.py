@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
 from bertft.encoder.load import load_tokenizer
 from bertft.recipe import parse_recipe
@@ -48,8 +49,9 @@ def card_of(kind: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def markdown(kind: str, **changes: Any) -> str:
-    recipe = parse_recipe({"task": TASKS[kind][0], "data": {"train": "a.csv"}}, where="test")
+def markdown(kind: str, *, data: dict[str, str] | None = None, **changes: Any) -> str:
+    settings = {"task": TASKS[kind][0], "data": data or {"train": "a.csv"}}
+    recipe = parse_recipe(settings, where="test")
     return model_card(card_of(kind, **changes), recipe)
 
 
@@ -63,9 +65,58 @@ def markdown(kind: str, **changes: Any) -> str:
         ("qa", "question-answering"),
     ],
 )
-def test_the_hub_is_told_the_task(kind: str, tag: str) -> None:
-    header = markdown(kind).split("---")[1]
-    assert header == f"\nlibrary_name: transformers\npipeline_tag: {tag}\ntags: [bertft]\n"
+def test_the_hub_is_told_the_task_and_the_scores(kind: str, tag: str) -> None:
+    """The Hub's own reader finds them, and writes the same header again."""
+    text = markdown(kind, dev_scores={"accuracy": 0.75, "loss": 0.5})
+    card = ModelCard(text)
+    assert (card.data.pipeline_tag, card.data.tags) == (tag, ["bertft"])
+    assert card.data.library_name == "transformers"
+    results = card.data.eval_results
+    assert {one.metric_type: one.metric_value for one in results} == {"accuracy": 0.75, "loss": 0.5}
+    assert {(one.task_type, one.dataset_type, one.dataset_split) for one in results} == {
+        (tag, "custom", "dev")
+    }
+    assert card.data.to_yaml() == text.split("---\n")[1].strip()
+    unknown = (card.data.base_model, card.data.license, card.data.language, card.data.datasets)
+    assert unknown == (None,) * 4, "a folder and a file of the user's say nothing of these"
+
+
+class TestWhatIsKnown:
+    def test_of_bundled_data_and_an_encoder_of_the_zoo(self) -> None:
+        data = {"train": "bundled:sentiment/ko/train.csv"}
+        encoder = {"name": "multilingual-e5-small", "revision": "ab" * 20}
+        found = ModelCard(markdown("classification", data=data, encoder=encoder)).data
+        assert found.base_model == "intfloat/multilingual-e5-small"
+        assert (found.language, found.license) == ("ko", "mit")
+
+    def test_of_data_of_the_hub(self) -> None:
+        data = {"train": "hub:nyu-mll/glue:sst2:train", "dev": "hub:nyu-mll/glue:sst2:validation"}
+        encoder = {"name": "google-bert/bert-base-cased", "revision": "ab" * 20}
+        found = ModelCard(markdown("classification", data=data, encoder=encoder)).data
+        assert found.base_model == "google-bert/bert-base-cased"
+        assert (found.datasets, found.license) == (["nyu-mll/glue"], None)
+        (one,) = found.eval_results
+        place = (one.dataset_type, one.dataset_config, one.dataset_split)
+        assert place == ("nyu-mll/glue", "sst2", "validation")
+
+    def test_without_dev_scores(self) -> None:
+        text = markdown("classification", dev_scores=None)
+        assert ModelCard(text).data.eval_results is None
+        assert "dev score" not in text
+
+    def test_no_name_leaves_its_place(self) -> None:
+        """Neither the header nor the list is broken by labels, files or recipes."""
+        evil = 'a`b``c\n---\n# d | "e" {{ f }} <g>'
+        card = ModelCard(
+            markdown("classification", labels=[evil], recipe=evil, data={"train": evil})
+        )
+        assert card.data.model_name == evil
+        assert card.data.eval_results[0].dataset_name == f"held out from {evil}"
+        flat = " ".join(evil.split())
+        assert f"- Labels: ``` {flat} ```" in card.text
+        assert [line for line in card.text.splitlines() if line.startswith("# ")] == [
+            "# " + flat.replace("|", "\\|")
+        ]
 
 
 @EVERY_TASK
@@ -74,18 +125,20 @@ def test_labels_are_listed_where_there_are_any(kind: str) -> None:
     listed = re.findall(r"^- Labels: (.*)$", text, re.M)
     assert listed == ([", ".join(f"`{name}`" for name in TASKS[kind][1])] if TASKS[kind][1] else [])
     assert "\n\n- " in text
-    assert "- Longest input: 32 tokens\n- Data: train `a.csv`" in text
+    assert (
+        "- Longest input: 32 tokens\n- Data: train `a.csv`, dev held out from train\n- Set" in text
+    )
 
 
 class TestWhatWasLearned:
     def test_the_null_threshold_and_the_confidence(self) -> None:
         text = markdown("qa")
-        assert "more than\n  -1.5000, chosen on dev" in text
+        assert "more than -1.5000, chosen on dev" in text
         assert "sigmoid(0.8000 logit(p) +0.2500)" in text
 
     def test_a_threshold_of_zero_is_one(self) -> None:
         text = markdown("qa", learned={"null_threshold": 0.0, "confidence": [1.0, -0.5]})
-        assert "more than\n  0.0000, chosen on dev" in text
+        assert "more than 0.0000, chosen on dev" in text
         assert "sigmoid(1.0000 logit(p) -0.5000)" in text
 
     def test_a_model_that_always_answers_says_so(self) -> None:

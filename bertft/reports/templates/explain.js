@@ -1,40 +1,3 @@
-<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What the model looked at</title>
-<style>
-:root { color-scheme: light dark; --ink: #14171a; --paper: #fff; --line: #c9ced4; --for: 30 110 220;
-  --against: 225 110 20; --look: 20 140 110 }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #eceff2; --paper: #14171a; --line: #444b53; --for: 70 140 255;
-    --against: 235 120 30; --look: 30 170 135 } }
-body { font: 1rem/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: var(--ink); background: var(--paper) }
-article { border-top: 1px solid var(--line); margin-top: 2rem }
-h2 { font-size: 1.25rem } h3 { font-size: 1rem; margin-bottom: 0 }
-.text { white-space: pre-wrap; overflow-wrap: anywhere }
-mark { color: inherit; background: none; border-radius: .25rem; padding: .1rem 0 }
-mark.for { background: rgb(var(--for) / var(--strength)) }
-mark.against { background: rgb(var(--against) / var(--strength)); text-decoration: underline dashed }
-td, th { text-align: start; padding: 0 1rem 0 0 }
-.controls { display: flex; gap: 1rem; flex-wrap: wrap; margin: .5rem 0 }
-select, button { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line);
-  border-radius: .25rem }
-.tokens button { margin: .2rem .15rem; padding: 0 .3rem; cursor: pointer;
-  background: linear-gradient(rgb(var(--look) / var(--strength, 0)), rgb(var(--look) / var(--strength, 0))) var(--paper) }
-.tokens button[aria-pressed=true] { outline: 3px solid currentColor }
-</style></head><body>
-<h1>What the model looked at</h1>
-<p>Words <mark class="for" style="--strength:.5">for</mark> what stands above a text, and
-<mark class="against" style="--strength:.5">against</mark> it, by integrated gradients: the stronger
-the colour, the more a word adds to the score. Attention, below each text, shows where the model
-looks, which need not be what its answer rests on.</p>
-<noscript><p>Attention by layer and head needs scripts.</p></noscript>
-<main>
-<!-- texts -->
-</main>
-<script>
 "use strict";
 function unpack(text) {
   return Uint8Array.from(atob(text), c => c.charCodeAt(0));
@@ -109,5 +72,3 @@ function build(article) {
   if (length) show(0);
 }
 document.querySelectorAll("article").forEach(build);
-</script>
-</body></html>

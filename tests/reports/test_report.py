@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import Page, checked
 
-from bertft.reports.curves import MOST, Curve, read_history
+from bertft.reports.curves import charts
 from bertft.reports.examples import WORST, look
 from bertft.reports.page import About, web_page
 from bertft.reports.report import read_about
+from bertft.training.history import read_history
 
 HOSTILE = "</mark><script>alert(1)</script><img src=http://evil/x onerror='a'>\"&\x00\ud800"
-VOID = {"meta", "br", "img", "link", "path", "rect", "circle", "polyline"}
 EVENTS = [
     {"event": "plan", "parameters": 10, "trainable": 9, "examples": {"train": 8}},
     *(
@@ -28,45 +27,6 @@ EVENTS = [
 ]
 
 
-class Page(HTMLParser):
-    """Reads a page; every tag must be closed, in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-
-
-def checked(text: str) -> Page:
-    """The page, which loads and runs nothing."""
-    page = Page(text)
-    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
-    names = {name for _, attributes in page.tags for name in attributes}
-    assert not {"src", "href", "srcset", "onerror", "onload"} & names
-    assert "url(" not in text
-    assert "@import" not in text
-    assert len(text.encode()) < 500_000
-    return page
-
-
 def made(rows: list[dict[str, Any]], scores: dict[str, Any] | None = None, name: str = "") -> Page:
     """A page of rows of predictions, with one score."""
     content = {"split": "test", "data": "d.csv", "n": len(rows), "metric": "m", "baseline": {}}
@@ -74,7 +34,9 @@ def made(rows: list[dict[str, Any]], scores: dict[str, Any] | None = None, name:
     environment = {"recipe": name, "data": {"train": {"path": name, "sha256": "ab" * 32}}}
     about = About("run", {"name": "x"}, f"description = {json.dumps(name)}\n" if name else "",
                   environment, read_history(EVENTS))  # fmt: skip
-    return checked(web_page(about, content, look(rows)))
+    text = web_page(about, content, look(rows))
+    assert len(text.encode()) < 500_000
+    return checked(text)
 
 
 def single(gold: str, label: str, score: float = 0.9, loss: float = 1.0) -> dict[str, Any]:
@@ -116,7 +78,7 @@ class TestAnyTask:
     def test_hostile_text_stays_text(self, name):
         page = made([ROWS[name]], name=HOSTILE.replace("\ud800", ""))
         assert page.words.count("<script>alert(1)</script>") >= 3
-        assert "1 of 1 answers are not exactly right" in page.words
+        assert "1 of 1 predictions is not exactly right" in page.words
 
     @pytest.mark.parametrize("name", ROWS)
     def test_a_large_run_gives_a_small_page(self, name):
@@ -125,18 +87,28 @@ class TestAnyTask:
         }
         page = made([long] * 100)
         assert page.words.count("loss 1.") + page.words.count("loss 2.") <= WORST
-        assert "more are in predictions.jsonl" in page.words
+        assert "more in predictions.jsonl" in page.words
 
-    def test_labels_that_break_tables_stay_in_them(self):
+    def test_many_classes_are_listed_the_worst_first(self):
         names = [f"{HOSTILE}{i}" for i in range(300)]
         table = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 1.0}
         scores = {
-            "per_class": dict.fromkeys(names, table),
+            "per_class": {name: table | {"f1": i / 300} for i, name in enumerate(names)},
             "confusion": {name: dict.fromkeys(names, 1) for name in names},
         }
-        words = made([ROWS["class"]], scores).words
-        assert "200 rarer classes are left out" in words
-        assert "89,660 rarer confusions are left out" in words
+        page = made([ROWS["class"]], scores)
+        assert "200 better classes are left out" in page.words
+        assert "89,660 rarer confusions are left out" in page.words
+        header = page.rows.index(["class", "precision", "recall", "f1", "support"])
+        values = [float(row[3]) for row in page.rows[header + 1 : header + 101]]
+        assert values == sorted(values)
+        assert values[0] == 0
+
+    def test_a_small_confusion_matrix_is_a_square(self):
+        counts = {"a": {"a": 3, "b": 1}, "b": {"a": 0, "b": 2}}
+        page = made([ROWS["class"]], {"confusion": counts})
+        at = page.rows.index(["gold \\ predicted", "a", "b"])
+        assert page.rows[at + 1 : at + 3] == [["a", "3", "1"], ["b", "·", "2"]]
 
 
 class TestExamples:
@@ -157,7 +129,7 @@ class TestExamples:
             {"start": 1004, "end": 1006, "label": "IN"},
         ]}  # fmt: skip
         page = made([row])
-        assert "in ParisLOC today and 1 more spans" in page.words
+        assert "in ParisLOC today and 1 more span" in page.words
         assert page.words.count("…") >= 2
 
     def test_questions_without_an_answer(self):
@@ -166,22 +138,8 @@ class TestExamples:
         metrics["no_answer_accuracy"] = {"value": 0.125}
         none = ASKED | {"answer": "", "no_answer": True}
         page = made([none, ASKED | {"gold": ["x"]}], {"metrics": metrics})
-        assert "with an answer10.25000.2500without an answer10.12500.1250" in page.words
-
-
-class TestCurves:
-    @pytest.mark.parametrize("count", [1, 2 * MOST, 10_000])
-    def test_points_do_not_grow_with_steps(self, count):
-        curve = Curve()
-        for step in range(count):
-            curve.add(step, float(step))
-        assert min(count, MOST) <= len(curve.points) <= 2 * MOST
-        assert all(step == value for step, value in curve.points)
-
-    def test_numbers_that_are_none_are_left_out(self):
-        curve = Curve()
-        curve.add(1, float("nan"))
-        assert curve.points == []
+        assert ["with an answer", "1", "0.2500", "0.2500"] in page.rows
+        assert ["without an answer", "1", "0.1250", "0.1250"] in page.rows
 
 
 class TestRuns:
@@ -190,15 +148,52 @@ class TestRuns:
         scores = json.loads((trained / "scores.json").read_text(encoding="utf-8"))
         for name, one in scores["metrics"].items():
             floor = f"{scores['baseline'][name]:.4f}"
-            row = f"{name}{one['value']:.4f}{one['low']:.4f} to {one['high']:.4f}{floor}"
-            assert row in page.words
+            row = [name, f"{one['value']:.4f}", f"{one['low']:.4f} to {one['high']:.4f}", floor]
+            assert row in page.rows
         for name, one in scores["per_class"].items():
-            assert f"{name}{one['precision']:.4f}{one['recall']:.4f}{one['f1']:.4f}" in page.words
+            row = [name, *(f"{one[column]:.3f}" for column in ("precision", "recall", "f1"))]
+            assert row in [found[:4] for found in page.rows]
         environment = json.loads((trained / "environment.json").read_text(encoding="utf-8"))
         for file in environment["data"].values():
             assert file["sha256"][:12] in page.words
-        assert sum(tag == "polyline" for tag, _ in page.tags) == 4  # loss twice, dev, rate
-        assert re.search(r"Recipe\s+description = ", page.words)
+        classes = page.values("g", "class")
+        assert classes.count("series") == 4  # train and dev loss, dev score, learning rate
+        assert "description = " in "".join(text for tag, text in page.texts if tag == "pre")
+
+    def test_scores_come_before_what_was_trained(self, trained: Path):
+        page = checked((trained / "report.html").read_text(encoding="utf-8"))
+        headings = [text for tag, text in page.texts if tag == "h2"]
+        assert headings == [
+            "Scores", "Training", "Learning curves", "By class", "Confusion", "Calibration",
+            "Worst errors", "Recipe",
+        ]  # fmt: skip
+
+    def test_what_was_kept_is_called_the_best_only_where_it_is(self):
+        def steps(kept: int, *values: float) -> str:
+            scores = [
+                {"event": "scores", "step": i, "scores": {"m": value}}
+                for i, value in enumerate(values, start=1)
+            ]
+            history = read_history([*EVENTS[:6], *scores, {"event": "finish", "best_step": kept}])
+            recipe = "[training]\nbatch_size = 16\n"
+            about = About("run", {"name": "x"}, recipe, {}, history)
+            content = {"split": "dev", "data": "d", "n": 1, "metric": "m", "baseline": {}}
+            page = checked(web_page(about, content | {"metrics": {"m": {"value": 1}}}, look([])))
+            labels = [text.strip() for tag, text in page.texts if tag == "text"]
+            (told,) = [row[1] for row in page.rows if row[0] == "steps"]
+            assert told.startswith("5 steps, batch size 16, in 5.0 seconds; kept: the weights of ")
+            assert labels.count("kept (best)" if told.endswith("best on dev") else "kept") == 2
+            return told.split("weights of ")[1]
+
+        assert steps(2, 0.1, 0.5, 0.2) == "step 2, the best on dev"
+        assert steps(5, 0.1, 0.5, 0.2, 0.3, 0.4) == "step 5, the last"
+        assert steps(5, 0.1, 0.5, 0.2, 0.3, 0.9) == "step 5, the last, the best on dev"
+
+    def test_loss_on_dev_stands_beside_that_on_train(self):
+        events = [*EVENTS, {"event": "scores", "step": 5, "scores": {"loss": 0.25, "m": 0.5}}]
+        loss = next(charts(read_history(events), metric="m"))
+        assert [one.name for one in loss.series] == ["", "train", "dev"]
+        assert loss.series[2].points == [(5, 0.25)]
 
     def test_of_a_lone_model(self, tmp_path: Path):
         about = read_about(tmp_path, task={"name": "nli"})
