@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from pages import checked
+from safetensors.torch import load_file
 from samples import BAD, FAST, GOOD, set_flags, write_csv
 from stopping import SETTINGS, events, figures, notes, outcome, resume, sending
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
