@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertft.errors import BertftError
-from bertft.reports.charts import Bar, BarChart, Panel
+from bertft.reports.bars import Bar, BarChart, Panel
 
 ROWS = 60
 """Bars of a panel; of more words the strongest are shown."""

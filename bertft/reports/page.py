@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from bertft.evaluation.statistic import LOWER, is_better
-from bertft.reports.charts import ReliabilityChart
+from bertft.reports.bars import ReliabilityChart
 from bertft.reports.curves import charts, kept
 from bertft.reports.errors import worst
 from bertft.reports.examples import Seen

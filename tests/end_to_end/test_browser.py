@@ -77,7 +77,8 @@ def opened(chromium: Chrome) -> Iterator[Open]:
     events = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
     asked = [one["params"] for one in events if one["method"] == "Network.requestWillBeSent"]
     # The browser's own first page may still be loading.
-    ours = [one for one in asked if not one["documentURL"].startswith("chrome://")]
+    own = ("chrome://", "chrome-untrusted://")
+    ours = [one for one in asked if not one["documentURL"].startswith(own)]
     assert [one["request"]["url"] for one in ours] == addresses
 
 
@@ -191,3 +192,26 @@ def test_a_page_fits_its_window(
         browser = opened(page)
         assert browser.find_element(By.TAG_NAME, "h1").text
         assert [overflow(browser, width=width) for width in (WIDE, NARROW)] == [0, 0], page
+
+
+def test_pictures_follow_the_page_into_the_dark(opened: Open, trained: Path) -> None:
+    """Lines and letters of the report's pictures stay readable, and no table is cut on a phone."""
+    browser = opened(trained / "report.html")
+
+    def seen(mode: str) -> list[str]:
+        features = [{"name": "prefers-color-scheme", "value": mode}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        paths = "return [...document.querySelectorAll('g.series path')]"
+        return list(browser.execute_script(f"{paths}.map(one => getComputedStyle(one).stroke)"))
+
+    light, dark = seen("light"), seen("dark")
+    assert len(light) == len(dark) >= 3
+    assert all(one.startswith("rgb(") for one in light)
+    assert all(one != other for one, other in zip(light, dark, strict=True))
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    device = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    wide = "[...document.querySelectorAll('.wide')]"
+    cut = browser.execute_script(f"return {wide}.map(one => one.scrollWidth - one.clientWidth)")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert set(cut) == {0}

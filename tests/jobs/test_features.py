@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pages import checked
 from safetensors.torch import load_file
 from samples import BAD, FAST, GOOD, set_flags, write_csv
 from stopping import SETTINGS, events, figures, notes, outcome, resume, sending
@@ -231,11 +232,12 @@ class TestSaid:
 
     def test_the_report_compares_with_fine_tuning(self, fit, ask):
         assert train(ask("tuned")) is not None
-        page = (fit("run") / "report.html").read_text("utf-8")
-        assert "Features and fine-tuning" in page
-        section = page.partition("Features and fine-tuning")[2].partition("<h2>")[0]
-        assert "<td>tuned</td><td>fine-tune</td>" in section
-        assert "paired bootstrap" in section
+        page = checked((fit("run") / "report.html").read_text("utf-8"))
+        assert "Features and fine-tuning" in [text for tag, text in page.texts if tag == "h2"]
+        assert [row[:2] for row in page.rows if row[0] in ("run", "tuned")][-2:] == [
+            ["run", "features"], ["tuned", "fine-tune"],
+        ]  # fmt: skip
+        assert "paired bootstrap" in page.words
 
     def test_runs_on_other_data_are_not_compared(self, fit, ask, reviews):
         assert train(ask("tuned")) is not None
@@ -346,6 +348,7 @@ def test_every_task_learns_from_states(
     assert not any(forward_passes)
     kept = [one for one in events(result.run) if one["event"] == "scores" and one["is_best"]][-1]
     found = {name: one["value"] for name, one in result.scores["metrics"].items()}
+    assert kept["scores"].pop("loss") > 0  # of dev alone
     for name, value in kept["scores"].items():
         assert found[name] == pytest.approx(value, abs=1e-4), name
 

@@ -11,20 +11,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bertft.reports.charts import (
-    LETTERS,
-    Bar,
-    BarChart,
-    LineChart,
-    Panel,
-    ReliabilityChart,
-    Series,
-    apart,
-    short,
-)
+from bertft.reports.bars import Bar, BarChart, Panel, ReliabilityChart
+from bertft.reports.charts import LETTERS, LineChart, Series, apart, short
 from bertft.reports.picture import KINDS, VARIABLES, ZOOM, Chart, inline_svg, picture_output
 from bertft.watch import Silent
 
@@ -220,7 +211,7 @@ class TestTexts:
     places=st.lists(st.floats(-1e4, 1e4, allow_nan=False), min_size=1, max_size=60),
     least=st.floats(0.5, 50),
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_places_are_moved_apart_in_order(places: list[float], least: float) -> None:
     found = apart(places, least=least)
     order = np.argsort(places, kind="stable")
