@@ -20,6 +20,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Set before anything imports torch: in a model this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+pytest_plugins = ["running"]
+
 WORDS = (
     "the a an is was it this that film movie food good bad great awful not never and but very "
     "happy sad love hate i you we they he she on in at of to for with no yes plot dull slow fun"

@@ -70,9 +70,9 @@ def data_findings(splits: Sequence[Split]) -> list[Finding]:
     for code, found in (
         ("duplicate", exact),
         ("folded-duplicate", duplicates.without(folded, exact)),
-        ("near-duplicate", near),
     ):
         findings += duplicates.repeat_findings(splits, found, code=code)
+    findings += duplicates.near_findings(splits, near)
     findings += duplicates.shared_groups(splits)
     for split in splits:
         findings += texts.text_findings(split)

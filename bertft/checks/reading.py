@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertft.checks.finding import Finding
+from bertft.checks.finding import Finding, Place
 from bertft.checks.refused import Refused
 from bertft.contracts import Task
 from bertft.errors import DataError
@@ -31,8 +31,20 @@ def read_rows(
     findings = refused.findings(
         severity="warning" if skipped else "error", split=split, read=len(examples)
     )
-    for what, count in source.meter.counts.items():
-        findings.append(Finding("note", "left-out", split, what, count))
-    for what, count in source.meter.mended.items():
-        findings.append(Finding("note", "mended", split, what, count))
-    return examples, findings
+    return examples, findings + meter_findings(source, split=split)
+
+
+def meter_findings(source: Source, *, split: str) -> list[Finding]:
+    """How a file was read: what was guessed, put right and left out, and what is doubtful."""
+    meter = source.meter
+    findings = [
+        Finding("warning", one.code, split, one.what, one.count, one.of, one.hint)
+        for one in meter.doubts
+    ]
+    if meter.notes:
+        places = tuple(Place(source.path, 0, note) for note in meter.notes)
+        what = "guesses about how the file is written"
+        findings.append(Finding("note", "read-as", split, what, len(places), places=places))
+    for code, counts in (("left-out", meter.counts), ("put-right", meter.mended)):
+        findings += [Finding("note", code, split, what, n) for what, n in counts.items()]
+    return findings

@@ -6,25 +6,21 @@ Shape legend: S sentences, n layers (embeddings included), L tokens, H hidden wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bertft.encoder.load import read_config
-from bertft.errors import BertftError, did_you_mean
+from bertft.errors import BertftError
 from bertft.heads.hidden import HiddenStates
 from bertft.inside.context import find_word, similarities
 from bertft.inside.embedder import choose_layers
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.hidden import pieces_within
-from bertft.prediction.output import text_output
-from bertft.reports.context_plot import svg, web_page
-from bertft.reports.picture import KINDS, picture_output
+from bertft.inside.request import EncoderRequest
+from bertft.reports.context_page import check_plot, write_plot
 from bertft.spans import Span
 from bertft.watch import Watch
-
-_PLOTS = (".html", *KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +44,7 @@ def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
     Raises:
         BertftError: fewer than two sentences, one without the word, or an output of another kind.
     """
-    _check_plot(request.out)
+    check_plot(request.out, sentences=len(request.sentences))
     if len(request.sentences) < 2:
         hint = 'bertft context bank "the bank of a river" "money in the bank"'
         raise BertftError("a word is compared in two sentences or more", hint=hint)
@@ -78,7 +74,8 @@ def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
         "layers": list(layers),
         "similarity": similarities(np.stack(vectors)).round(6).tolist(),
     }
-    _draw(result, request, watch=watch)
+    if request.out:
+        write_plot(result, request.out, overwrite=request.overwrite, watch=watch)
     return result
 
 
@@ -93,20 +90,3 @@ def _only(request: ContextRequest, number: int, *, watch: Watch) -> Span:
     if len(spans) > 1:
         watch.note(f"sentence {number + 1} holds the word {len(spans)} times: the first is taken")
     return spans[0]
-
-
-def _check_plot(out: str) -> None:
-    suffix = Path(out).suffix.lower()
-    if out and suffix not in _PLOTS:
-        reason = f"--out {out}: no picture is drawn as '{suffix}'"
-        raise BertftError(reason, hint=did_you_mean(suffix, _PLOTS))
-
-
-def _draw(result: dict[str, Any], request: ContextRequest, *, watch: Watch) -> None:
-    out, overwrite = request.out, request.overwrite
-    if Path(out).suffix.lower() in KINDS:
-        with picture_output(out, overwrite=overwrite, watch=watch) as draw:
-            draw(svg(result))
-    elif out:
-        with text_output(out, overwrite=overwrite) as file:
-            file.write(web_page(result))

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.errors import RunError
+from bertft.errors import DataError, RunError
 from bertft.jobs.request import without_aliases
+from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import load
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
@@ -17,9 +18,10 @@ from bertft.recipe import BUNDLED, HUB, load_recipe, parse_recipe
 from bertft.reports.page import About
 from bertft.reports.report import read_about, write_report
 from bertft.runs.folder import Run, find_run, model_folder
+from bertft.runs.inputs import found_file
 from bertft.runs.stored import read_card
 from bertft.runs.writing import new_file, write_json
-from bertft.settings import Recipe
+from bertft.settings import DataSettings, Recipe
 from bertft.tasks import make_task
 from bertft.watch import Silent, Watch
 
@@ -54,7 +56,7 @@ def evaluate(
     settings = recipe.data
     if on_bad_row:
         settings = settings.model_copy(update={"on_bad_row": on_bad_row})
-    path = data or settings.test or settings.dev
+    path = data or own_data(found, settings, watch=watch)
     if not path:
         raise RunError(
             f"{found.path} has no test or dev file of its own", hint="give one with --data"
@@ -75,6 +77,25 @@ def evaluate(
     content = scores_content(scored)
     write_scores(folder, scored, content, about=about)
     return folder, content
+
+
+def own_data(run: Run, settings: DataSettings, *, watch: Watch) -> str:
+    """The test data of a run, else its dev data, where they are now; "" where it has none.
+
+    Raises:
+        RunError: they are not found any more.
+    """
+    split = "test" if settings.test else "dev"
+    recorded = getattr(settings, split)
+    digest = run.environment.get("data", {}).get(split, {}).get("sha256", "")
+    path: str = found_file(recorded, digest, run.path, tell=watch.note)
+    if path and not path.startswith(HUB) and path != STDIN:
+        try:
+            resolve(path)
+        except DataError as error:
+            what = f"the {split} data of {run.path} cannot be read: {error.message}"
+            raise RunError(what, hint="say where they are now with --data FILE") from None
+    return path
 
 
 def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:

@@ -1,24 +1,36 @@
-"""predict on files: streams answers of files and stdin to a file or stdout, in input order."""
+"""predict on files: streams answers of files and stdin to a file or stdout, in input order.
+
+Every row has its answer, or an error in the place of one, unless bad rows are to stop or be left
+out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bertft.contracts import Answer
-from bertft.errors import BertftError, did_you_mean
+from bertft.errors import BertftError, DataError, did_you_mean
 from bertft.loaders.files import resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
-from bertft.loaders.source import BadRow, Source
-from bertft.prediction.formats import ENTITY_FORMATS, FORMATS
+from bertft.loaders.source import BadRow, Source, refuse
+from bertft.prediction import formats
+from bertft.prediction.formats import ANNOTATION_FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
-from bertft.prediction.predictor import Predictor, load, with_columns
+from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.unanswered import AnswerCount, with_unanswered
 from bertft.recipe import HUB
+from bertft.reports.entities_page import entities_page
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
+from bertft.tasks import with_columns
 from bertft.watch import Watch
+
+FORMATS = formats.FORMATS | {"html": entities_page}
+ENTITY_FORMATS = {"conll", "html"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,43 +53,52 @@ class PredictRequest:
 
 
 def predict_files(request: PredictRequest, *, watch: Watch) -> int:
-    """Answer every text of the files, in order; returns how many. Memory does not grow."""
+    """Answer every text of the files, in order; returns how many. Memory does not grow.
+
+    Raises:
+        DataError: a file cannot be read, or none of its rows could be answered (which is told when
+            all is written).
+    """
     form = output_format(request)
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     for path in request.files:
-        if path != "-" and not path.startswith(HUB):
-            resolve(path)
+        if path != "-" and not path.startswith(HUB) and not Path(path).is_dir():
+            resolve(path)  # a folder may be one of brat: the task's reader looks into it
     run = find_run(request.run) if request.run else newest_run(None)
     watch.note(f"run: {run.path}")
     predictor = load(run, device=request.device, precision=request.precision)
     predictor.task = with_columns(predictor.task, settings)
-    _check_task(predictor.task.name, request, form)
+    _check_task(predictor.task, request, form)
     rule = bad_row_rule(settings.data)
-    done = cut = 0
+    count = AnswerCount()
     with (
         text_output(request.out, overwrite=request.overwrite) as file,
         FORMATS[form](file) as write,
     ):
         for answer in _answers(predictor, _sources(request, settings, rule), request, watch):
             write(answer)
-            done += 1
-            cut += bool(answer.get("truncated"))
+            count.see(answer)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
-    if cut:
-        watch.note(
-            f"{cut} of {done} texts are longer than {predictor.max_length} tokens and were cut"
-        )
-    return done
+    count.tell(watch, max_length=predictor.max_length)
+    if count.failed and not count.done:
+        raise DataError("no row could be answered", path=", ".join(request.files))
+    return count.done
 
 
-def _check_task(name: str, request: PredictRequest, form: str) -> None:
+def _check_task(task: Any, request: PredictRequest, form: str) -> None:
     """Raise BertftError where the request does not go with the model's task."""
-    if form in ENTITY_FORMATS and name != "ner":
-        hint = "formats for it: " + ", ".join(sorted(FORMATS.keys() - ENTITY_FORMATS))
-        raise BertftError(f"format {form} shows entities; this model's task is {name}", hint=hint)
-    if request.question and name != "qa":
-        raise BertftError(f"--question needs a qa model; this one's task is {name}")
+    wrong = set() if task.name == "ner" else set(ENTITY_FORMATS)
+    if task.name != "ner" and (not task.labels or getattr(task.options, "pairs", True)):
+        wrong |= ANNOTATION_FORMATS
+    if form in wrong:
+        what = "entities" if form in ENTITY_FORMATS else "entities, or labels of single texts"
+        hint = "formats for it: " + ", ".join(sorted(FORMATS.keys() - wrong))
+        raise BertftError(
+            f"format {form} shows {what}; this model's task is {task.name}", hint=hint
+        )
+    if request.question and task.name != "qa":
+        raise BertftError(f"--question needs a qa model; this one's task is {task.name}")
 
 
 def _sources(request: PredictRequest, settings: Recipe, rule: BadRow) -> Iterator[Source]:
@@ -103,12 +124,16 @@ def _answers(
         yield from best_answers(predictor, asked, top_k=request.top_k)
         return
     done = 0
+    watch.advance(0, None)
     for source in sources:
-        for answer in predictor.stream(predictor.task.read(source), top_k=request.top_k):
+        in_place = source.bad_row is refuse and not request.on_bad_row
+        task = predictor.task
+        examples = with_unanswered(task, source) if in_place else task.read(source)
+        for answer in predictor.stream(examples, top_k=request.top_k):
             yield {"file": source.path, **answer} if len(request.files) > 1 else answer
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.fraction())
+                watch.advance(done, source.meter.unfinished())
         tell_left_out(source, watch=watch)
 
 

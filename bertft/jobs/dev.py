@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,5 +57,9 @@ def _pieces(
 
 
 def _scores(task: Task[Any], examples: Sequence[Any], pieces: Sequence[Pieces]) -> dict[str, float]:
+    """The task's scores, and the mean loss of an example as ``loss`` where there is gold for it."""
     answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
-    return task.score(examples, answers).values
+    golds = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
+    losses = [one["loss"] for one in golds if "gold" in one]
+    loss = {"loss": statistics.fmean(losses)} if losses else {}
+    return task.score(examples, answers).values | loss

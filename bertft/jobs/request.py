@@ -33,11 +33,17 @@ class TrainRequest:
 
 
 def read_recipe(request: TrainRequest) -> Recipe:
-    """The recipe with the request's flags laid over it; of a resumed run, its own recipe."""
+    """The recipe with the request's flags laid over it; of a resumed run, its own recipe.
+
+    Where the data of a resumed run are now is not its recipe's to say (runs/inputs.py).
+    """
     if request.resume:
-        if any((request.overrides, *_flags(request))) or request.seed is not None:
+        changed = (request.overrides, request.out, request.on_bad_row)
+        if any(changed) or request.seed is not None:
             raise RecipeError(
-                "--resume goes on with the run's own recipe", hint="leave out other flags"
+                "--resume goes on with the run's own recipe",
+                hint="leave out flags other than --train, --dev, --test and --model, which say "
+                "where its data and its encoder are now",
             )
         return unfinished_recipe(Path(request.resume))
     recipe = load_recipe(request.recipe, overrides=request.overrides)
@@ -75,18 +81,6 @@ def unfinished_recipe(run: Path) -> Recipe:
     if (run / "scores.json").exists():
         raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
     return load_recipe(str(path))
-
-
-def _flags(request: TrainRequest) -> tuple[str, ...]:
-    """What the request changes of a recipe, seed and overrides aside."""
-    return (
-        request.train,
-        request.dev,
-        request.test,
-        request.model,
-        request.out,
-        request.on_bad_row,
-    )
 
 
 def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:

@@ -100,8 +100,11 @@ class TextFile:
         return min(self._count / self._size, 1.0) if self._size else None
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        number = 1
-        for text in self.blocks():
+        return self.lines(self.blocks())
+
+    def lines(self, blocks: Iterable[str], *, number: int = 1) -> Iterator[tuple[int, str]]:
+        """The usable lines of blocks of this file, the first of which is line ``number``."""
+        for text in blocks:
             lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
             numbered = enumerate(lines, number)
             yield from self._usable(numbered) if self.faults else numbered

@@ -48,11 +48,21 @@ def input_settings(overrides: Iterable[str], *, on_bad_row: str = "") -> Recipe:
 
 
 def tell_left_out(source: Source, *, watch: Watch) -> None:
-    """Say what of a source, once it is read, has no answer."""
+    """Say how a source was read, once it is, and what of it has no answer."""
     if blank := source.meter.blank():
         watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
-    for what, count in source.meter.counts.items():
+    _tell(source, watch=watch)
+
+
+def _tell(source: Source, *, watch: Watch) -> None:
+    """What was guessed about a source, put right, and left out."""
+    meter = source.meter
+    for note in meter.notes:
+        watch.note(f"{source.path}: {note}")
+    for what, count in (meter.counts + meter.mended).items():
         watch.note(f"{source.path}: {count} {what}")
+    for doubt in meter.doubts:
+        watch.note(f"warning: {source.path}: {doubt}")
 
 
 def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watch) -> list[Any]:
@@ -60,8 +70,7 @@ def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watc
     rule = bad_row_rule(data)
     source = Source(path, data=data, bad_row=rule)
     examples = list(task.read(source))
-    for what, count in (source.meter.counts + source.meter.mended).items():
-        watch.note(f"{path}: {count} {what}")
+    _tell(source, watch=watch)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if not examples:

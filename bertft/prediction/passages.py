@@ -11,6 +11,7 @@ from bertft.contracts import Answer
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import softmax
 from bertft.loaders import length_fault
+from bertft.loaders.ids import RowIds
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.squad import Question
@@ -26,15 +27,15 @@ def passages(source: Source, question: str) -> Iterator[Question]:
     """The question with each passage of a source."""
     table = read_rows(source)
     column = pick_column(table.columns, "", PASSAGE_COLUMNS, what="passage", path=source.path)
+    ids = RowIds(table, source.meter)
     for row in table:
+        name = ids.of(row)
         context = row.fields.get(column)
         context = "" if context is None else context  # an empty passage holds no answer
         if not isinstance(context, str) or (fault := length_fault(context)):
             what = fault if isinstance(context, str) else f"no text in column '{column}'"
-            source.bad_row(DataError(what, path=table.path, line=row.line))
+            source.bad_row(DataError(what, path=table.path, line=row.line, row=name))
             continue
-        identity = row.fields.get("id")
-        name = str(row.line if identity is None else identity)
         yield Question(name, row.line, question, context, None)
 
 

@@ -13,10 +13,10 @@ from bertft.contracts import Answer, Head, Pieces, Task
 from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
 from bertft.encoder.packing import choose_batcher
 from bertft.encoder.pieces import CHARACTERS
+from bertft.prediction.unanswered import Unanswered, example_of
 from bertft.runs.folder import Run, model_folder, open_run
 from bertft.runs.stored import read_card
-from bertft.settings import Recipe
-from bertft.tasks import bound_task, make_task
+from bertft.tasks import bound_task
 from bertft.training.inference import compute_logits, pieces_of
 from bertft.training.runtime import Runtime, choose_runtime
 
@@ -44,9 +44,11 @@ class Predictor:
         """Whether all processes of a training answer the same examples at the same time."""
 
     def predict(
-        self, texts: Sequence[str | Mapping[str, Any]], *, top_k: int | None = None
+        self, texts: Sequence[str | Mapping[str, Any] | None], *, top_k: int | None = None
     ) -> list[Answer]:
         """Answers in the order of ``texts``; each is a text, or a mapping with the task's columns.
+
+        One that holds no text gets ``{"id": ..., "error": ...}`` in the place of its answer.
 
         Args:
             texts: texts, or mappings such as ``{"text": ..., "text_pair": ...}``.
@@ -54,13 +56,19 @@ class Predictor:
         """
         if isinstance(texts, str):
             raise TypeError("predict takes a list of texts, not one text")
-        examples = (self.task.example(one, id=str(i)) for i, one in enumerate(texts, start=1))
+        examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(texts, start=1))
         return list(self.stream(examples, top_k=top_k))
 
     def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Answer]:
-        """Answers one by one, in order; memory holds one window of examples at a time."""
+        """Answers one by one, in order; memory holds one window of examples at a time.
+
+        An Unanswered among them gives its error.
+        """
         for window in windows(examples, most=WINDOW, length=lambda one: len(one.text)):
-            yield from self.answer(window, top_k=top_k)
+            asked = [one for one in window if not isinstance(one, Unanswered)]
+            answers = iter(self.answer(asked, top_k=top_k))
+            for one in window:
+                yield one.answer if isinstance(one, Unanswered) else next(answers)
 
     def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
         """Answers for examples that are all in memory."""
@@ -107,12 +115,3 @@ def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto"
     found = run if isinstance(run, Run) else open_run(run)
     runtime = choose_runtime(device=device, precision=precision)
     return Predictor(model_folder(found), runtime=runtime)
-
-
-def with_columns(task: Any, settings: Recipe) -> Any:
-    """The task with ``task.`` overrides (column names) of this call."""
-    changed = {key: value for key, value in settings.task.items() if key != "name"}
-    if not changed:
-        return task
-    options = {**task.options.model_dump(), **changed}
-    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)

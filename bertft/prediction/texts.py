@@ -78,6 +78,7 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
         pair_column=columns.pair_column,
         label_column=request.gold,
         pairs=request.pairs,
+        may_be_empty=not request.gold,
     )
     rule = bad_row_rule(settings.data)
     done = 0
@@ -100,7 +101,7 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
             yield argument, example
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.fraction())
+                watch.advance(done, source.meter.unfinished(), what="read")
         tell_left_out(source, watch=watch)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)

@@ -1,136 +1,64 @@
-"""The course of a training, as pictures: journal events go in, inline SVG comes out.
-
-Memory and pictures do not grow with the steps: neighbouring steps are averaged.
-"""
+"""The pictures of a training: its History goes in, charts of loss, dev score and rate come out."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
-MOST = 400
-"""Points of a curve."""
-WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 30
+from bertft.evaluation.statistic import is_better
+from bertft.reports.charts import LineChart, Series
+from bertft.training.history import History, smoothed
 
-Point = tuple[float, float]
-
-
-@dataclass(slots=True)
-class Curve:
-    """Points by step; where there are more than MOST, the means of ``width`` neighbours."""
-
-    width: int = 1
-    _points: list[Point] = field(default_factory=list)
-    _waiting: list[Point] = field(default_factory=list)
-
-    def add(self, step: float, value: float) -> None:
-        if not math.isfinite(value):
-            return
-        self._waiting.append((step, value))
-        if len(self._waiting) == self.width:
-            self._points.append(_mean(self._waiting))
-            self._waiting = []
-        if len(self._points) == 2 * MOST:
-            pairs = zip(self._points[::2], self._points[1::2], strict=True)
-            self._points = [_mean(pair) for pair in pairs]
-            self.width *= 2
-
-    @property
-    def points(self) -> list[Point]:
-        return self._points + ([_mean(self._waiting)] if self._waiting else [])
+ABOVE = (0.0, math.inf)
+BOUNDS = {
+    "loss": ABOVE,
+    "mlm_loss": ABOVE,
+    "perplexity": ABOVE,
+    "rmse": ABOVE,
+    "pearson": (-1.0, 1.0),
+    "spearman": (-1.0, 1.0),
+    "matthews_correlation": (-1.0, 1.0),
+}
+"""What values scores can have; all others lie between 0 and 1."""
 
 
-@dataclass(slots=True)
-class History:
-    """The journal of a run in brief; ``scores`` are curves of the dev scores by name."""
-
-    loss: Curve = field(default_factory=Curve)
-    learning_rate: Curve = field(default_factory=Curve)
-    scores: dict[str, Curve] = field(default_factory=dict)
-    plan: dict[str, Any] = field(default_factory=dict)
-    steps: int = 0
-    best_step: int = 0
-    seconds: float = 0.0
-
-
-def read_history(events: Iterable[Mapping[str, Any]]) -> History:
-    """A journal, event by event."""
-    history = History()
-    for event in events:
-        kind = event["event"]
-        if kind == "plan":
-            history.plan = dict(event)
-        elif kind == "step":
-            history.steps = event["step"]
-            history.seconds += event["step_seconds"]
-            history.loss.add(event["step"], event["loss"])
-            history.learning_rate.add(event["step"], event["learning_rate"])
-        elif kind == "scores":
-            for name, value in event["scores"].items():
-                history.scores.setdefault(name, Curve()).add(event["step"], value)
-        elif kind == "finish":
-            history.best_step = event["best_step"]
-    return history
-
-
-def smoothed(points: Sequence[Point]) -> list[Point]:
-    """The running mean, each point weighing less than the next: over a thirtieth of the curve."""
-    keep = 1 - 1 / max(1.0, len(points) / 30)
-    found, total, weight = [], 0.0, 0.0
-    for step, value in points:
-        total, weight = keep * total + value, keep * weight + 1
-        found.append((step, total / weight))
-    return found
+def charts(history: History, *, metric: str) -> Iterator[LineChart]:
+    """Train loss, with the loss on dev where it is known; the dev score; the learning rate."""
+    mark = (history.kept_step, kept(history, metric=metric)) if history.kept_step else None
+    if points := history.loss.points:
+        width = history.loss.width
+        series = [
+            Series(name="", points=points, faint=True),
+            Series(name="train", points=smoothed(points)),
+        ]
+        if (dev := history.scores.get("loss")) and dev.points:
+            series.append(Series(name="dev", points=dev.points, dots=True))
+        up = "loss of a step" if width == 1 else f"mean loss of {width} steps"
+        up += "; bold: running mean"
+        yield LineChart(title="Loss", across="step", up=up, series=series, bounds=ABOVE, mark=mark)
+    if (scores := history.scores.get(metric)) and scores.points:
+        yield LineChart(
+            title=f"Dev {metric}",
+            across="step",
+            up=f"{metric} on dev",
+            series=[Series(name="", points=scores.points, dots=True)],
+            bounds=BOUNDS.get(metric, (0.0, 1.0)),
+            mark=mark,
+        )
+    if rates := history.learning_rate.points:
+        yield LineChart(
+            title="Learning rate",
+            across="step",
+            up="learning rate",
+            series=[Series(name="", points=rates)],
+            bounds=ABOVE,
+        )
 
 
-def picture(
-    title: str, points: Sequence[Point], *, smooth: bool = False, dots: bool = False, mark: int = 0
-) -> str:
-    """One curve with its axes; ``mark`` is a step to draw a line at. Empty without points."""
-    if not points:
-        return ""
-    low, high = min(value for _, value in points), max(value for _, value in points)
-    spread = (high - low) or abs(high) or 1.0
-    low, high = low - spread * 0.05, high + spread * 0.05
-    last = max(step for step, _ in points)
-
-    def place(point: Point) -> Point:
-        x = LEFT + (WIDTH - LEFT - RIGHT) * point[0] / max(last, 1)
-        return x, TOP + (HEIGHT - TOP - BOTTOM) * (high - point[1]) / (high - low)
-
-    name = html.escape(title)
-    parts = [
-        f'<figure><figcaption>{name}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{name}">'
-    ]
-    for share in (0.0, 0.5, 1.0):
-        value, step = low + (high - low) * share, last * share
-        y, x = place((0, value))[1], place((step, low))[0]
-        anchor = ("start", "middle", "end")[round(share * 2)]
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{step:.0f}</text>')
-    if mark:
-        x = place((mark, low))[0]
-        parts.append(f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
-    parts.append(_line([place(one) for one in points], kind="raw" if smooth else "curve"))
-    if smooth:
-        parts.append(_line([place(one) for one in smoothed(points)], kind="curve"))
-    if dots:
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in map(place, points)]
-    return "".join([*parts, "</svg></figure>"])
-
-
-def _line(places: Iterable[Point], *, kind: str) -> str:
-    return f'<polyline class="{kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
-
-
-def _mean(points: Sequence[Point]) -> Point:
-    return (
-        math.fsum(step for step, _ in points) / len(points),
-        math.fsum(value for _, value in points) / len(points),
-    )
+def kept(history: History, *, metric: str) -> str:
+    """What the kept weights are called: "best" only where no dev score is better."""
+    points = history.scores[metric].points if metric in history.scores else []
+    own = [value for step, value in points if step == history.kept_step]
+    if not own or any(is_better(metric, value, than=own[0]) for _, value in points):
+        return "kept"
+    return "kept (best)"

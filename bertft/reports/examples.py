@@ -1,5 +1,5 @@
-"""What a report shows of predictions: lines of predictions.jsonl go in, one by one; the wrong
-answers with the highest losses and the calibration come out. Memory does not grow with the lines.
+"""What a report shows of predictions: lines of predictions.jsonl go in, one by one; the wrong ones
+with the highest losses and the calibration come out. Memory does not grow with the lines.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ WORST = 30
 
 @dataclass(slots=True)
 class Bin:
-    """Claims of about one confidence: how many, the sum of what they claim, how many are right."""
+    """Predictions of about one confidence: how many, the sum of theirs, how many are right."""
 
     count: int = 0
-    claimed: float = 0.0
+    confidence: float = 0.0
     right: int = 0
 
 
@@ -40,13 +40,13 @@ class Seen:
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
 
     @property
-    def claims(self) -> int:
+    def predictions(self) -> int:
         return sum(one.count for one in self.bins)
 
     @property
     def calibration_error(self) -> float:
         """As ``expected_calibration_error``, of sums."""
-        return sum(abs(one.claimed - one.right) for one in self.bins) / max(1, self.claims)
+        return sum(abs(one.confidence - one.right) for one in self.bins) / max(1, self.predictions)
 
 
 def look(rows: Iterable[Mapping[str, Any]], *, scoring: Scoring = "squad") -> Seen:
@@ -55,10 +55,10 @@ def look(rows: Iterable[Mapping[str, Any]], *, scoring: Scoring = "squad") -> Se
     heap: list[tuple[float, int, Mapping[str, Any]]] = []
     for row in rows:
         seen.count += 1
-        for confidence, right in claims(row, scoring=scoring):
+        for confidence, right in predictions(row, scoring=scoring):
             one = seen.bins[min(BINS - 1, int(confidence * BINS))]
             one.count += 1
-            one.claimed += confidence
+            one.confidence += confidence
             one.right += right
         seen.unanswerable += "question" in row and not row["gold"]
         if is_right(row, scoring=scoring):
@@ -84,11 +84,11 @@ def is_right(row: Mapping[str, Any], *, scoring: Scoring) -> bool:
     return bool((row["value"] if "value" in row else row["label"]) == gold)
 
 
-def claims(row: Mapping[str, Any], *, scoring: Scoring) -> Iterator[tuple[float, bool]]:
-    """(confidence, whether it is right) of each thing that an answer claims.
+def predictions(row: Mapping[str, Any], *, scoring: Scoring) -> Iterator[tuple[float, bool]]:
+    """(confidence, whether it is right) of each thing that an answer predicts.
 
-    One claim per text and question; several labels make one claim per label, that it holds, and
-    entities one claim each. Numbers make none.
+    One per text and question; several labels make one each, that it holds, and entities one
+    each. Numbers make none.
     """
     if "entities" in row:
         gold = spans(row["gold"])

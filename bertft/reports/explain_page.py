@@ -1,19 +1,15 @@
 """What ``bertft explain`` writes: results go in, a self-contained HTML page or a picture comes out.
 
 On the page words are coloured in the HTML itself, so that they are there without scripts too; the
-script only shows attention, by layer and head. Nothing is loaded from anywhere, which the page's
-own policy forbids. Whatever a text holds stays text: it is escaped in HTML, and in JSON no ``<`` is
-left that could end the script it stands in.
+script only shows attention, by layer and head. Whatever a text holds stays text, also in the JSON
+that the script reads.
 """
 
 from __future__ import annotations
 
 import base64
-import html
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +19,9 @@ from bertft.contracts import FloatArray
 from bertft.errors import BertftError
 from bertft.inside.attribution import attention_rollout
 from bertft.prediction.output import text_output
-from bertft.reports.explain_plot import picture
+from bertft.reports.explain_chart import bar_chart, checks
 from bertft.reports.picture import KINDS, picture_output
+from bertft.reports.templating import frame, render
 from bertft.watch import Watch
 
 Result = dict[str, Any]
@@ -51,88 +48,80 @@ def open_page(out: str, *, overwrite: bool, watch: Watch) -> Iterator[Callable[[
         results: list[Result] = []
         with picture_output(out, overwrite=overwrite, watch=watch) as draw:
             yield results.append
-            draw(picture(results))
+            draw(bar_chart(results))
         return
-    head, tail = template().split("<!-- texts -->")
+    head, tail = frame("explain.html.j2")
     with text_output(out, overwrite=overwrite) as file:
         file.write(head)
         yield lambda result: _write(file.write, result)
         file.write(tail)
 
 
-def template() -> str:
-    """The page without texts."""
-    return (resources.files(__package__) / "explain_page.html").read_text(encoding="utf-8")
-
-
 def _write(write: Callable[[str], Any], result: Result) -> None:
-    for part in _section(result):
-        write(part + "\n")
+    parts = result["parts"]
+    one = {
+        "id": str(result["id"]),
+        "heading": heading(result),
+        "parts": parts,
+        "explanations": [
+            _explanation(one, parts, answer=result["answer"]) for one in result["explanations"]
+        ],
+        "view": _view(result),
+    }
+    write(str(render("explained.html.j2", one=one)))
 
 
-def _section(result: Result) -> Iterator[str]:
-    yield f'<article>\n<h2 dir="auto">{html.escape(_heading(result))}</h2>'
-    for one in result["explanations"]:
-        yield from _explanation(one, result["parts"])
-    if not result["explanations"]:
-        for name, text in result["parts"].items():
-            yield f'<p class="text" dir="auto">{_part_name(name)}{html.escape(text)}</p>'
-    yield '<div class="attention"></div>'
-    yield f'<script type="application/json">{script_json(_view(result))}</script>'
-    yield "</article>"
-
-
-def _heading(result: Result) -> str:
+def heading(result: Result) -> str:
+    """The answer and how probable it is; of a bare encoder, which has none, the text."""
     answer = result.get("answer", {})
-    for key in ("label", "labels", "value", "answer"):
-        if key in answer:
-            value = answer[key]
-            said = ", ".join(value) if isinstance(value, list) else value
-            said = f"{said:.4g}" if isinstance(said, float) else said
-            return f"{result['id']}: {said or 'none'}"
+    sure = f", probability {answer['score']:.2f}" if "score" in answer else ""
     if "entities" in answer:
-        return f"{result['id']}: {len(answer['entities'])} entities"
-    return str(result["id"])
+        found = [f"{one['text']} ({one['label']})" for one in answer["entities"]]
+        return f"Entities: {', '.join(found)}" if found else "No entities"
+    if "labels" in answer:
+        named = (f"{name} {answer['scores'][name]:.2f}" for name in answer["labels"])
+        return f"Predicted: {', '.join(named) or 'no label'}"
+    if "answer" in answer:
+        return f"Answer: {answer['answer'] or 'none'}{sure}"
+    if "value" in answer:
+        return f"Predicted: {answer['value']:.4g}"
+    if "label" in answer:
+        return f"Predicted: {answer['label']}{sure}"
+    return " / ".join(result["parts"].values())
 
 
-def _explanation(one: Result, parts: Mapping[str, str]) -> Iterator[str]:
-    yield f'<section><h3 dir="auto">words for and against: {html.escape(one["target"])}</h3>'
+def _explanation(one: Result, parts: Mapping[str, str], *, answer: Result) -> Result:
     strongest = max((abs(word["attribution"]) for word in one["words"]), default=0.0) or 1.0
-    for name, text in parts.items():
-        words = [word for word in one["words"] if word["part"] == name]
-        body = "".join(_coloured(text, words, strongest))
-        yield f'<p class="text" dir="auto">{_part_name(name)}{body}</p>'
-    test = one["faithfulness"]
-    yield (
-        f"<p>logit {one['logit']:.3f}, without any word {one['baseline_logit']:.3f}; "
-        f"attributions miss the difference by {abs(one['error']):.2g}. The score falls by "
-        f"{test['top']:.3f} without the {test['deleted']} strongest words, by "
-        f"{test['random']:.3f} without as many random ones.</p>"
-    )
-    yield "<details><summary>numbers</summary><table><tr><th>word</th><th>attribution</th></tr>"
-    for word in sorted(one["words"], key=lambda word: -abs(word["attribution"])):
-        text = parts[word["part"]][word["start"] : word["end"]]
-        value = f"{word['attribution']:+.4f}"
-        yield f'<tr><td dir="auto">{html.escape(text)}</td><td>{value}</td></tr>'
-    yield "</table></details></section>"
+    sure = "probability" in one and one["target"] != answer.get("label")  # the heading has that
+    texts = {name: [w for w in one["words"] if w["part"] == name] for name in parts}
+    return {
+        "target": one["target"],
+        "probability": f"{one['probability']:.2f}" if sure else "",
+        "texts": [
+            (name, list(_coloured(parts[name], words, strongest))) for name, words in texts.items()
+        ],
+        "checks": checks(one),
+        "numbers": [
+            (parts[word["part"]][word["start"] : word["end"]], f"{word['attribution']:+.4f}")
+            for word in sorted(one["words"], key=lambda word: -abs(word["attribution"]))
+        ],
+    }
 
 
-def _part_name(name: str) -> str:
-    return "" if name == "text" else f"<small>{html.escape(name)}</small> "
-
-
-def _coloured(text: str, words: list[Result], strongest: float) -> Iterator[str]:
+def _coloured(text: str, words: list[Result], strongest: float) -> Iterator[Result]:
+    """The text in parts: words with their colour, and what stands between them."""
     done = 0
     for word in words:
-        start, end, value = word["start"], word["end"], word["attribution"]
-        start = max(start, done)
-        yield html.escape(text[done:start])
-        kind = "for" if value >= 0 else "against"
-        strength = f"--strength:{STRONGEST * abs(value) / strongest:.3f}"
-        shown = html.escape(text[start:end])
-        yield f'<mark class="{kind}" style="{strength}" title="{value:+.4f}">{shown}</mark>'
+        start, end, value = max(word["start"], done), word["end"], word["attribution"]
+        yield {"text": text[done:start], "kind": ""}
+        yield {
+            "text": text[start:end],
+            "kind": "for" if value >= 0 else "against",
+            "strength": f"{STRONGEST * abs(value) / strongest:.3f}",
+            "value": f"{value:+.4f}",
+        }
         done = max(done, end)
-    yield html.escape(text[done:])
+    yield {"text": text[done:], "kind": ""}
 
 
 # --- attention ----------------------------------------------------------------------------------
@@ -163,9 +152,3 @@ def packed(weights: FloatArray) -> str:
     """Weights from 0 to 1 as bytes, in base64."""
     steps = np.rint(np.clip(weights, 0, 1) * 255).astype(np.uint8)
     return base64.b64encode(steps.tobytes()).decode("ascii")
-
-
-def script_json(content: Any) -> str:
-    """JSON that may stand in a script element: nothing in it can end or open one."""
-    found = json.dumps(content, ensure_ascii=True)
-    return found.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -7,10 +7,17 @@ Markdown with the Hub's metadata, and how to load the model without bertft.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
+from bertft.encoder.zoo import ZooModel, find
+from bertft.loaders.hub import parse_hub
 from bertft.recipe import BUNDLED, HUB
+from bertft.reports.templating import code, render
 from bertft.settings import Recipe
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
 
 PIPELINES = {
     "ner": "token-classification",
@@ -55,33 +62,74 @@ fill("a [MASK] text")"""
 
 def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
     """Markdown with the Hub's metadata header: labels, data, settings, dev scores, how to load."""
+    from huggingface_hub import ModelCard
+
     task = card["task"]
-    values = card["dev_scores"] or {}
-    rows = "".join(f"| {name} | {value:.4f} |\n" for name, value in values.items())
-    scores = f"| dev score | value |\n|---|---|\n{rows}\n" if rows else ""
-    settings = recipe.training
-    dev = recipe.data.dev or ("held out from train" if recipe.data.has_dev else "none")
-    facts = "".join(f"- {fact}\n" for fact in _facts(card))
-    return f"""---
-library_name: transformers
-pipeline_tag: {PIPELINES.get(task["name"], "text-classification")}
-tags: [bertft]
----
+    body = render(
+        "model_card.md.j2",
+        card=card,
+        recipe=recipe,
+        train=_told(recipe.data.train),
+        dev=_told(recipe.data.dev),
+        description=_description(recipe),
+        how=_how(task["name"], recipe.training.mode),
+        facts=list(_facts(card)),
+        scores={name: f"{value:.4f}" for name, value in (card["dev_scores"] or {}).items()},
+        snippet=_snippet(task),
+    )
+    return str(ModelCard(f"---\n{_metadata(card, recipe).to_yaml()}\n---\n\n{body}"))
 
-# {card["recipe"]}
 
-{_description(recipe)}{_how(task["name"], settings.mode)} `{card["encoder"]["name"]}`
-({card["encoder"]["revision"] or "local folder"}).
+def _metadata(card: Mapping[str, Any], recipe: Recipe) -> ModelCardData:
+    """What the Hub reads; nothing is said that is not known."""
+    from huggingface_hub import EvalResult, ModelCardData
 
-{facts}- Longest input: {card["max_length"]} tokens
-- Data: train `{recipe.data.train}`, dev `{dev}`
-- Settings: epochs {settings.epochs}, batch {settings.batch_size}, learning rate
-  {settings.learning_rate}, seed {settings.seed}; this checkpoint is that of step {card["step"]}
+    encoder, data = card["encoder"], recipe.data
+    known = find(encoder["name"]) if encoder["revision"] else None
+    base = known.hub_id if known else encoder["name"] if encoder["revision"] else None
+    pipeline = PIPELINES.get(card["task"]["name"], "text-classification")
+    paths = (data.train, *data.further, data.dev)
+    sets = dict.fromkeys(parse_hub(path).owner_name for path in paths if path.startswith(HUB))
+    held_out = parse_hub(data.dev) if data.dev.startswith(HUB) else None
+    results = [
+        EvalResult(
+            task_type=pipeline,
+            dataset_type=held_out.owner_name if held_out else "custom",
+            dataset_name=_told(data.dev) or f"held out from {_told(data.train)}",
+            dataset_config=(held_out.config or None) if held_out else None,
+            dataset_split=(held_out.split if held_out else "") or "dev",
+            metric_type=name,
+            metric_name=f"{name} on dev",
+            metric_value=round(float(value), 6),
+        )
+        for name, value in (card["dev_scores"] or {}).items()
+    ]
+    own = data.train.startswith(BUNDLED) and not data.further
+    return ModelCardData(
+        language=_language(known, data.train),
+        license=known.licence.lower() if known and own and known.licence != "unknown" else None,
+        library_name="transformers",
+        pipeline_tag=pipeline,
+        tags=["bertft"],
+        base_model=base,
+        datasets=list(sets) or None,
+        model_name=str(card["recipe"]) if results else None,
+        eval_results=results or None,
+    )
 
-{scores}```python
-{_snippet(task)}
-```
-"""
+
+def _language(known: ZooModel | None, train: str) -> str | None:
+    """That of bundled data (sentiment/ko/...), else that of an encoder which has one only."""
+    if train.startswith(BUNDLED):
+        found = [part for part in train.removeprefix(BUNDLED).split("/") if part in ("en", "ko")]
+        return found[0] if found else "en"
+    languages = known.languages if known else ()
+    return languages[0] if len(languages) == 1 and languages[0] != "multi" else None
+
+
+def _told(path: str) -> str:
+    """A file of data by its name: where it lies on a machine is nobody else's business."""
+    return path if path.startswith((BUNDLED, HUB)) else PurePath(path).name
 
 
 def _how(task: str, mode: str) -> str:
@@ -95,7 +143,7 @@ def _how(task: str, mode: str) -> str:
 def _facts(card: Mapping[str, Any]) -> Iterator[str]:
     """The labels, where there are any, and the figures that were learned on dev."""
     if card["labels"]:
-        yield "Labels: " + ", ".join(f"`{name}`" for name in card["labels"])
+        yield "Labels: " + ", ".join(code(name) for name in card["labels"])
     learned = card.get("learned") or {}
     has_dev = card["dev_scores"] is not None
     if card["task"]["name"] == "qa":
@@ -113,8 +161,8 @@ def _null_rule(threshold: float | None, *, has_dev: bool) -> str:
     if threshold is None:
         return "No answer: never given, for every question of the training data has one"
     return (
-        "No answer: given where the score of [CLS] exceeds that of the best span by more than\n"
-        f"  {threshold:.4f}, {'chosen on dev' if has_dev else 'not tuned: there was no dev set'}"
+        "No answer: given where the score of [CLS] exceeds that of the best span by more than "
+        f"{threshold:.4f}, {'chosen on dev' if has_dev else 'not tuned: there was no dev set'}"
     )
 
 
@@ -140,4 +188,4 @@ def _snippet(task: Mapping[str, Any]) -> str:
 def _description(recipe: Recipe) -> str:
     """What the recipe says of itself; it speaks of its own data, so not of a file of the user's."""
     own = recipe.data.train.startswith((BUNDLED, HUB))
-    return f"{recipe.description}\n\n" if own and recipe.description else ""
+    return " ".join(recipe.description.split()) if own else ""

@@ -2,7 +2,7 @@
 
 recipe.toml, environment.json, journal.jsonl -> About     (of the run)
 predictions.jsonl -> Seen, scores.json's content          (of the evaluation)
-About + Seen + scores -> page (report_page.py) -> report.html
+About + Seen + scores -> page (page.py) -> report.html
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import RunError
-from bertft.reports.curves import read_history
 from bertft.reports.examples import look
 from bertft.reports.page import About, web_page
 from bertft.runs.counterpart import find_beside
 from bertft.runs.stored import DAMAGED, read_environment
 from bertft.runs.writing import new_file
+from bertft.training.history import read_history
 from bertft.training.journal import read_journal
 
 

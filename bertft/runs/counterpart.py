@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import RunError
-from bertft.reports.curves import read_history
-from bertft.reports.text import clean, table
 from bertft.runs.compare import compare_runs
 from bertft.runs.folder import Run, sibling_runs
+from bertft.training.history import read_history
 from bertft.training.journal import read_journal
 
 
@@ -58,9 +57,9 @@ def find_beside(folder: Path, scores: Mapping[str, Any]) -> Beside | None:
     return None
 
 
-def _trained_on(run: Run) -> tuple[str, dict[str, str]]:
+def _trained_on(run: Run) -> tuple[dict[str, str], dict[str, str]]:
     found = run.environment
-    return found["model"]["name"], {name: one["sha256"] for name, one in found["data"].items()}
+    return found["model"]["files"], {name: one["sha256"] for name, one in found["data"].items()}
 
 
 def _score(run: Run, metric: str) -> Mapping[str, float]:
@@ -71,27 +70,3 @@ def _score(run: Run, metric: str) -> Mapping[str, float]:
 def _side(run: Run, score: Mapping[str, float]) -> Side:
     history = read_history(read_journal(run.path / "journal.jsonl"))
     return Side(run.path.resolve().name, run.mode, score, history.seconds)
-
-
-def beside_table(beside: Beside | None, *, metric: str) -> str:
-    """Both runs as HTML, and the difference; "" without a counterpart."""
-    if beside is None:
-        return ""
-    rows = [
-        [
-            clean(one.name, most=60),
-            clean(one.mode),
-            f"{one.score['value']:.4f}",
-            f"{one.score['low']:.4f} to {one.score['high']:.4f}" if "low" in one.score else "",
-            f"{one.seconds:,.1f}",
-        ]
-        for one in (beside.own, beside.other)
-    ]
-    apart = beside.difference
-    text = (
-        f"{clean(metric)} of this run minus that of the other: {apart['b - a']:+.4f} "
-        f"({apart['low']:+.4f} to {apart['high']:+.4f}), p = {apart['p']:.3f} by a paired "
-        "bootstrap test. Seconds are those of the training steps; encoding is not counted."
-    )
-    header = ["run", "mode", clean(metric), "95 % interval", "seconds"]
-    return table(header, rows, kind="left") + f'<p class="soft">{text}</p>'

@@ -13,6 +13,7 @@ from typing import Any
 from bertft.jobs.prepare import Job
 from bertft.loaders.files import sha256
 from bertft.recipe import HUB
+from bertft.runs.inputs import recorded_encoder, recorded_file
 
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "numpy")
 
@@ -33,16 +34,19 @@ def environment(job: Job) -> dict[str, Any]:
         "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
         "mode": job.recipe.training.mode,
         "model": {
-            "name": job.encoder.name,
+            "name": recorded_encoder(job.encoder.name),
             "revision": job.encoder.revision,
             "files": {path.name: sha256(str(path)) for path in files},
         },
         "data": {
-            name: {"path": path, "sha256": _digest(path, job.splits[name])}
+            name: {"path": recorded_file(path), "sha256": _digest(path, job.splits[name])}
             for name, path in job.files.items()
         }
         | {
-            f"train {number}": {"path": path, "sha256": _digest(path, job.splits["train"])}
+            f"train {number}": {
+                "path": recorded_file(path),
+                "sha256": _digest(path, job.splits["train"]),
+            }
             for number, path in enumerate(job.recipe.data.further, start=2)
         },
         "labels": list(job.task.labels),
@@ -55,8 +59,8 @@ def environment(job: Job) -> dict[str, Any]:
 
 
 def _digest(path: str, examples: list[Any]) -> str:
-    """SHA-256 of a file; of stdin and Hub data, of the examples as they were read."""
-    if not path.startswith(HUB) and path != "-":
+    """SHA-256 of a file; of stdin, Hub data and folders, of the examples as they were read."""
+    if not path.startswith(HUB) and path != "-" and not Path(path).is_dir():
         return sha256(path)
     digest = hashlib.sha256()
     for one in examples:

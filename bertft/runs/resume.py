@@ -16,15 +16,14 @@ from bertft.errors import RunError
 from bertft.jobs.prepare import Job
 from bertft.recipe import changes, validate
 from bertft.runs.environment import environment
+from bertft.runs.inputs import without_places
 from bertft.runs.stored import NEEDED, check_environment, read_environment
 from bertft.settings import Recipe
 from bertft.training import loop, processes
-from bertft.training.checkpoint import (
+from bertft.training.checkpoint import Checkpoint, load_state, open_checkpoint
+from bertft.training.folders import (
     STATE,
-    Checkpoint,
     discard_folder,
-    load_state,
-    open_checkpoint,
     saved_folders,
     settle_folders,
     verify_folder,
@@ -81,7 +80,7 @@ def _holds_best(checkpoint: Checkpoint, recipe: Recipe) -> bool:
 def _refuse_other_recipe(checkpoint: Checkpoint, recipe: Recipe, run: Path) -> None:
     # Settings that the saved recipe does not have yet are at their defaults.
     saved = validate(Recipe, checkpoint.depends["recipe"], where=str(checkpoint.folder))
-    if found := changes(saved.resolved(), recipe.resolved()):
+    if found := changes(without_places(saved), without_places(recipe)):
         hint = f"put it back in {run / 'recipe.toml'}, or train anew: {_anew(run)}"
         raise RunError(f"{run} cannot go on: {', '.join(found)}", hint=hint)
 
@@ -96,7 +95,7 @@ def go_on(job: Job, trainer: loop.Trainer, run: Path, *, checkpoint: Checkpoint)
     if found := _other_inputs(was, now):
         hint = f"put them back, or train anew: {_anew(run)}"
         raise RunError(f"{run} cannot go on: {', '.join(found)}", hint=hint)
-    job.environment = was
+    job.environment = {**was, "data": now["data"], "model": now["model"]}  # equal but for places
     model = trainer.accelerator.unwrap_model(trainer.model)
     load_state(checkpoint, model, trainer.optimizer, scaler=trainer.accelerator.scaler)
     processes.wait()  # all of them have read it
@@ -124,9 +123,9 @@ def _other_inputs(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Differences of what the weights come from, each named."""
     before, after = _files(was), _files(now)
     found = [
-        f"{name} was changed (SHA-256 {before[name][:12]}, now {after.get(name, 'gone')[:12]})"
-        for name in before
-        if after.get(name) != before[name]
+        _other_file(before.get(name), after.get(name))
+        for name in {**before, **after}
+        if before.get(name, ("", None))[1] != after.get(name, ("", None))[1]
     ]
     revisions = [{"revision": one["model"]["revision"]} for one in (was, now)]
     labels = [{"labels": one["labels"]} for one in (was, now)]
@@ -138,11 +137,24 @@ def _other_inputs(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found + changes(*revisions, key="model") + changes(*labels) + changes(*launch)
 
 
-def _files(environment: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of each input by its name."""
+def _files(environment: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Path and SHA-256 of each input by what it is to the run."""
     model = environment["model"]
-    encoder = {f"{model['name']}/{name}": sha for name, sha in model["files"].items()}
-    return {one["path"]: one["sha256"] for one in environment["data"].values()} | encoder
+    files = {f"encoder {name}": (name, sha) for name, sha in model["files"].items()}
+    encoder = {key: (f"{model['name']}/{name}", sha) for key, (name, sha) in files.items()}
+    data = environment["data"].items()
+    return {name: (one["path"], one["sha256"]) for name, one in data} | encoder
+
+
+def _other_file(was: tuple[str, str] | None, now: tuple[str, str] | None) -> str:
+    """What has become of an input, in a few words."""
+    if was is None or now is None:
+        path, _ = was or now or ("", "")
+        return f"{path} {'is gone' if was else 'was not there when it was started'}"
+    digests = f"SHA-256 {was[1][:12]}, now {now[1][:12]}"
+    if Path(was[0]).name == Path(now[0]).name:
+        return f"{now[0]} was changed ({digests})"
+    return f"{now[0]} is another file than {was[0]} ({digests})"
 
 
 def _anew(run: Path) -> str:

@@ -21,8 +21,10 @@ from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
+from bertft.recipe import load_recipe
 from bertft.runs.environment import environment
 from bertft.runs.folder import free_run_folder, new_run_folder
+from bertft.runs.inputs import SPLITS, found_recipe, recorded_recipe
 from bertft.runs.lock import locked
 from bertft.runs.resume import best_is_lost, find_checkpoint, go_on
 from bertft.runs.saving import Describe, save_best, state_of, write_state
@@ -52,6 +54,9 @@ def start(
             find = partial(find_checkpoint, run, recipe, watch=watch)
             checkpoint = processes.main_decides(find)
             before = checkpoint.depends["environment"]
+            given = {name: getattr(request, name) for name in (*SPLITS, "model")}
+            given = {name: path for name, path in given.items() if path}
+            recipe = found_recipe(recipe, before, run, given=given, tell=watch.note)
         elif processes.is_main():
             free_run_folder(request.out, recipe=request.recipe)
         with paused_collector():  # the examples and their tokens stay
@@ -95,6 +100,7 @@ def lock(run: Path, *, watch: Watch, held: ExitStack) -> None:
 
 def create_run(job: Job, state: State, request: TrainRequest, *, plan: TrainingPlan) -> Path:
     """Create the run directory: recipe, environment, journal, and a checkpoint to start from."""
+    job.recipe = recorded_recipe(job.recipe)
     job.environment = environment(job)
 
     def write(folder: Path) -> None:
@@ -110,6 +116,14 @@ def create_run(job: Job, state: State, request: TrainRequest, *, plan: TrainingP
     return new_run_folder(request.out, recipe=request.recipe, write=write)
 
 
+def record_places(job: Job, run: Path) -> None:
+    """Say in a run that goes on where its inputs are now."""
+    if load_recipe(str(run / "recipe.toml")) != job.recipe:
+        write_json(run / "environment.json", job.environment)
+        with new_file(run / "recipe.toml") as file:
+            file.write(job.recipe.to_toml())
+
+
 def reopen_run(
     job: Job,
     trainer: loop.Trainer,
@@ -123,6 +137,8 @@ def reopen_run(
     step = checkpoint.progress.step
     for what in go_on(job, trainer, run, checkpoint=checkpoint):
         watch.note(f"not as when the run was started: {what}")
+    if processes.is_main():
+        record_places(job, run)
     if lost := processes.main_decides(partial(best_is_lost, run, checkpoint)):
         watch.note(f"{lost}: made again of the weights of step {step}")
         evaluate = dev_scorer(job, trainer)

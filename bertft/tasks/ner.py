@@ -9,23 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.entities import broken_tags, lost_entities, lost_words
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, OffsetArray, Pieces
+from bertft.contracts import (
+    IGNORED,
+    Answer,
+    Encoded,
+    FloatArray,
+    Head,
+    Learned,
+    OffsetArray,
+    Pieces,
+)
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
-from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText, read_tagged
+from bertft.loaders.ids import id_of
 from bertft.loaders.source import Source
-from bertft.loaders.tagged_rows import check_tag
+from bertft.loaders.tag_spelling import STANDARD
+from bertft.loaders.tagged_rows import TEXT_COLUMNS, TagColumns, text_of
 from bertft.recipe import parse_options, validate
 from bertft.settings import Section
 from bertft.spans import (
@@ -39,6 +48,9 @@ from bertft.spans import (
 from bertft.tasks import tagging
 from bertft.tasks.edges import Edges, learn_edges
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 CHUNK = 1024
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 """Weights of the learned transitions that are tried on dev."""
@@ -51,6 +63,17 @@ class NerOptions(Section):
     """How gold is written: word per line, character per line (KLUE), or rows with spans."""
     scheme: Literal["auto", "bio", "iob1", "bioes"] = "auto"
     """How the tags of such lines are meant; auto looks at the first sentences."""
+    word_column: str | int = ""
+    """Column of the words: its number from 1 (-1 is the last), or its name in a table. Empty: the
+    first column that neither numbers the words nor is the same in a whole sentence."""
+    tag_column: str | int = ""
+    """Column of the tags, likewise. Empty: the last column that can hold tags."""
+    offsets: Literal["characters", "inclusive", "from-1", "from-1-inclusive", "utf-16", "bytes"] = (
+        "characters"
+    )
+    """What start and end of entities count: characters from 0, the end behind the last one;
+    ``inclusive``: the end is the last one; ``from-1``: the first character is 1; ``utf-16``: units
+    as in JavaScript; ``bytes``: of UTF-8."""
     label_pieces: Literal["first", "all"] = "first"
     """``first`` tags words by their first piece; ``all`` tags every piece, for languages whose
     entities end inside words (Korean particles)."""
@@ -107,17 +130,19 @@ class Ner:
     # --- reading ------------------------------------------------------------------------------
 
     def read(self, source: Source) -> Iterator[TaggedText]:
-        for one in read_tagged(source, scheme=self.options.scheme, form=self.options.form):
+        o = self.options
+        columns = TagColumns(str(o.word_column), str(o.tag_column), o.offsets)
+        for one in read_tagged(source, scheme=o.scheme, form=o.form, columns=columns):
             if one.repaired:
                 source.meter.mended["tags that broke the BIO scheme are mended"] += one.repaired
             yield one
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:
-        text = record if isinstance(record, str) else record.get("text")
-        if not isinstance(text, str):
+        if isinstance(record, str):
+            record = {"text": record}
+        if not any(name in record for name in TEXT_COLUMNS):
             raise DataError("no text to tag", hint='give a text, or {"text": ...}')
-        identity = id if isinstance(record, str) else str(record.get("id", id))
-        return TaggedText(identity, 0, text, None, None)
+        return text_of(record, id=id_of(record) or id)
 
     # --- labels -------------------------------------------------------------------------------
 
@@ -127,7 +152,7 @@ class Ner:
         if rows and [len(row) for row in rows] != [len(labels)] * (len(labels) + 1):
             raise RecipeError("learned: transitions: not a row of each label for each label")
         for label in labels:
-            check_tag(label)
+            STANDARD.tag(label)
         edges = Edges(tuple(found.edges.before), tuple(found.edges.after))
         return replace(self, labels=tuple(labels), transitions=rows, edges=edges)
 
@@ -178,6 +203,8 @@ class Ner:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[TaggedText]) -> Head:
+        from bertft.heads.token import TokenHead
+
         return TokenHead(self.labels)
 
     def encode(
@@ -240,8 +267,8 @@ class Ner:
     def _tags(
         self, example: TaggedText, composed: Composed, units: OffsetArray
     ) -> list[int] | None:
-        """Tag ids of all pieces, IGNORED where they carry no unit; None without gold."""
-        if example.entities is None:
+        """Tag ids of all pieces, IGNORED where they carry no unit; None without gold or labels."""
+        if example.entities is None or not self.labels:
             return None
         ids = {label: index for index, label in enumerate(self.labels)}
         tags = [IGNORED] * len(units)
@@ -317,7 +344,8 @@ class Ner:
             return self.lost_entities(part, self.encode(part, tokenizer, max_length=max_length))
 
         by_piece = self.options.label_pieces == "all"
-        findings += lost_entities(split, lost, by_piece=by_piece)
+        if self.labels:
+            findings += lost_entities(split, lost, by_piece=by_piece)
         return findings + list(lost_words(split, tokenizer))
 
     # --- answers ------------------------------------------------------------------------------

@@ -11,18 +11,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import Row, length_fault
-from bertft.loaders.rows import pick_column, read_rows
+from bertft.loaders.annotations import recognised
+from bertft.loaders.ids import RowIds, id_of
+from bertft.loaders.rows import is_plain_text, pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.label_cells import bit_columns
 from bertft.tasks.long_text import LongText, encode_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEXT_COLUMNS = (
     "text", "sentence", "document", "review", "content", "comment", "utterance", "query",
@@ -80,7 +85,8 @@ class TextRows:
     """Where texts and gold are. A column that is "" is looked for by its usual names.
 
     ``gold`` is given the first cells of a file and says what reads them; rows whose cell is in
-    ``left_out`` have no gold by design: they are skipped and counted.
+    ``left_out`` have no gold by design: they are skipped and counted. Rows without text are
+    refused, unless ``may_be_empty``.
     """
 
     gold: Callable[[Sequence[Any]], ReadGold]
@@ -89,12 +95,21 @@ class TextRows:
     label_column: str | tuple[str, ...] = ""
     pairs: bool = False
     left_out: frozenset[Any] = frozenset()
+    may_be_empty: bool = False
+    several: bool = False
+    """Whether a text may have several labels."""
 
     def read(self, source: Source) -> Iterator[TextExample]:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
+        tool = ""
+        if not self.pairs and not is_plain_text(source):
+            table, tool = recognised(table, source, gold="labels", several=self.several)
+        ids = RowIds(table, source.meter)
         first, rows = _peek(table) if source.gold else ([], iter(table))
-        columns = self._columns(table.columns, source, first)
+        columns: Columns = ("text", None, "label" if source.gold else None)
+        if not tool:
+            columns = self._columns(table.columns, source, first)
         label = columns[2]
         read_gold = None if label is None else self._reader(first, label, source)
         for row in rows:
@@ -106,7 +121,7 @@ class TextRows:
                 source.meter.counts["rows without an agreed label are left out"] += 1
                 continue
             try:
-                yield self._example(row.fields, columns, read_gold, line=row.line, source=source)
+                yield self._example(row, columns, read_gold, source=source, id=ids.of(row))
             except DataError as error:
                 source.bad_row(error)
 
@@ -125,10 +140,11 @@ class TextRows:
                 raise DataError(
                     "this model compares two texts", hint='give {"text": ..., "text_pair": ...}'
                 )
-            return TextExample(id, 0, record)
+            record = {self.text_column or TEXT_COLUMNS[0]: record}
         source = Source("<input>", data=_NO_DATA, gold=False)
         columns = self._columns(tuple(record), source, [])
-        return self._example(record, columns, None, line=0, source=source, id=id)
+        row = Row(dict(record), 0)
+        return self._example(row, columns, None, source=source, id=id_of(record) or id)
 
     def _columns(self, found: Sequence[str], source: Source, first: Sequence[Row]) -> Columns:
         """(text, pair, label) columns of this file."""
@@ -176,30 +192,31 @@ class TextRows:
 
     def _example(
         self,
-        fields: Mapping[str, Any],
+        row: Row,
         columns: Columns,
         read_gold: ReadGold | None,
         *,
-        line: int,
         source: Source,
-        id: str = "",
+        id: str,
     ) -> TextExample:
-        """One row; ``id`` serves where it has none of its own, else the line number."""
         text_column, pair_column, label = columns
+        fields, required = row.fields, not self.may_be_empty
         try:
-            text = _text(fields, text_column, required=source.gold)
-            pair = None if pair_column is None else _text(fields, pair_column, required=source.gold)
+            text = _text(fields, text_column, required=required)
+            pair = None if pair_column is None else _text(fields, pair_column, required=required)
             gold = None
             if label is not None and read_gold is not None:
                 gold = read_gold(cell(fields, label), source.meter.mended)
         except ValueError as error:
-            code = error.code if isinstance(error, CellError) else ""
             raise DataError(
-                str(error), path=source.path, line=line, hint=SKIP_HINT, code=code
+                f"{row.where}: {error}" if row.where else str(error),
+                path=source.path,
+                line=row.line,
+                hint=SKIP_HINT,
+                code=error.code if isinstance(error, CellError) else "",
+                row=id,
             ) from None
-        identity = fields.get("id", fields.get("guid", fields.get("idx")))
-        name = (id or str(line)) if identity is None else str(identity)
-        return TextExample(name, line, text, pair, gold)
+        return TextExample(id, row.line, text, pair, gold)
 
 
 def numbers(first: Sequence[Any]) -> ReadGold:
@@ -257,12 +274,13 @@ def _is_in(fields: Mapping[str, Any], column: str, values: frozenset[Any]) -> bo
 def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
     value = cell(fields, column)
     if isinstance(value, (list, dict, bytes)):
-        raise ValueError(f"the text (column '{column}') is {type(value).__name__}, not text")
+        what = f"the text (column '{column}') is {type(value).__name__}, not text"
+        raise CellError(what, code="unusable-text")
     if value is None or isinstance(value, float):
         value = "" if value is None or math.isnan(value) else str(value)
     text = value if isinstance(value, str) else str(value)
     if required and not text.strip():
         raise CellError(f"the text (column '{column}') is empty", code="empty-text")
     if fault := length_fault(text):
-        raise ValueError(fault)
+        raise CellError(fault, code="long-text")
     return text

@@ -18,7 +18,7 @@ import bertft
 
 PACKAGE = Path(bertft.__file__).parent
 FLOORS = [
-    {"cache_folder", "collector", "errors", "terminal"},
+    {"cache_folder", "collector", "errors", "terminal", "words"},
     {"contracts", "watch"},
     {"settings", "spans"},
     {"recipe"},
@@ -43,7 +43,7 @@ FLOORS = [
 package itself (``bertft``) is its Python API, which opens commands."""
 VERB = 150
 """Lines of a file of ``commands/``, which is one verb."""
-HEAVY = {"torch", "transformers", "datasets", "accelerate", "evaluate"}
+HEAVY = {"torch", "transformers", "datasets", "accelerate", "evaluate", "matplotlib", "jinja2"}
 LIGHT = [
     "bertft",
     "bertft.errors",

@@ -270,7 +270,7 @@ def _parquet(objects: list[dict[str, Any]]) -> bytes:
 
 
 def _conll(jsonl: bytes) -> bytes:
-    from bertft.prediction.formats import FORMATS
+    from bertft.commands.predict import FORMATS
 
     file = io.StringIO()
     with FORMATS["conll"](file) as write:

@@ -272,10 +272,10 @@ class TestFlat:
             ([""], "an answer is empty"),
             ([{"answer_start": 3}], "an answer is empty"),
             (
-                [{"text": "수도", "answer_start": "8"}],
-                "answer_start of the answer '수도' is 8, not",
+                [{"text": "수도", "answer_start": "8th"}],
+                "answer_start of the answer '수도' is 8th, not",
             ),
-            ([{"text": "수도", "answer_start": 8.0}], "is 8.0, not a whole number"),
+            ([{"text": "수도", "answer_start": 8.5}], "is 8.5, not a whole number"),
             ([{"text": "수도", "answer_start": True}], "is true or false, not a whole number"),
         ],
     )
