@@ -185,11 +185,15 @@ class TestLabels:
         )
 
     def test_spellings_of_a_label_are_one(self, check, clean):
-        """0 and negative are the same in the recipe: no conflict, no label of one split only."""
+        """0 and negative are the same where that is asked for: no conflict, no label of one split
+        only."""
         write("train.csv", "text,label\n" + "".join(f"film {i},{i % 2}\n" for i in range(12)))
         write("dev.csv", "text,label\nfilm 1,positive\nfilm a,negative\n")
-        code, report = check(*clean)
+        names = 'task.label_aliases={"0" = "negative", "1" = "positive"}'
+        code, report = check(*clean, "--set", names)
         assert (code, found(report, "warning")) == (0, {"duplicate-across"})
+        notes = [one["what"] for one in report["findings"] if one["code"] == "label-names"]
+        assert notes == ["labels are read by task.label_aliases: 0 as negative, 1 as positive"]
 
     def test_numbers_of_regression(self, check):
         rows = [(text, text, str(i)) for i, text in enumerate(GOOD)]
