@@ -104,7 +104,7 @@ class EntityReader:
             label = label[0]
         name = label.strip() if isinstance(label, str) else ""
         if not name or name != " ".join(name.split()):
-            hint = "a label is text in one line, such as PER"
+            hint = "a label is text in one line, such as PER, not a number"
             raise DataError(f"{where} has the label {short(label)!r}", hint=hint)
         if name != label:
             self.mended["labels without the white space around them"] += 1

@@ -25,6 +25,7 @@ from bertft.watch import Silent
 
 NAMES = ["kim", "lee park", "ann"]
 PLACES = ["oslo", "seoul"]
+SHORT = ("model.max_length=32", "task.window_overlap=4")
 DEVICE = ["--device", "cpu", "--precision", "fp32"]
 
 
@@ -64,7 +65,7 @@ def trained_on(command: Any, tiny: Path, tmp_path: Path):
         (tmp_path / name).write_text(content, encoding="utf-8")
         code, _, err = command("train", "ner", "--train", name, "--dev", name, "--test", "",
                                "--model", str(tiny), "--out", "run",
-                               *set_flags(*FAST, "data.test=''"))  # fmt: skip
+                               *set_flags(*FAST, *SHORT, "data.test=''"))  # fmt: skip
         assert code == 0, err
         return str(err)
 
@@ -97,7 +98,7 @@ def test_train_eval_and_predict_alike(command, trained_on, tmp_path, name, conte
 
 
 def report(task: str, tiny: Path, *settings_: str, fix: str = "", **files: str) -> Any:
-    request = TrainRequest(recipe=task, model=str(tiny), overrides=settings_, **files)
+    request = TrainRequest(recipe=task, model=str(tiny), overrides=(*SHORT, *settings_), **files)
     return check(read_recipe(request), fix=fix)
 
 
@@ -111,7 +112,8 @@ def test_no_entity_at_all(tiny, tmp_path, name):
     assert (fault.code, fault.places[0].text) == ("labels", "no text has an entity")
     found = report("ner", tiny, "data.train=''", "data.dev=''", test=str(path))
     assert found.count("error") == 0
-    request = TrainRequest(recipe="ner", model=str(tiny), train=str(path), out=str(tmp_path / "r"))
+    where = str(path)
+    request = TrainRequest(recipe="ner", model=str(tiny), train=where, dev=where, overrides=SHORT)
     with pytest.raises(BertftError, match="no text has an entity; add tagged texts"):
         prepare(read_recipe(request), request, watch=Silent())
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from bertft.loaders.annotations.family import Family, Fields, Marked, identity, objects
+from bertft.loaders.annotations.family import (
+    Family,
+    Fields,
+    Marked,
+    identity,
+    is_triples,
+    listed,
+    objects,
+)
 
 COLUMNS = ("label", "labels", "entities", "annotations")
 
@@ -24,6 +32,7 @@ def _is_triple(value: Any) -> bool:
 
 def _spans(value: Any) -> bool:
     """Whether a value holds spans as doccano writes them."""
+    value = listed(value)
     if not isinstance(value, list | tuple) or not value:
         return False
     return all(map(_is_triple, value)) or all(
@@ -38,9 +47,12 @@ def _column(fields: Fields) -> str:
 
 
 def _fits_spans(fields: Fields) -> bool:
-    """``entities`` with triples alone is spaCy's."""
-    return isinstance(fields.get("text"), str) and any(
-        _spans(fields.get(name)) and not (name == "entities" and _is_triple(fields[name][0]))
+    """``entities`` with triples alone is spaCy's; an empty list may be a text without entities."""
+    if not isinstance(fields.get("text"), str):
+        return False
+    return any(
+        (_spans(fields.get(name)) and not (name == "entities" and is_triples(fields[name])))
+        or (name in ("label", "labels") and fields.get(name) == [])
         for name in COLUMNS
     )
 

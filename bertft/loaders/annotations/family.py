@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.loaders.ids import id_of
+from bertft.loaders.cells import read_cell
+from bertft.loaders.json_text import JsonError
 
 Fields = Mapping[str, Any]
 
@@ -38,11 +40,32 @@ class Family:
     read: Callable[[Fields], Marked]
 
 
+def listed(value: Any) -> Any:
+    """The list in a cell of CSV; any other value as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return read_cell(value)
+        except JsonError:
+            return value
+    return value
+
+
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The list of objects that a value is; [] for anything else, also for an empty list."""
+    value = listed(value)
     if isinstance(value, list | tuple) and all(isinstance(one, Mapping) for one in value):
         return list(value)
     return []
+
+
+def is_triples(value: Any) -> bool:
+    """Whether a value is a list of [start, end, type], and more behind them perhaps."""
+    value = listed(value)
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(one, list | tuple) and len(one) in (3, 4) for one in value)
+    )
 
 
 def identity(fields: Fields) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertft.loaders.annotations.family import Family, Fields, Marked, identity, objects
+from bertft.loaders.annotations.family import Family, Fields, Marked, identity, is_triples, objects
 
 REFUSED = "texts whose answer is 'reject' or 'ignore' are left out"
 
@@ -26,7 +26,9 @@ def _fits_spans(fields: Fields) -> bool:
         "answer" in fields or "_input_hash" in fields
     )
     return isinstance(fields.get("text"), str) and (
-        known or (bool(spans) and all("start" in one and "label" in one for one in spans))
+        known
+        or (bool(spans) and all("start" in one and "label" in one for one in spans))
+        or is_triples(fields.get("spans"))
     )
 
 

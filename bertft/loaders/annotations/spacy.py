@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bertft.loaders.annotations.family import Family, Fields, Marked, identity
+from bertft.loaders.annotations.family import Family, Fields, Marked, identity, is_triples
 
 _NAMES = {"entities", "cats", "spans"}
 
@@ -26,13 +26,7 @@ def as_records(value: Any) -> list[Any]:
 
 
 def _fits_entities(fields: Fields) -> bool:
-    spans = fields.get("entities")
-    return (
-        isinstance(fields.get("text"), str)
-        and isinstance(spans, list)
-        and bool(spans)
-        and all(isinstance(one, list | tuple) and len(one) in (3, 4) for one in spans)
-    )
+    return isinstance(fields.get("text"), str) and is_triples(fields.get("entities"))
 
 
 def _read_entities(fields: Fields) -> Marked:
