@@ -104,7 +104,7 @@ def embed(
     """
     from bertft.commands.embed import embed as run_embed
     from bertft.inside.embedder import View
-    from bertft.inside.encoders import EncoderRequest
+    from bertft.inside.request import EncoderRequest
 
     request = EncoderRequest(
         model=model,
@@ -142,8 +142,7 @@ def explain(
         BertftError: the run, a record or an option is at fault.
     """
     from bertft.commands.explain import explain as run_explain
-    from bertft.inside.encoders import EncoderRequest
-    from bertft.inside.request import ExplainRequest
+    from bertft.inside.request import EncoderRequest, ExplainRequest
     from bertft.watch import Silent
 
     request = ExplainRequest(

@@ -39,6 +39,9 @@ Target = int | float | list[float] | list[int] | tuple[int, int] | None
 """What a head learns: a class id, a number, a multi-hot vector, token label ids, or the positions
 (start, end) of an answer's first and last token."""
 
+IGNORED = -100
+"""Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
+
 Answer = dict[str, Any]
 """One JSON object of ``predictions``; its fields are set by the task and documented there."""
 

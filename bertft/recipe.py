@@ -17,11 +17,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bertft.errors import RecipeError, did_you_mean
-from bertft.settings import FEATURES, Recipe
+from bertft.settings import FEATURES, Recipe, settings_named
 
 BUNDLED = "bundled:"
 HUB = "hub:"
 LARGEST = 2**20  # bytes of a recipe
+RECIPES_OF = {
+    **dict.fromkeys((".csv", ".tsv", ".jsonl", ".parquet", ".xlsx", ".txt"), "sentiment"),
+    ".conll": "ner",
+    ".json": "qa",
+}
+"""Suffix of a data file -> a recipe for such data, for who gives the file as the recipe."""
 
 
 def changes(was: Any, now: Any, *, key: str = "") -> list[str]:
@@ -57,6 +63,9 @@ def find_recipe(name: str) -> Path:
     if name in recipes:
         return recipes[name]
     path = Path(name)
+    if recipe := RECIPES_OF.get(Path(name.removesuffix(".gz")).suffix.lower()):
+        hint = f"bertft train {recipe} --train {name}"
+        raise RecipeError(f"{name} is a data file, not a recipe", hint=hint)
     if path.is_file():
         return path
     if path.suffix == ".toml" or "/" in name:
@@ -184,7 +193,8 @@ def _apply(settings: dict[str, Any], override: str) -> str:
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) < 2 or not all(parts):
-        hint = "write it as training.epochs=2"
+        meant = settings_named(parts[0]) if len(parts) == 1 and parts[0] else []
+        hint = f"write it as {f'{meant[0]}={text}' if meant else 'training.epochs=2'}"
         raise RecipeError(f"--set {override}: not of the form section.key=value", hint=hint)
     try:
         value = tomllib.loads(f"value = {text}")["value"]

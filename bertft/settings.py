@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -118,6 +119,9 @@ class TrainingSettings(Section):
     keep_checkpoints: int = Field(default=2, ge=1)
     """Checkpoints kept while training, ``last/`` included: if it is damaged the one before it is
     used."""
+    keep_state: bool = False
+    """Keep ``last/`` (weights and optimizer as they were after the last step) of a finished run; it
+    goes with the end of the training otherwise, for nothing goes on from it."""
 
 
 class Recipe(Section):
@@ -139,3 +143,20 @@ class Recipe(Section):
 
     def to_toml(self) -> str:
         return tomli_w.dumps(self.resolved())
+
+
+def all_settings() -> list[str]:
+    """Every setting as ``--set`` names it, the task's own aside."""
+    found = []
+    for section, field in Recipe.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            found += [f"{section}.{name}" for name in kind.model_fields]
+    return found
+
+
+def settings_named(name: str) -> list[str]:
+    """The settings that a bare name (epochs) may mean: of that name, else the nearest."""
+    names = {key.rpartition(".")[2]: key for key in all_settings()}
+    exact = [key for key in all_settings() if key.rpartition(".")[2] == name]
+    return exact or [names[near] for near in get_close_matches(name, names, n=1, cutoff=0.8)]

@@ -29,6 +29,8 @@ class TrainingPlan:
     packed: bool
     run: str
     mode: str = "fine-tune"
+    keep: str = "best"
+    """Which weights the run ends with: those of the best dev score, or the last."""
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,8 +66,16 @@ class Watch(Protocol):
     def step(self, report: StepReport) -> None:
         """An optimizer step is done."""
 
-    def advance(self, done: int, fraction: float | None, *, what: str = "answered") -> None:
-        """So many examples are done; ``fraction`` of the input is read, where that is known."""
+    def advance(
+        self,
+        done: int,
+        fraction: float | None,
+        *,
+        total: int | None = None,
+        what: str = "predicted",
+    ) -> None:
+        """So many examples are done, of ``total`` where that is known; else ``fraction`` of the
+        input is. The first call, before the first example, starts the clock."""
 
 
 class Silent:
@@ -80,7 +90,14 @@ class Silent:
     def step(self, report: StepReport) -> None:
         pass
 
-    def advance(self, done: int, fraction: float | None, *, what: str = "answered") -> None:
+    def advance(
+        self,
+        done: int,
+        fraction: float | None,
+        *,
+        total: int | None = None,
+        what: str = "predicted",
+    ) -> None:
         pass
 
 

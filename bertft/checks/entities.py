@@ -6,13 +6,15 @@ In: texts with gold, and what the task that would learn them loses. Out: Finding
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from bertft.checks.finding import Finding, Hits, Split, short
 from bertft.encoder.pieces import cut_into_pieces, words_without_pieces
 from bertft.loaders.conll import TaggedText
 from bertft.spans import Entity, compose, words_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1024
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bertft.cli.lists import show_facts
+from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
     Device,
@@ -18,22 +18,27 @@ from bertft.cli.options import (
     OfflineOption,
     Precision,
     PrecisionOption,
+    RecipeArgument,
     SetOption,
     TestOption,
     TrainOption,
     open_console,
 )
+from bertft.cli.verb import DATA, USE, verb
 from bertft.collector import importing
 from bertft.errors import RunError
+from bertft.words import counted
 
 answer_app = typer.Typer()
 
 
-@answer_app.command()
+@verb(
+    answer_app,
+    panel=DATA,
+    examples=("check sentiment --train reviews.csv", "check ner --train news.conll --json"),
+)
 def check(
-    recipe: Annotated[
-        str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
-    ],
+    recipe: Annotated[str, RecipeArgument],
     train: TrainOption = "",
     dev: DevOption = "",
     test: TestOption = "",
@@ -52,9 +57,8 @@ def check(
 ) -> None:
     """Look for what is amiss with data, without training; exit code 2 with errors."""
     console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.check import check as run_check
-        from bertft.jobs.request import TrainRequest, read_recipe
+    from bertft.jobs.request import TrainRequest
+    from bertft.runs.first_look import look_at_training
 
     request = TrainRequest(
         recipe=recipe,
@@ -65,7 +69,11 @@ def check(
         model=model,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
-    report = run_check(read_recipe(request), fix=fix, offline=offline)
+    checked = look_at_training(request)
+    with importing():
+        from bertft.commands.check import check as run_check
+
+    report = run_check(checked, fix=fix, offline=offline)
     if json:
         from bertft.console.output import emit_json
 
@@ -78,13 +86,23 @@ def check(
         raise typer.Exit(code)
 
 
-@answer_app.command("eval")
+@verb(answer_app, name="eval", panel=USE, examples=("eval demo --data test.csv", "eval sentiment"))
 def evaluate(
     target: Annotated[
-        str, typer.Argument(metavar="RECIPE_OR_RUN", help="A run, or a recipe for its newest run.")
+        str,
+        typer.Argument(
+            metavar="RECIPE_OR_RUN",
+            help="A run, or a recipe for its newest run.",
+            autocompletion=completion.recipes_or_runs,
+        ),
     ] = "",
     data: Annotated[str, typer.Option("--data", metavar="FILE", help="Score on this file.")] = "",
-    run: Annotated[str, typer.Option("--run", metavar="RUN", help="The run to score.")] = "",
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run", metavar="RUN", help="The run to score.", autocompletion=completion.runs
+        ),
+    ] = "",
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
     ] = "",
@@ -102,6 +120,10 @@ def evaluate(
             "eval needs a run or a recipe", hint="bertft eval sentiment, or bertft eval runs/NAME"
         )
     console = open_console(offline=offline)
+    from bertft.runs.first_look import look_at_files, look_at_run
+
+    look_at_files([data])
+    look_at_run(run or target, overrides=set_ or ())
     with importing():
         from bertft.commands.evaluate import evaluate as run_evaluation
 
@@ -127,13 +149,23 @@ def evaluate(
     console.note(f"written: {folder}/scores.json, {folder}/report.html")
 
 
-@answer_app.command()
+@verb(
+    answer_app,
+    panel=USE,
+    examples=("predict reviews.csv --run demo --out answers.csv", "predict notes.txt --format txt"),
+)
 def predict(
     files: Annotated[
         list[str], typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files; - for stdin.")
     ],
     run: Annotated[
-        str, typer.Option("--run", metavar="RUN", help="The run; newest if left out.")
+        str,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="The run; newest if left out.",
+            autocompletion=completion.runs,
+        ),
     ] = "",
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
@@ -141,7 +173,10 @@ def predict(
     format: Annotated[
         str,
         typer.Option(
-            "--format", help="jsonl, csv, tsv, txt, doccano, label-studio; entities: conll, html."
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.formats,
+            help="jsonl, csv, tsv, txt, doccano, label-studio; entities: conll, html.",
         ),
     ] = "",
     input_format: Annotated[
@@ -164,7 +199,11 @@ def predict(
     offline: OfflineOption = False,
 ) -> None:
     """Answer the texts of files, one JSON object per line, in input order."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=not out)
+    from bertft.runs.first_look import look_at_files, look_at_run
+
+    look_at_files(files)
+    look_at_run(run, overrides=set_ or ())
     with importing():
         from bertft.commands.predict import PredictRequest, predict_files
 
@@ -185,17 +224,4 @@ def predict(
     )
     done = predict_files(request, watch=console)
     console.close()
-    console.note(f"{done:,} texts answered" + (f": {out}" if out else ""))
-
-
-@answer_app.command()
-def doctor(
-    probe: Annotated[
-        bool, typer.Option("--probe", help="Measure the speed anew, for later runs too.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """What this machine can do: versions, device, measured speed, models at hand."""
-    from bertft.commands.doctor import examine
-
-    show_facts(examine(probe=probe), json=json)
+    console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))

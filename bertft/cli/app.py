@@ -24,13 +24,16 @@ import typer
 from bertft.cli.answer import answer_app
 from bertft.cli.inside import inside_app
 from bertft.cli.lists import lists_app
+from bertft.cli.options import close_consoles
 from bertft.cli.pretrained import pretrained_app
 from bertft.cli.train import train_app
 from bertft.cli.vectors import vectors_app
+from bertft.cli.verb import Group
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
 from bertft.training import processes
 
 app = typer.Typer(
+    cls=Group,
     name="bertft",
     help="Fine-tune BERT encoders on your own text: train, eval, predict.",
     epilog="Start here: bertft train sentiment, then bertft predict YOUR.txt",
@@ -40,10 +43,10 @@ app = typer.Typer(
 )
 app.add_typer(train_app)
 app.add_typer(answer_app)
-app.add_typer(lists_app)
 app.add_typer(inside_app)
 app.add_typer(vectors_app)
 app.add_typer(pretrained_app)
+app.add_typer(lists_app)
 
 
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
@@ -102,6 +105,7 @@ def main() -> None:
             raise SystemExit(0) from None
         raise
     finally:
+        close_consoles()
         signal.signal(signal.SIGTERM, before)
 
 
@@ -151,6 +155,7 @@ def _fail_of_ours(error: Exception) -> None:
 def _fail(error: BaseException, *, code: int, cause: BaseException | None = None) -> None:
     from bertft.console.console import Console
 
+    close_consoles()
     if _settings.debug:
         raise cause or error
     # What is wrong with the input is wrong in every process: one of them says it.

@@ -33,6 +33,7 @@ from bertft.cli.texts import (
     show_answers,
     text_request,
 )
+from bertft.cli.verb import INSIDE, verb
 from bertft.collector import importing
 
 inside_app = typer.Typer()
@@ -45,7 +46,11 @@ class Baseline(StrEnum):
     PAD = "pad"
 
 
-@inside_app.command()
+@verb(
+    inside_app,
+    panel=INSIDE,
+    examples=('tokenize "What a film."', 'tokenize "영화" --model klue-bert-base'),
+)
 def tokenize(
     texts: Texts,
     pair: Annotated[str | None, typer.Option(metavar="TEXT", help="A second text.")] = None,
@@ -59,15 +64,17 @@ def tokenize(
     offline: OfflineOption = False,
 ) -> None:
     """Show what a model gets of a text: tokens, ids, masks, offsets."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(model, run, offline=offline)
     with importing():
         from bertft.commands.tokenize import TokenizeRequest
         from bertft.commands.tokenize import tokenize as run_tokenize
     from bertft.console.inside import show_tokens
 
     request = TokenizeRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(model, run, offline=offline),
+        texts=asked,
+        encoder=encoder,
         pair=pair,
         length=length,
     )
@@ -77,7 +84,14 @@ def tokenize(
     )
 
 
-@inside_app.command()
+@verb(
+    inside_app,
+    panel=INSIDE,
+    examples=(
+        'explain "What a film." --run demo',
+        'explain "What a film." --run demo --out explained.html',
+    ),
+)
 def explain(
     texts: Texts,
     run: RunOption = "",
@@ -115,15 +129,17 @@ def explain(
     offline: OfflineOption = False,
 ) -> None:
     """What a model looked at: words its answer rests on, attention of every layer and head."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=not out)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(model, run, max_length=max_length, device=device, offline=offline)
     with importing():
         from bertft.commands.explain import explain as run_explain
         from bertft.inside.request import ExplainRequest
     from bertft.console.inside import show_explained
 
     request = ExplainRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(model, run, max_length=max_length, device=device, offline=offline),
+        texts=asked,
+        encoder=encoder,
         question=question,
         label=label,
         word=word,

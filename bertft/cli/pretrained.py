@@ -31,12 +31,21 @@ from bertft.cli.texts import (
     show_answers,
     text_request,
 )
+from bertft.cli.verb import HEADS, verb
 from bertft.collector import importing
 
 pretrained_app = typer.Typer()
 
 
-@pretrained_app.command("fill-mask")
+@verb(
+    pretrained_app,
+    name="fill-mask",
+    panel=HEADS,
+    examples=(
+        'fill-mask "Paris is the capital of [MASK]." --model bert-base-uncased',
+        "fill-mask texts.txt --model runs/pretrain --top-k 3",
+    ),
+)
 def fill_mask(
     texts: Texts,
     top_k: Annotated[int, TopK] = 5,
@@ -51,17 +60,19 @@ def fill_mask(
     offline: OfflineOption = False,
 ) -> None:
     """The most probable words for each [MASK] of a text."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, "", max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.fill_mask import FillRequest
         from bertft.commands.fill_mask import fill_mask as run_fill_mask
     from bertft.console.inside import show_masks
 
     request = FillRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
         top_k=top_k,
     )
     answers = run_fill_mask(request, watch=console)
@@ -70,7 +81,15 @@ def fill_mask(
     )
 
 
-@pretrained_app.command("next-sentence")
+@verb(
+    pretrained_app,
+    name="next-sentence",
+    panel=HEADS,
+    examples=(
+        'next-sentence "It rains." "Take an umbrella." --model bert-base-uncased',
+        "next-sentence pairs.csv --model runs/pretrain",
+    ),
+)
 def next_sentence(
     texts: Texts,
     model: ModelOption = "",
@@ -84,17 +103,19 @@ def next_sentence(
     offline: OfflineOption = False,
 ) -> None:
     """Whether the second of two texts follows the first (two texts, or a file of pairs)."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, "", max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.next_sentence import NextRequest
         from bertft.commands.next_sentence import next_sentence as run_next_sentence
     from bertft.console.inside import show_follows
 
     request = NextRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
     )
     answers = run_next_sentence(request, watch=console)
     show_answers(
@@ -102,7 +123,14 @@ def next_sentence(
     )
 
 
-@pretrained_app.command()
+@verb(
+    pretrained_app,
+    panel=HEADS,
+    examples=(
+        'score "What a film." --model bert-base-uncased',
+        "score texts.txt --model runs/pretrain",
+    ),
+)
 def score(
     texts: Texts,
     model: ModelOption = "",
@@ -116,17 +144,19 @@ def score(
     offline: OfflineOption = False,
 ) -> None:
     """How well a masked language model foresees each text: pseudo-perplexity."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=True)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, "", max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.score import ScoreRequest
         from bertft.commands.score import score as run_score
     from bertft.console.inside import show_log_likelihoods
 
     request = ScoreRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, "", max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
     )
     answers = run_score(request, watch=console)
     show_answers(

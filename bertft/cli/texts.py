@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bertft.cli import completion
 from bertft.cli.options import (
     Device,
     OnBadRow,
@@ -16,7 +17,7 @@ from bertft.cli.options import (
 if TYPE_CHECKING:
     from bertft.console.console import Console
     from bertft.console.inside import Answers
-    from bertft.inside.encoders import EncoderRequest
+    from bertft.inside.request import EncoderRequest
     from bertft.prediction.texts import TextRequest
 
 Texts = Annotated[
@@ -33,7 +34,12 @@ InputFormatOption = Annotated[
     str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
 ]
 TopK = typer.Option(min=1, help="How many to name.")
-RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="A run instead of a model.")]
+RunOption = Annotated[
+    str,
+    typer.Option(
+        "--run", metavar="RUN", help="A run instead of a model.", autocompletion=completion.runs
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing --out.")]
 
 
@@ -43,8 +49,11 @@ def text_request(
     overrides: Sequence[str] | None,
     on_bad_row: OnBadRow | None,
 ) -> TextRequest:
-    from bertft.prediction.texts import TextRequest
+    """What is asked of the texts, once their files are found to be there."""
+    from bertft.prediction.texts import TextRequest, names_file
+    from bertft.runs.first_look import look_at_files
 
+    look_at_files(filter(names_file, arguments))
     return TextRequest(
         arguments=tuple(arguments),
         input_format=input_format,
@@ -62,8 +71,15 @@ def encoder_request(
     precision: Precision = Precision.FP32,
     offline: bool,
 ) -> EncoderRequest:
-    from bertft.inside.encoders import EncoderRequest
+    """What is asked of the encoder, once its run, or its name, is found to be right."""
+    from bertft.encoder.find import check_name
+    from bertft.inside.request import EncoderRequest
+    from bertft.runs.folder import find_run
 
+    if run:
+        find_run(run)
+    elif model:
+        check_name(model)
     return EncoderRequest(
         model=model,
         run=run,

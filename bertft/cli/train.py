@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
     DevOption,
@@ -14,12 +15,15 @@ from bertft.cli.options import (
     ModelOption,
     NewRunOption,
     OfflineOption,
+    RecipeArgument,
     SeedOption,
     SetOption,
     TestOption,
     TrainOption,
     open_console,
+    tell_start,
 )
+from bertft.cli.verb import TRAIN, verb
 from bertft.collector import importing
 
 if TYPE_CHECKING:
@@ -37,11 +41,13 @@ NEXT = {
 """What to predict and to evaluate next, by task."""
 
 
-@train_app.command()
+@verb(
+    train_app,
+    panel=TRAIN,
+    examples=("train sentiment --train reviews.csv --out runs/demo", "train banking77 --features"),
+)
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="A bundled recipe (bertft recipes list) or a TOML file.")
-    ] = "",
+    recipe: Annotated[str, RecipeArgument] = "",
     train: TrainOption = "",
     dev: DevOption = "",
     test: TestOption = "",
@@ -52,7 +58,15 @@ def train(
     seeds: Annotated[
         int, typer.Option(min=1, help="Train K times and report mean and spread.")
     ] = 1,
-    resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = "",
+    resume: Annotated[
+        str,
+        typer.Option(
+            metavar="RUN", help="Go on with an interrupted run.", autocompletion=completion.runs
+        ),
+    ] = "",
+    features: Annotated[
+        bool, typer.Option("--features", help="Keep the encoder as it is, train the head: fast.")
+    ] = False,
     on_bad_row: BadRowOption = None,
     dry_run: DryRunOption = False,
     offline: OfflineOption = False,
@@ -66,25 +80,30 @@ def train(
     if resume and seeds > 1:
         raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
     console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.train import train as run_training
-        from bertft.commands.train import train_seeds
-        from bertft.jobs.request import TrainRequest
+    from bertft.jobs.request import TrainRequest
+    from bertft.runs.first_look import look_at_training
+    from bertft.runs.folder import run_folder
 
     request = TrainRequest(
         recipe=recipe,
-        overrides=tuple(set_ or ()),
+        overrides=(*["training.mode=features"] * features, *(set_ or ())),
         train=train,
         dev=dev,
         test=test,
         model=model,
         out=out,
         seed=seed,
-        resume=resume,
+        resume=str(run_folder(resume)) if resume else "",
         offline=offline,
         dry_run=dry_run,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
+    checked = look_at_training(request)
+    tell_start(console, recipe or request.resume, [checked.data.train, *checked.data.further])
+    with importing():
+        from bertft.commands.train import train as run_training
+        from bertft.commands.train import train_seeds
+
     if seeds > 1 and not dry_run and not resume:
         from bertft.console.scores import show_seeds
 
@@ -128,7 +147,14 @@ class Embeddings(StrEnum):
     RANDOM = "random"
 
 
-@train_app.command()
+@verb(
+    train_app,
+    panel=TRAIN,
+    examples=(
+        "pretrain corpus.txt --size tiny --out runs/own",
+        "pretrain corpus.txt --model bert-base-uncased",
+    ),
+)
 def pretrain(
     corpus: Annotated[
         list[str],
@@ -174,9 +200,8 @@ def pretrain(
         what = "--size, --vocab-size, --lower-case and --embeddings describe a new encoder"
         raise RecipeError(what, hint="leave out --model, or leave them out")
     console = open_console(offline=offline)
-    with importing():
-        from bertft.commands.pretrain import pretrain as run_pretraining
-        from bertft.jobs.pretraining import PretrainRequest
+    from bertft.jobs.pretraining import PretrainRequest, train_request
+    from bertft.runs.first_look import look_at_training
 
     request = PretrainRequest(
         corpus=tuple(corpus),
@@ -196,6 +221,11 @@ def pretrain(
         dry_run=dry_run,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
+    look_at_training(train_request(request, out=out))
+    tell_start(console, "pretrain", corpus)
+    with importing():
+        from bertft.commands.pretrain import pretrain as run_pretraining
+
     result = run_pretraining(request, watch=console)
     if result is not None:
         _show_result(console, result)

@@ -34,7 +34,9 @@ from bertft.cli.texts import (
     show_answers,
     text_request,
 )
+from bertft.cli.verb import INSIDE, verb
 from bertft.collector import importing
+from bertft.words import counted
 
 vectors_app = typer.Typer()
 
@@ -78,7 +80,11 @@ PromptOption = Annotated[
 ]
 
 
-@vectors_app.command()
+@verb(
+    vectors_app,
+    panel=INSIDE,
+    examples=("embed texts.csv --out vectors.npy", 'embed "What a film." --words'),
+)
 def embed(
     texts: Texts,
     level: Annotated[
@@ -109,16 +115,18 @@ def embed(
     offline: OfflineOption = False,
 ) -> None:
     """Vectors of texts, words or tokens, from any layers of an encoder."""
-    console = open_console(offline=offline)
+    console = open_console(offline=offline, streams=not out)
+    asked = text_request(texts, input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, run, max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.embed import EmbedRequest, embed_files
         from bertft.inside.embedder import View
 
     request = EmbedRequest(
-        texts=text_request(texts, input_format, set_, on_bad_row),
-        encoder=encoder_request(
-            model, run, max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=asked,
+        encoder=encoder,
         view=View(
             level=level.value,
             words=words,
@@ -133,10 +141,17 @@ def embed(
     )
     done = embed_files(request, watch=console)
     console.close()
-    console.note(f"{done:,} texts embedded" + (f": {out}" if out else ""))
+    console.note(f"{counted(done, 'text')} embedded" + (f": {out}" if out else ""))
 
 
-@vectors_app.command()
+@verb(
+    vectors_app,
+    panel=INSIDE,
+    examples=(
+        'similar --pair "a good film" "a fine movie"',
+        'similar texts.txt --query "refund" --top-k 5',
+    ),
+)
 def similar(
     files: Files = None,
     pair: Annotated[
@@ -169,6 +184,10 @@ def similar(
     console = open_console(offline=offline)
     from dataclasses import replace
 
+    asked = text_request(files or [], input_format, set_, on_bad_row)
+    encoder = encoder_request(
+        model, run, max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.similar import similar as run_similar
         from bertft.inside.comparing import SimilarRequest
@@ -176,10 +195,8 @@ def similar(
     from bertft.console.inside import show_pairs
 
     request = SimilarRequest(
-        texts=replace(text_request(files or [], input_format, set_, on_bad_row), gold=gold),
-        encoder=encoder_request(
-            model, run, max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        texts=replace(asked, gold=gold),
+        encoder=encoder,
         view=View(
             pooling=pooling.value if pooling else None,
             layers=layers,
@@ -195,7 +212,14 @@ def similar(
     show_answers(answers, as_lines=json or not pair, console=console, table=show_pairs)
 
 
-@vectors_app.command()
+@verb(
+    vectors_app,
+    panel=INSIDE,
+    examples=(
+        'context bank "the bank of a river" "money in the bank"',
+        'context 배 "배를 탔다." "배가 아프다." --out bae.html',
+    ),
+)
 def context(
     word: Annotated[str, typer.Argument(help="The word; Korean ones without their particles.")],
     sentences: Annotated[list[str], typer.Argument(help="Two sentences or more that hold it.")],
@@ -214,24 +238,25 @@ def context(
 ) -> None:
     """How a word's vector moves with its context, layer by layer."""
     console = open_console(offline=offline)
+    encoder = encoder_request(
+        model, run, max_length=max_length, device=device, precision=precision, offline=offline
+    )
     with importing():
         from bertft.commands.context import ContextRequest, word_in_context
-        from bertft.inside.context import pair_rows, sentence_rows
+        from bertft.inside.context import layer_table, sentence_rows
 
     request = ContextRequest(
         word=word,
         sentences=tuple(sentences),
-        encoder=encoder_request(
-            model, run, max_length=max_length, device=device, precision=precision, offline=offline
-        ),
+        encoder=encoder,
         layers=layers,
         out=out,
         overwrite=overwrite,
     )
     result = word_in_context(request, watch=console)
     console.show_table(("", "tokens", "sentence"), sentence_rows(result["sentences"]))
-    console.say("\nsimilarity of the word's vectors in sentences a, b, by layer")
-    console.show_table(("a, b", *map(str, result["layers"])), pair_rows(result))
+    console.say("\nsimilarity of the word's vectors in each two sentences, by layer")
+    console.show_table(*layer_table(result))
     if json:
         from bertft.console.output import emit_json
 

@@ -15,8 +15,9 @@ from bertft.errors import BertftError
 from bertft.heads.hidden import HiddenStates
 from bertft.inside.context import find_word, similarities
 from bertft.inside.embedder import choose_layers
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.hidden import pieces_within
+from bertft.inside.request import EncoderRequest
 from bertft.reports.context_page import check_plot, write_plot
 from bertft.spans import Span
 from bertft.watch import Watch

@@ -10,8 +10,9 @@ import numpy as np
 from bertft.contracts import Encoded, FloatArray
 from bertft.errors import BertftError
 from bertft.inside.embedder import WINDOW, Embedder, View, check_view, encoded_windows
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.hidden import merge_words
+from bertft.inside.request import EncoderRequest
 from bertft.inside.vector_files import Embedding, Tokens, vector_format, vector_output
 from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample

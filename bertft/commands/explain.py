@@ -27,6 +27,7 @@ from bertft.prediction.texts import origin, read_texts
 from bertft.reports.explain_page import check_page, open_page
 from bertft.runs.folder import find_run
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 
 def explain(request: ExplainRequest, *, watch: Watch) -> Iterator[dict[str, Any]]:
@@ -91,12 +92,12 @@ def _runs(request: ExplainRequest, *, watch: Watch) -> Iterator[dict[str, Any]]:
     predictor = load(find_run(encoder.run), device=encoder.device, precision="fp32")
     explainer = Explainer(predictor, request, watch=watch)
     done = cut = 0
+    watch.advance(0, None, what="explained")
     for place, example in examples_of(predictor, request, watch=watch):
         result = explainer.result(example)
         cut += bool(result["answer"].get("truncated"))
         yield place | result
         done += 1
-        watch.advance(done, None)
+        watch.advance(done, None, what="explained")
     if cut:
-        what = f"{cut} of {done} texts are longer than {predictor.max_length} tokens and were cut"
-        watch.note(what)
+        watch.note(cut_texts(cut, of=done, longest=predictor.max_length))

@@ -18,7 +18,8 @@ from transformers import PreTrainedTokenizerBase
 from bertft.contracts import Answer, Encoded, FloatArray
 from bertft.errors import DataError, ModelError
 from bertft.heads.pretraining import MaskedTokens, most_probable
-from bertft.inside.encoders import EncoderRequest, Losses, OpenEncoder, open_encoder
+from bertft.inside.encoders import Losses, OpenEncoder, open_encoder
+from bertft.inside.request import EncoderRequest
 from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample
 from bertft.watch import Watch

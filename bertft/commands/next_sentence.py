@@ -13,7 +13,8 @@ from bertft.contracts import Answer
 from bertft.errors import BertftError
 from bertft.evaluation.probabilities import softmax
 from bertft.heads.pretraining import NextSentence
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
+from bertft.inside.request import EncoderRequest
 from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, encode_examples

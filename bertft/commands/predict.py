@@ -20,12 +20,13 @@ from bertft.prediction import formats
 from bertft.prediction.formats import ANNOTATION_FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
-from bertft.prediction.predictor import Predictor, load, with_columns
+from bertft.prediction.predictor import Predictor, load
 from bertft.prediction.unanswered import AnswerCount, with_unanswered
 from bertft.recipe import HUB
 from bertft.reports.entities_page import entities_page
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
+from bertft.tasks import with_columns
 from bertft.watch import Watch
 
 FORMATS = formats.FORMATS | {"html": entities_page}
@@ -123,6 +124,7 @@ def _answers(
         yield from best_answers(predictor, asked, top_k=request.top_k)
         return
     done = 0
+    watch.advance(0, None)
     for source in sources:
         in_place = source.bad_row is refuse and not request.on_bad_row
         task = predictor.task
@@ -131,7 +133,7 @@ def _answers(
             yield {"file": source.path, **answer} if len(request.files) > 1 else answer
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.fraction())
+                watch.advance(done, source.meter.unfinished())
         tell_left_out(source, watch=watch)
 
 

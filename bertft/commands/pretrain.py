@@ -26,7 +26,7 @@ from bertft.loaders.hub import hub_is_off
 from bertft.runs.folder import free_run_folder
 from bertft.settings import Recipe
 from bertft.tasks.pretraining import from_options
-from bertft.training.checkpoint import replace_folder
+from bertft.training.folders import replace_folder
 from bertft.watch import Silent, Watch
 
 

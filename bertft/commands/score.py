@@ -19,8 +19,9 @@ from bertft.contracts import Answer, Encoded
 from bertft.encoder.pieces import Frame
 from bertft.errors import DataError
 from bertft.heads.pretraining import MaskedTokens, likelihood_of
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.hidden import Extractor, masked_copies
+from bertft.inside.request import EncoderRequest
 from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample
 from bertft.watch import Watch

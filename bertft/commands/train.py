@@ -36,7 +36,7 @@ from bertft.runs.start import start
 from bertft.runs.stops import stops_told
 from bertft.runs.stored import UNSCORED
 from bertft.training import processes
-from bertft.training.checkpoint import discard_folder, saved_folders
+from bertft.training.folders import discard_folder, saved_folders
 from bertft.training.journal import Journal
 from bertft.training.progress import Progress
 from bertft.watch import Recorder, Silent, Watch
@@ -137,10 +137,10 @@ def finish(
     journal.write("finish", {"split": split, "best_step": kept})
     journal.flush()
     if processes.is_main():
-        for folder in saved_folders(run / "last")[1:]:
-            discard_folder(folder)
         about = read_about(run, task=job.recipe.task)
         write_scores(run, scored, content, about=about)  # from here on the run counts as finished
+        for folder in saved_folders(run / "last")[1 if job.recipe.training.keep_state else 0 :]:
+            discard_folder(folder)
     return TrainResult(run, job.task.name, split, content, progress.best_score)
 
 

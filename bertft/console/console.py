@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bertft.console.tables import safe, short, table_of
+from bertft.console.progress import Bar, pace_text
+from bertft.console.tables import laid_out, safe, short
+from bertft.words import counted
 
 if TYPE_CHECKING:
     from bertft.watch import StepReport, TrainingPlan
@@ -19,21 +20,23 @@ PLAIN_SECONDS = 10.0
 
 
 class Console:
-    """Watches a job and tells it on stderr."""
+    """Watches a job and tells it on stderr; a bar only where nothing else is written meanwhile."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, bar: bool = True) -> None:
         self._rich = RichConsole(
             stderr=True, highlight=False, soft_wrap=True, emoji=False, quiet=quiet
         )
-        self._bar: Progress | None = None
-        self._task: Any = None
-        self._started = time.perf_counter()
-        self._told = 0.0
+        self._bar: Bar | None = None
+        self._has_bar = bar and self._rich.is_terminal
+        self._plan: TrainingPlan | None = None
+        self._learned = (0, 0.0)  # examples and seconds of the steps so far
+        self._told = time.perf_counter()
 
     def note(self, text: str) -> None:
         self._rich.print(f"[dim]·[/dim] {safe(text)}")
 
     def plan(self, plan: TrainingPlan) -> None:
+        self._plan = plan
         sizes = ", ".join(f"{split} {count:,}" for split, count in plan.examples.items())
         labels = ", ".join(map(short, plan.labels[:8])) + ", ..." * (len(plan.labels) > 8)
         labels = f"{len(plan.labels)}: {safe(labels)}"
@@ -47,15 +50,15 @@ class Console:
         if plan.windows != plan.examples["train"]:
             self._rich.print(f"  windows   {plan.windows:,} for training")
         if plan.truncated:
-            self._rich.print(
-                f"  [yellow]cut[/yellow]       {plan.truncated:,} texts exceed max_length"
-            )
+            cut = counted(plan.truncated, "text")
+            self._rich.print(f"  [yellow]cut[/yellow]       {cut} longer than max_length")
         if plan.unknown_share > 0.01:
             self._rich.print(
                 f"  [yellow]unknown[/yellow]   {plan.unknown_share:.1%} of the tokens are [UNK]"
             )
-        self._rich.print(f"  steps     {plan.steps:,} of {plan.batch} ({plan.epochs} epochs)")
-        threads = f", {plan.threads} threads" if plan.device == "cpu" else ""
+        epochs = counted(plan.epochs, "epoch")
+        self._rich.print(f"  steps     {plan.steps:,}, batch size {plan.batch} ({epochs})")
+        threads = f", {counted(plan.threads, 'thread')}" if plan.device == "cpu" else ""
         if not plan.packed:
             self.note("this encoder cannot take packed batches: batches are padded instead")
         self._rich.print(f"  machine   {plan.device}, {plan.precision}{threads} ({plan.reason})")
@@ -66,7 +69,8 @@ class Console:
             shown = "  ".join(
                 f"{name} {value:.4f}" for name, value in list(report.scores.items())[:3]
             )
-            star = " [green]best[/green]" if report.is_best else ""
+            name = "kept" if self._plan is not None and self._plan.keep == "last" else "best"
+            star = f"  [green]{name}[/green]" if report.is_best else ""
             self._rich.print(f"step {report.step:,}  loss {report.loss:.4f}  dev {shown}{star}")
         if report.is_last:
             self.close()
@@ -74,62 +78,62 @@ class Console:
                 self.note(f"stopped early: {report.stop_reason}")
 
     def _show_step(self, report: StepReport) -> None:
-        rate = report.examples / max(report.seconds, 1e-9)
-        if self._rich.is_terminal:
-            bar = self._progress("training", report.total_steps)
-            bar.update(self._task, completed=report.step, rate=f"{rate:,.0f} ex/s")
-        elif self._is_due():
-            where = f"step {report.step:,}/{report.total_steps:,}"
-            self._rich.print(f"{where}  loss {report.loss:.4f}  {rate:,.0f} ex/s")
+        """Epoch, step, loss, rate and time left: as a bar, or now and then as a line."""
+        examples, seconds = self._learned
+        self._learned = (examples + report.examples, seconds + report.seconds)
+        rate = self._learned[0] / max(self._learned[1], 1e-9)
+        epoch = f"epoch {report.epoch + 1}/{self._plan.epochs}  " if self._plan else ""
+        text = f"{epoch}step {report.step:,}/{report.total_steps:,}  loss {report.loss:.4f}"
+        if not self._has_bar:
+            if self._is_due():
+                self._rich.print(f"{text}  {rate:,.0f} examples/s")
+            return
+        bar = self._bar_of("training", first=report.step - 1)
+        left = pace_text(bar.pace, report.step, of=report.total_steps, shown_rate=rate)
+        bar.show(text + left, share=report.step / report.total_steps)
 
-    def advance(self, done: int, fraction: float | None, *, what: str = "answered") -> None:
-        if self._rich.is_terminal:
-            bar = self._progress(what, 1.0)
-            rate = done / max(time.perf_counter() - self._started, 1e-9)
-            self._bar_total(fraction)
-            bar.update(self._task, completed=fraction or 0.0, rate=f"{done:,} done, {rate:,.0f}/s")
-        elif self._is_due():
-            share = "" if fraction is None else f" ({fraction:.0%})"
-            self._rich.print(f"{done:,} {what}{share}")
+    def advance(
+        self,
+        done: int,
+        fraction: float | None,
+        *,
+        total: int | None = None,
+        what: str = "predicted",
+    ) -> None:
+        amount = f"{done:,}" if total is None else f"{done:,}/{total:,}"
+        share = done / total if total else fraction
+        if not self._has_bar:
+            if done and self._is_due():
+                percent = "" if share is None else f" ({share:.0%})"
+                self._rich.print(f"{what} {amount}{percent}")
+            return
+        bar = self._bar_of(what, first=done)
+        end = done / share if share else None
+        bar.show(f"{amount}{pace_text(bar.pace, done, of=end)}", share=share)
 
     def _is_due(self) -> bool:
         now = time.perf_counter()
-        if now - max(self._told, self._started) < PLAIN_SECONDS:
+        if now - self._told < PLAIN_SECONDS:
             return False
         self._told = now
         return True
 
-    def _progress(self, what: str, total: float) -> Progress:
-        if self._bar is not None and self._bar.tasks[0].description != what:
+    def _bar_of(self, what: str, *, first: float) -> Bar:
+        if self._bar is not None and self._bar.what != what:
             self.close()
         if self._bar is None:
-            self._started = time.perf_counter()
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=self._rich,
-                transient=True,
-            )
-            self._task = self._bar.add_task(what, total=total, rate="")
-            self._bar.start()
+            self._bar = Bar(what, self._rich, first=first)
         return self._bar
-
-    def _bar_total(self, fraction: float | None) -> None:
-        if self._bar is not None and fraction is None:
-            self._bar.update(self._task, total=None)
 
     def close(self) -> None:
         """Take the progress bar away."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
             self._bar = None
 
     def show_table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A plain table; columns of numbers to the right."""
-        self._rich.print(table_of(headings, rows))
+        """A plain table, columns of numbers to the right; a list where that is too wide."""
+        self._rich.print(laid_out(headings, rows, width=self._rich.width), soft_wrap=False)
 
     def print(self, what: RenderableType = "") -> None:
         """Markup, or a table, of ours: what comes from data was made ``safe``."""

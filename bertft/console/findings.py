@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bertft.checks.finding import SEVERITIES
 from bertft.console.tables import safe
+from bertft.words import counted
 
 if TYPE_CHECKING:
     from bertft.checks.finding import Finding
@@ -32,7 +33,7 @@ def show_report(console: Console, report: Report, *, examples: int) -> None:
         console.print()
         _show_group(console, group, examples=examples)
     console.print()
-    console.say(", ".join(f"{one}s {report.count(one)}" for one in SEVERITIES))
+    console.say(", ".join(counted(report.count(one), one) for one in SEVERITIES))
 
 
 def _show_group(console: Console, group: Sequence[Finding], *, examples: int) -> None:

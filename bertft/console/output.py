@@ -9,17 +9,18 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 
-from bertft.console.tables import table_of
-from bertft.terminal import shown
+from bertft.console.tables import laid_out, shown
+from bertft.terminal import shown as printable_stream
 
 
 def emit_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout: laid out on a terminal, tab-separated for a pipe."""
     if sys.stdout.isatty():
-        RichConsole(highlight=False, emoji=False).print(table_of(headings, rows))
+        console = RichConsole(highlight=False, emoji=False)
+        console.print(laid_out(headings, rows, width=console.width))
         return
     for row in [headings, *rows]:
-        emit("\t".join(str(cell) for cell in row))
+        emit("\t".join(map(shown, row)))
 
 
 def emit_facts(facts: Mapping[str, Any]) -> None:
@@ -35,7 +36,7 @@ def emit_facts(facts: Mapping[str, Any]) -> None:
 
 def emit(text: str) -> None:
     """A line for programs, on stdout."""
-    shown(sys.stdout).write(text + "\n")
+    printable_stream(sys.stdout).write(text + "\n")
 
 
 def emit_line(content: Mapping[str, Any]) -> None:

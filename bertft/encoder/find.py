@@ -35,10 +35,20 @@ def locate(
     entry = find(model.name)
     if entry is not None and entry.embedded:
         return _embedded_folder(entry), f"{entry.package} sha256:{entry.sha256[:12]}"
-    if entry is None and (model.name.count("/") != 1 or model.name.startswith((".", "/", "~"))):
+    if entry is None and not _can_be_hub_id(model.name):
         raise _unknown(model.name)
     hub_id = entry.hub_id if entry is not None else model.name
     return _fetch(hub_id, revision=model.revision, offline=offline, wanted=wanted)
+
+
+def check_name(name: str) -> None:
+    """Raise ModelError for a name that is neither a folder nor in the zoo, nor can be a Hub id."""
+    if not Path(name).expanduser().is_dir() and find(name) is None and not _can_be_hub_id(name):
+        raise _unknown(name)
+
+
+def _can_be_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~"))
 
 
 def local_models() -> list[str]:

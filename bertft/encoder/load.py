@@ -11,22 +11,27 @@ import math
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from typing import TYPE_CHECKING, Any
 
 from bertft.encoder.find import TOKENIZER_FILES, locate
 from bertft.errors import ModelError, first_line
 from bertft.settings import ModelSettings
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 SLACK = 20_000_000
 """Parameters of heads that a folder need not have."""
 OFFSET_FAMILIES = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 
-# transformers reports every new head weight and every tokenizer hint; ours are said by console.
-transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+WITHOUT_TORCH = {
+    ("bert", "BertTokenizer"): "BertTokenizer",
+    ("bert", "BertTokenizerFast"): "BertTokenizer",
+    ("", "PreTrainedTokenizerFast"): "PreTrainedTokenizerFast",
+    ("", "TokenizersBackend"): "PreTrainedTokenizerFast",
+}
+"""(kind of model or any, tokenizer_class of a folder) -> the class that AutoTokenizer chooses; it
+imports torch, which takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +116,9 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder; offsets need a fast one."""
+    _silence_transformers()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer = _tokenizer_class(folder).from_pretrained(
             folder, local_files_only=True, use_fast=True, trust_remote_code=False
         )
     except Exception as error:  # transformers raises bare Exceptions for broken tokenizer files
@@ -122,8 +128,35 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         lacks = "no padding token" if tokenizer.is_fast else "no fast tokenizer"
         raise ModelError(f"{folder}: {lacks}", hint="choose an encoder from 'bertft models list'")
-    assert isinstance(tokenizer, PreTrainedTokenizerBase)
-    return tokenizer
+    found: PreTrainedTokenizerBase = tokenizer
+    return found
+
+
+def _silence_transformers() -> None:
+    """It reports every new head weight and every tokenizer hint; ours are said by the console."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    """The class that AutoTokenizer would choose; AutoTokenizer itself where that is not plain."""
+    import transformers
+
+    try:
+        kind, name = (
+            json.loads((folder / file).read_text(encoding="utf-8")).get(key, "")
+            for file, key in (
+                ("config.json", "model_type"),
+                ("tokenizer_config.json", "tokenizer_class"),
+            )
+        )
+        known = WITHOUT_TORCH.get((kind, name), WITHOUT_TORCH.get(("", name), ""))
+    except (OSError, ValueError, AttributeError, TypeError):
+        known = ""  # AutoTokenizer knows other ways, or says what is wrong
+    is_plain = known and (folder / "tokenizer.json").is_file()
+    return getattr(transformers, known if is_plain else "AutoTokenizer")
 
 
 def load_model(
@@ -144,7 +177,9 @@ def load_model(
             is needed.
     """
     import torch
+    from transformers import PreTrainedModel
 
+    _silence_transformers()
     try:
         if needed is not None and not _has_class(auto_class, folder):
             raise needed.missing()
@@ -215,6 +250,8 @@ def _check_size(auto_class: Any, folder: Path) -> None:
 
 def read_config(folder: Path) -> Any:
     """What config.json says. Raises ModelError where it cannot be used."""
+    from transformers import AutoConfig
+
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers checks little of what config.json says

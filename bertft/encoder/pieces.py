@@ -11,14 +11,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
-from bertft.contracts import OffsetArray
+from bertft.contracts import Encoded, OffsetArray
 from bertft.errors import ModelError, RecipeError
 from bertft.spans import Span
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHARACTERS = 2**20
 
@@ -200,3 +202,10 @@ def first_pieces(
     there = first < len(offsets)
     there[there] = offsets[first[there], 0] < spans[there, 1]
     return first, there
+
+
+def passage_of(one: Encoded) -> tuple[int, int]:
+    """First and last token of the passage in a window; (1, 0) when it holds none."""
+    assert one.offsets is not None
+    inside = np.flatnonzero(one.offsets[:, 1])
+    return (int(inside[0]), int(inside[-1])) if len(inside) else (1, 0)

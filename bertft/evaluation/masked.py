@@ -33,7 +33,7 @@ def masked_scores(answers: Sequence[Answer], *, unigrams: Sequence[int]) -> Scor
         baseline = {"mlm_loss": loss, "mlm_accuracy": right, "perplexity": float(np.exp(loss))}
     if len(pairs):
         baseline["nsp_accuracy"] = max(float(pairs.mean()), 1 - float(pairs.mean()))
-    return Scores(point_values(statistic), statistic, baseline=baseline)
+    return Scores(partial(point_values, statistic), statistic, baseline=baseline)
 
 
 def _counts(answer: Answer) -> list[float]:

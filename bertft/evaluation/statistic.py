@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bertft.contracts import FloatArray
 
@@ -30,14 +31,23 @@ class Statistic:
     metrics: Callable[[FloatArray], dict[str, FloatArray]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scores:
-    """Results over one data set; ``statistic`` allows intervals, ``tables`` go by class."""
+    """Results over one data set; ``statistic`` allows intervals, ``tables`` go by class.
 
-    values: dict[str, float]
+    ``compute`` gives the values when they are first asked for: the library ``evaluate``, which may
+    be behind it, takes seconds to import, and who compares runs needs ``statistic`` alone.
+    """
+
+    compute: Callable[[], dict[str, float]]
     statistic: Statistic
     tables: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """Each score by its name."""
+        return self.compute()
 
 
 def floor_of(metric: str, baseline: Mapping[str, float]) -> float:

@@ -15,12 +15,9 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from bertft.contracts import Batch, Encoded, FloatArray
+from bertft.contracts import IGNORED, Batch, Encoded, FloatArray
 from bertft.encoder.load import load_model
 from bertft.heads.inherited import take_rows
-
-IGNORED = -100
-"""Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
 
 
 @dataclass(frozen=True, slots=True)

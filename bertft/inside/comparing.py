@@ -13,7 +13,8 @@ from bertft.contracts import Answer, FloatArray
 from bertft.errors import BertftError
 from bertft.evaluation.metrics import pearson, spearman
 from bertft.inside.embedder import WINDOW, Embedder, View, sentence_windows
-from bertft.inside.encoders import EncoderRequest, Losses, open_encoder
+from bertft.inside.encoders import Losses, open_encoder
+from bertft.inside.request import EncoderRequest
 from bertft.inside.similarity import Nearest, cosine, near_pairs
 from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample

@@ -37,14 +37,13 @@ def find_word(text: str, word: str) -> list[Span]:
     return [here.original(*match.span()) for match in pattern.finditer(here.text)]
 
 
-def pair_rows(result: dict[str, Any]) -> list[list[str]]:
-    """Rows of a table: the two sentences of each pair, then their similarity in each layer."""
+def layer_table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table: a layer, then the similarity of each two sentences in it."""
     count = len(result["sentences"])
-    return [
-        [f"{a + 1}, {b + 1}", *(f"{layer[a][b]:.3f}" for layer in result["similarity"])]
-        for a in range(count)
-        for b in range(a + 1, count)
-    ]
+    pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
+    headings = ["layer", *(f"{a + 1}, {b + 1}" for a, b in pairs)]
+    layers = zip(result["layers"], result["similarity"], strict=True)
+    return headings, [[str(n), *(f"{one[a][b]:.4f}" for a, b in pairs)] for n, one in layers]
 
 
 def sentence_rows(sentences: Sequence[dict[str, Any]]) -> list[list[str]]:

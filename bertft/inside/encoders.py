@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from bertft.contracts import Encoded, Readout
 from bertft.encoder.load import (
     check_folder,
     decomposes_hangul,
     load_encoder,
+    load_reader,
     load_tokenizer,
     positions_of,
 )
 from bertft.errors import ModelError
-from bertft.inside.hidden import Extractor
+from bertft.inside.request import EncoderRequest
 from bertft.runs.folder import find_run, model_folder
 from bertft.runs.stored import CARD, read_card
 from bertft.settings import ModelSettings
-from bertft.training.runtime import Runtime, choose_runtime
 from bertft.watch import Watch
+from bertft.words import cut_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from bertft.inside.hidden import Extractor
+    from bertft.training.runtime import Runtime
 
 LONGEST = 512
 """Tokens of a text unless the folder, the run or --max-length says otherwise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderRequest:
-    """Which encoder; ``run`` goes before ``model``, and the embedded default after both."""
-
-    model: str = ""
-    run: str = ""
-    max_length: int | None = None
-    device: str = "auto"
-    precision: str = "fp32"
-    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +42,15 @@ class OpenEncoder:
     name: str
     folder: Path
     tokenizer: PreTrainedTokenizerBase
-    runtime: Runtime
     asked_length: int | None
+    runtime: Runtime | None = None
+    """Where it computes; None where texts are only read."""
 
     def extractor(self, readout: Readout, *, max_length: int | None = None) -> Extractor:
         """The model with this readout; ``max_length`` is the folder's own wish, if it has one."""
+        from bertft.inside.hidden import Extractor
+
+        assert self.runtime is not None
         return Extractor(
             self.folder,
             self.tokenizer,
@@ -79,20 +77,32 @@ class OpenEncoder:
 
 
 def open_encoder(request: EncoderRequest) -> OpenEncoder:
-    """Find the encoder and load its tokenizer.
+    """Find the encoder, load its tokenizer, and choose where it computes.
 
     Raises:
         ModelError: no such model, or an incomplete one. RunError: no such run.
         DeviceError: a device or precision that is not there.
     """
+    from bertft.training.runtime import choose_runtime
+
     runtime = choose_runtime(device=request.device, precision=request.precision)
+    return replace(_open(request, weights=True), runtime=runtime)
+
+
+def open_reader(request: EncoderRequest) -> OpenEncoder:
+    """As ``open_encoder``, for who only reads texts: neither weights nor torch are needed."""
+    return _open(request, weights=False)
+
+
+def _open(request: EncoderRequest, *, weights: bool) -> OpenEncoder:
     if request.run:
         folder = model_folder(find_run(request.run))
-        check_folder(folder)
-        return OpenEncoder(request.run, folder, load_tokenizer(folder), runtime, request.max_length)
+        check_folder(folder, weights=weights)
+        return OpenEncoder(request.run, folder, load_tokenizer(folder), request.max_length)
     name = request.model or ModelSettings().name
-    found = load_encoder(ModelSettings(name=name), offline=request.offline)
-    return OpenEncoder(name, found.folder, found.tokenizer, runtime, request.max_length)
+    load = load_encoder if weights else load_reader
+    found = load(ModelSettings(name=name), offline=request.offline)
+    return OpenEncoder(name, found.folder, found.tokenizer, request.max_length)
 
 
 class Losses:
@@ -115,8 +125,7 @@ class Losses:
     def tell(self, max_length: int) -> None:
         """Say how many texts were cut."""
         if self.cut:
-            what = f"{self.cut:,} of {self.texts:,} texts are longer than {max_length} tokens"
-            self._watch.note(f"{what} and were cut")
+            self._watch.note(cut_texts(self.cut, of=self.texts, longest=max_length))
 
 
 def _has_hangul(text: str) -> bool:

@@ -13,9 +13,9 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded, FloatArray, OffsetArray, Readout
 from bertft.encoder.packing import choose_batcher
@@ -24,6 +24,9 @@ from bertft.errors import ModelError
 from bertft.spans import Span, compose, words_of
 from bertft.training.inference import compute_logits
 from bertft.training.runtime import Runtime
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Extractor:

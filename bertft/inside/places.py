@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded, OffsetArray
 from bertft.encoder.pieces import Frame, TextPieces, cut_into_pieces, placed
@@ -21,6 +20,9 @@ from bertft.errors import ModelError
 from bertft.inside.hidden import pieces_within
 from bertft.spans import Composed, compose, words_of
 from bertft.tasks.long_text import HEAD_SHARE
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 

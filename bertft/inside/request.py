@@ -1,4 +1,4 @@
-"""What ``explain`` is asked for."""
+"""What verbs that look inside an encoder are asked for; torch is not needed to say it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertft.inside.encoders import EncoderRequest
 from bertft.prediction.texts import TextRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderRequest:
+    """Which encoder; ``run`` goes before ``model``, and the embedded default after both."""
+
+    model: str = ""
+    run: str = ""
+    max_length: int | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,5 +183,6 @@ def training_plan(
         packed=isinstance(trainer.batcher, Packer),
         run=out,
         mode=settings.mode,
+        keep=settings.keep,
         files=job.files,
     )

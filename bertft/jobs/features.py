@@ -34,6 +34,7 @@ from bertft.settings import TrainingSettings
 from bertft.training import loop
 from bertft.training.inference import compute_logits
 from bertft.watch import Watch
+from bertft.words import counted
 
 TOKENS = 2**16
 """Tokens that are encoded at a time, between two writes."""
@@ -74,7 +75,7 @@ def _states(
     cached = CachedStates.of(facts, name=job.encoder.name, rows=rows, width=width)
     states = cached.read()
     if states is not None:
-        watch.note(f"{len(texts):,} texts were encoded before: {cached.path}")
+        watch.note(f"{counted(len(texts), 'text')} encoded before: {cached.path}")
         return states
     if cached.path.exists():
         watch.note(f"{cached.path} is damaged: the texts are encoded again")
@@ -84,7 +85,8 @@ def _states(
     )
     seconds = time.perf_counter() - started
     watch.note(
-        f"{len(texts):,} texts encoded in {seconds:.1f} s; kept for other runs: {cached.path}"
+        f"{counted(len(texts), 'text')} encoded in {seconds:.1f} s, "
+        f"kept for other runs: {cached.path}"
     )
     states = cached.read()
     if states is None:
@@ -140,7 +142,7 @@ def _encode(
             raise ModelError(f"{job.encoder.name} computes values that are not finite", hint=hint)
         yield part
         done = end
-        watch.advance(done, done / len(texts), what="encoded")
+        watch.advance(done, None, total=len(texts), what="encoded")
 
 
 def encoding_cost(job: Job, trainer: loop.Trainer) -> str:
@@ -156,7 +158,8 @@ def encoding_cost(job: Job, trainer: loop.Trainer) -> str:
         compute_logits(base, sample, head=readout, batcher=trainer.batcher, precision=precision)
         rates.append(sum(map(len, sample)) / (time.perf_counter() - started))
     seconds = sum(map(len, texts)) / rates[-1]
-    return f"encoding {len(texts):,} texts takes about {duration(seconds)}, once; then the head"
+    many = counted(len(texts), "text")
+    return f"encoding {many} takes about {duration(seconds)}, once; then the head"
 
 
 def feature_notes(job: Job, trainer: loop.Trainer) -> Iterator[str]:

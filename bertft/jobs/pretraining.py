@@ -6,10 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from bertft.encoder.fresh import BETAS, DROPOUT, RATES
 from bertft.jobs.request import TrainRequest
 
 RECIPE = "pretrain"
+RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
+"""Learning rates to train them from scratch with batches of 32: the smaller, the higher."""
+BETAS = [0.9, 0.98]
+"""Of AdamW for training from scratch, steadier at such rates (Liu et al. 2019, RoBERTa, 3.1)."""
+DROPOUT = 0.0
+"""For training from scratch: so small a model underfits (Geiping & Goldstein 2023, Cramming, 4.2).
+Its config keeps BERT's, for fine-tuning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,11 @@ class Meter:
     doubts: list[Doubt] = field(default_factory=list)
     own_ids: bool = False
 
+    def unfinished(self) -> float | None:
+        """The share that is read while some is not: all of a small file is read ahead at once."""
+        share = self.fraction()
+        return share if share and share < 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

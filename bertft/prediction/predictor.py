@@ -16,8 +16,7 @@ from bertft.encoder.pieces import CHARACTERS
 from bertft.prediction.unanswered import Unanswered, example_of
 from bertft.runs.folder import Run, model_folder, open_run
 from bertft.runs.stored import read_card
-from bertft.settings import Recipe
-from bertft.tasks import bound_task, make_task
+from bertft.tasks import bound_task
 from bertft.training.inference import compute_logits, pieces_of
 from bertft.training.runtime import Runtime, choose_runtime
 
@@ -116,12 +115,3 @@ def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto"
     found = run if isinstance(run, Run) else open_run(run)
     runtime = choose_runtime(device=device, precision=precision)
     return Predictor(model_folder(found), runtime=runtime)
-
-
-def with_columns(task: Any, settings: Recipe) -> Any:
-    """The task with ``task.`` overrides (column names) of this call."""
-    changed = {key: value for key, value in settings.task.items() if key != "name"}
-    if not changed:
-        return task
-    options = {**task.options.model_dump(), **changed}
-    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)

@@ -12,6 +12,7 @@ from bertft.evaluation.statistic import Scores, floor_of, is_better
 from bertft.prediction.predictor import Predictor
 from bertft.runs.stored import UNSCORED
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 WINDOW = 512
 TRY = (
@@ -52,18 +53,17 @@ def score_split(
     size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
     answers: list[Answer] = []
     gold: list[dict[str, Any]] = []
+    watch.advance(0, None, total=len(examples))
     for start in range(0, len(examples), size):
         window = examples[start : start + size]
         for example, pieces in zip(window, predictor.pieces(window), strict=True):
             answers.append(task.decode(example, pieces))
             gold.append(task.gold(example, answers[-1], pieces))
-        watch.advance(len(answers), len(answers) / len(examples))
+        watch.advance(len(answers), None, total=len(examples))
     cut = sum(bool(answer.get("truncated")) for answer in answers)
     if cut:
-        limit = predictor.max_length
-        watch.note(
-            f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
-        )
+        longest, where = predictor.max_length, f" of {path}"
+        watch.note(cut_texts(cut, of=len(answers), longest=longest, where=where))
     scores = task.score(examples, answers)
     return Scored(
         split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision

@@ -101,7 +101,7 @@ def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, Tex
             yield argument, example
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.fraction())
+                watch.advance(done, source.meter.unfinished(), what="read")
         tell_left_out(source, watch=watch)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)

@@ -1,4 +1,4 @@
-"""runs: finished runs, one run in full, and the paired comparison of two."""
+"""The paired comparison of two runs, or of two evaluations, on the same examples."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import RunError
-from bertft.evaluation.intervals import paired_bootstrap
+from bertft.evaluation.intervals import paired_bootstrap, point_values
 from bertft.loaders.json_text import read_json_text
+from bertft.runs.folder import run_folder
 from bertft.runs.stored import read_card
 from bertft.tasks import bound_task
 
@@ -20,6 +21,7 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     Raises:
         RunError: the two were not scored on the same examples.
     """
+    first, second = (str(run_folder(name)) for name in (first, second))
     examples = [_predictions(path) for path in (first, second)]
     ids = [[one["id"] for one in rows] for rows in examples]
     gold = [[one["gold"] for one in rows] for rows in examples]
@@ -29,13 +31,21 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     statistics = [
         _statistic(path, rows) for path, rows in zip((first, second), examples, strict=True)
     ]
+    values = [point_values(one) for one in statistics]
     differences = paired_bootstrap(statistics[0], statistics[1])
     return {
         "a": first,
         "b": second,
         "n": len(ids[0]),
         "metrics": {
-            name: {"b - a": d.value, "low": d.low, "high": d.high, "p": d.p_value}
+            name: {
+                "a": values[0][name],
+                "b": values[1][name],
+                "b - a": d.value,
+                "low": d.low,
+                "high": d.high,
+                "p": d.p_value,
+            }
             for name, d in differences.items()
         },
     }

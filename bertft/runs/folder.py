@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.errors import RunError
+from bertft.errors import RunError, did_you_mean
 from bertft.recipe import bundled_recipes
 from bertft.runs.stored import CARD, read_environment, read_scores
-from bertft.training.checkpoint import flush
+from bertft.training.folders import flush
 
 RUNS = Path("runs")
 
@@ -46,6 +47,20 @@ class Run:
     def mode(self) -> str:
         """How it was trained; runs of before there was a choice were fine-tuned."""
         return str(self.environment.get("mode", "fine-tune"))
+
+    @property
+    def task(self) -> str:
+        """The task of its recipe; "" where that is damaged, or was not copied with the model."""
+        try:
+            recipe = tomllib.loads((self.path / "recipe.toml").read_text(encoding="utf-8"))
+            return str(recipe["task"]["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    @property
+    def kind(self) -> str:
+        """What training it was: its mode, or pre-training."""
+        return "pre-train" if self.task == "pretraining" else self.mode
 
 
 def free_run_folder(out: str, *, recipe: str) -> Path:
@@ -85,17 +100,30 @@ def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> P
     return path
 
 
+def run_folder(name: str | Path) -> Path:
+    """The folder that is meant by a path, or by the name of a run under ``runs/``."""
+    path = Path(name)
+    return RUNS / path if not path.is_dir() and (RUNS / path).is_dir() else path
+
+
 def open_run(path: str | Path) -> Run:
-    """A run by its directory, or by its ``best`` folder. Raises RunError when it has no model."""
-    folder = Path(path)
+    """A run by its directory, its name, or its ``best`` folder.
+
+    Raises:
+        RunError: there is none, or it has no model.
+    """
+    folder = run_folder(path)
     if (folder / CARD).is_file():
         folder = folder.parent if folder.name == "best" else folder
     if not folder.is_dir():
-        raise RunError(f"no run directory {folder}", hint="'bertft runs list' shows the runs here")
+        names = [str(run.path.relative_to(RUNS)) for run in finished_runs()]
+        near = did_you_mean(folder.name, names)
+        hint = near if near.startswith("did") else "'bertft runs list' shows the runs here"
+        raise RunError(f"no run directory {folder}", hint=hint)
     if not (folder / "best" / CARD).is_file() and not (folder / CARD).is_file():
-        raise RunError(
-            f"{folder} holds no trained model (no best/{CARD})", hint="is the run unfinished?"
-        )
+        is_begun = (folder / "last").is_dir()
+        hint = f"go on with: bertft train --resume {folder}" if is_begun else "is it a run?"
+        raise RunError(f"{folder} holds no trained model (no best/{CARD})", hint=hint)
     return Run(folder)
 
 
@@ -107,6 +135,16 @@ def model_folder(run: Run) -> Path:
 def finished_runs() -> list[Run]:
     """Finished runs under ``runs/``, oldest first."""
     return _finished(RUNS.glob("**/scores.json"))
+
+
+def unfinished_runs() -> list[Run]:
+    """Runs under ``runs/`` that training can go on with, by name."""
+    begun = (path.parent for path in RUNS.glob("**/recipe.toml"))
+    return [
+        Run(path)
+        for path in sorted(begun)
+        if path != RUNS and path.name[0] != "." and not (path / "scores.json").exists()
+    ]
 
 
 def sibling_runs(run: Path) -> list[Run]:
@@ -131,7 +169,7 @@ def newest_run(recipe: str | None) -> Run:
 
 
 def find_run(name: str) -> Run:
-    """A run directory by path, or the newest finished run of a bundled recipe."""
+    """A run directory by path or name, or the newest finished run of a bundled recipe."""
     if name in bundled_recipes() and not Path(name).is_dir():
         return newest_run(name)
     if name.endswith(".toml"):

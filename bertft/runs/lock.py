@@ -10,6 +10,15 @@ from pathlib import Path
 from bertft.errors import RunError
 
 
+def is_locked(run: Path) -> bool:
+    """Whether a process trains a run now."""
+    try:
+        with locked(run, tell=lambda _: None):
+            return False
+    except RunError:
+        return True
+
+
 @contextmanager
 def locked(run: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
     """Be the only process that trains a run; the lock dies with the process.

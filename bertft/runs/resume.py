@@ -20,12 +20,10 @@ from bertft.runs.inputs import without_places
 from bertft.runs.stored import NEEDED, check_environment, read_environment
 from bertft.settings import Recipe
 from bertft.training import loop, processes
-from bertft.training.checkpoint import (
+from bertft.training.checkpoint import Checkpoint, load_state, open_checkpoint
+from bertft.training.folders import (
     STATE,
-    Checkpoint,
     discard_folder,
-    load_state,
-    open_checkpoint,
     saved_folders,
     settle_folders,
     verify_folder,

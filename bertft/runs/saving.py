@@ -12,7 +12,8 @@ from bertft.runs.stored import CARD
 from bertft.runs.writing import write_json
 from bertft.settings import Recipe
 from bertft.training import loop, processes, sharding
-from bertft.training.checkpoint import State, replace_folder, save_state, take_state, take_weights
+from bertft.training.checkpoint import State, save_state, take_state, take_weights
+from bertft.training.folders import replace_folder
 from bertft.training.progress import Progress
 
 Describe = Callable[[Mapping[str, Any], Recipe], str]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
-from bertft.training.checkpoint import STATE, saved_folders
+from bertft.training.folders import STATE, saved_folders
 
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 WAYS_OUT = {

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from bertft.training.checkpoint import flush
+from bertft.training.folders import flush
 
 
 @contextmanager

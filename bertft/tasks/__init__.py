@@ -7,6 +7,7 @@ from typing import Any
 
 from bertft.contracts import Task
 from bertft.errors import RecipeError, RunError, did_you_mean
+from bertft.settings import Recipe
 from bertft.tasks import ner, nli, pretraining, qa, regression
 
 TASKS: dict[str, Callable[[Mapping[str, Any]], Task[Any]]] = {
@@ -32,3 +33,12 @@ def bound_task(card: Mapping[str, Any]) -> Task[Any]:
         return make_task(card["task"]).bind(card["labels"], card["learned"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"bertft.json: 'learned' does not fit its task ({error!r})") from None
+
+
+def with_columns(task: Any, settings: Recipe) -> Any:
+    """The task with ``task.`` overrides (column names) of this call."""
+    changed = {key: value for key, value in settings.task.items() if key != "name"}
+    if not changed:
+        return task
+    options = {**task.options.model_dump(), **changed}
+    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)

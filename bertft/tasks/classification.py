@@ -11,18 +11,16 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.evaluation.statistic import Scores
-from bertft.heads.sequence import SequenceHead
 from bertft.loaders.source import Source
 from bertft.recipe import parse_options, validate
 from bertft.settings import Section
@@ -30,6 +28,9 @@ from bertft.tasks.label_cells import LabelCells
 from bertft.tasks.label_names import canonical, natural_order, one_spelling
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class ClassificationOptions(Section):
@@ -264,6 +265,8 @@ class Classification:
 
     def head(self, examples: Sequence[TextExample]) -> Head:
         """The head, with the class weights of the training examples."""
+        from bertft.heads.sequence import SequenceHead
+
         counts = Counter(index for ids in self.gold_ids(examples) for index in ids)
         weights = None
         if self.options.class_weights == "balanced":

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.entities import broken_tags, lost_entities, lost_words
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, OffsetArray, Pieces
+from bertft.contracts import (
+    IGNORED,
+    Answer,
+    Encoded,
+    FloatArray,
+    Head,
+    Learned,
+    OffsetArray,
+    Pieces,
+)
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
-from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText, read_tagged
 from bertft.loaders.ids import id_of
 from bertft.loaders.source import Source
@@ -40,6 +47,9 @@ from bertft.spans import (
 )
 from bertft.tasks import tagging
 from bertft.tasks.edges import Edges, learn_edges
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1024
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
@@ -193,6 +203,8 @@ class Ner:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[TaggedText]) -> Head:
+        from bertft.heads.token import TokenHead
+
         return TokenHead(self.labels)
 
     def encode(

@@ -18,18 +18,16 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Vary
 from bertft.encoder.pieces import chunks
 from bertft.errors import DataError, ModelError
 from bertft.evaluation.statistic import Scores
-from bertft.heads.masking import PretrainingHead, new_parts
 from bertft.loaders.documents import Document, document_of, read_documents
 from bertft.loaders.rows import is_plain_text
 from bertft.loaders.source import Source
@@ -45,6 +43,9 @@ from bertft.tasks.segments import (
     single_segments,
 )
 from bertft.tasks.text_rows import TextRows, numbers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 4096
 """Sentences that the tokenizer is given at once."""
@@ -118,9 +119,13 @@ class Pretraining:
         return self
 
     def head(self, examples: Sequence[Document]) -> Head:
+        from bertft.heads.masking import PretrainingHead
+
         return PretrainingHead(pairs=self.pairs)
 
     def new_parts(self, folder: Path) -> list[str]:
+        from bertft.heads.masking import new_parts
+
         return new_parts(folder, pairs=self.pairs)
 
     def vary(

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.checks.questions import (
@@ -25,11 +24,18 @@ from bertft.checks.questions import (
     question_findings,
 )
 from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces
-from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
+from bertft.encoder.pieces import (
+    Frame,
+    TextPieces,
+    chunks,
+    cut_into_pieces,
+    passage_of,
+    placed,
+    windows_over,
+)
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
-from bertft.heads.span import SpanHead, passage_of
 from bertft.loaders.ids import id_of
 from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question, question_of, read_questions
@@ -37,6 +43,9 @@ from bertft.recipe import parse_options, validate
 from bertft.settings import Section
 from bertft.spans import Composed, compose
 from bertft.tasks.extraction import N_BEST, Extraction, extract
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 512
 
@@ -172,6 +181,8 @@ class Qa:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[Question]) -> Head:
+        from bertft.heads.span import SpanHead
+
         return SpanHead()
 
     def encode(

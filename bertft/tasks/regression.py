@@ -9,20 +9,21 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Task
 from bertft.errors import CellError, DataError, RecipeError
 from bertft.evaluation.statistic import Scores
-from bertft.heads.number import NumberHead
 from bertft.loaders.source import Source
 from bertft.tasks.classification import Classification, ClassificationOptions, read_options
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
@@ -87,6 +88,8 @@ class Regression:
         return self
 
     def head(self, examples: Sequence[TextExample]) -> Head:
+        from bertft.heads.number import NumberHead
+
         numbers = [_gold(example) for example in examples]
         return NumberHead(float(np.mean(numbers)) if numbers else None)
 

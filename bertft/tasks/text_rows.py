@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -25,6 +25,9 @@ from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.label_cells import bit_columns
 from bertft.tasks.long_text import LongText, encode_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEXT_COLUMNS = (
     "text", "sentence", "document", "review", "content", "comment", "utterance", "query",

@@ -77,7 +77,7 @@ class TestClean:
     def test_the_bundled_data(self, command, recipe):
         code, out, err = command("check", recipe, "--offline", "--strict")
         assert (code, out) == (0, ""), err
-        assert err.rstrip().splitlines()[-1].startswith("errors 0, warnings 0, notes ")
+        assert err.rstrip().splitlines()[-1].startswith("0 errors, 0 warnings, ")
         assert re.search(r"^train +\d", err, re.M)
 
     @pytest.mark.parametrize("offline", [True, False])
@@ -238,7 +238,7 @@ class TestWarnings:
         assert lines[at + 1] == "    dev: 1 of 4 (25.0 %)"
         assert lines[at + 2] == "    dev.csv:5  a good film = train:2"
         assert lines[at + 3].startswith("    mend: take them out")
-        assert lines[-1] == "errors 0, warnings 1, notes 0"
+        assert lines[-1] == "0 errors, 1 warning, 0 notes"
 
 
 class TestEncoder:

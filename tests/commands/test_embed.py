@@ -26,7 +26,7 @@ from bertft.errors import BertftError, ModelError
 from bertft.inside import embedder as embed_module
 from bertft.inside import hidden
 from bertft.inside.embedder import View, choose_layers, unit_length
-from bertft.inside.encoders import EncoderRequest
+from bertft.inside.request import EncoderRequest
 from bertft.loaders import files
 from bertft.prediction.texts import TextRequest
 from bertft.watch import Silent

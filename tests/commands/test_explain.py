@@ -20,8 +20,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 import bertft
 from bertft.commands.explain import explain
 from bertft.errors import BertftError
-from bertft.inside.encoders import EncoderRequest
-from bertft.inside.request import ExplainRequest
+from bertft.inside.request import EncoderRequest, ExplainRequest
 from bertft.prediction.texts import TextRequest
 from bertft.reports.explain_page import packed
 from bertft.reports.templating import frame

@@ -22,7 +22,7 @@ from bertft.loaders.reading import hold_out
 from bertft.recipe import load_recipe
 from bertft.settings import Recipe
 from bertft.tasks.text_rows import TextExample
-from bertft.training.checkpoint import verify_folder
+from bertft.training.folders import verify_folder
 from bertft.training.journal import read_journal
 
 

@@ -22,8 +22,7 @@ from bertft.contracts import Answer, Encoded, FloatArray, Task
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.packing import Packer
 from bertft.errors import DataError
-from bertft.inside.encoders import EncoderRequest
-from bertft.inside.request import ExplainRequest
+from bertft.inside.request import EncoderRequest, ExplainRequest
 from bertft.loaders.source import Source
 from bertft.prediction.predictor import Predictor, load
 from bertft.prediction.texts import TextRequest

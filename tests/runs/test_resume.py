@@ -21,8 +21,8 @@ from bertft.jobs.request import TrainRequest
 from bertft.recipe import changes
 from bertft.runs import resume as resuming
 from bertft.runs.lock import locked
-from bertft.training import checkpoint, runtime
-from bertft.training.checkpoint import saved_folders
+from bertft.training import folders, runtime
+from bertft.training.folders import saved_folders
 from bertft.training.probe import Speeds
 
 
@@ -149,8 +149,8 @@ class TestRefused:
             depends = saved["depends"]
             depends["environment"] = depends["environment"] | change if change else change
             (folder / "progress.json").write_text(json.dumps(saved), encoding="utf-8")
-            (folder / checkpoint.MANIFEST).unlink()
-            checkpoint._seal(folder)
+            (folder / folders.MANIFEST).unlink()
+            folders._seal(folder)
         refuse(run, RunError, rf"progress\.json: not readable \(.*{fault}\)")
 
     def test_without_any_checkpoint(self, run):
