@@ -4,7 +4,8 @@
 #              where that is there
 # make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
-# make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
+# make fuzz    broken files for every reader, INPUTS of each (an hour), and valid ones through every verb,
+#              VALID of each (half an hour); Markdown tables
 # make bench   side-by-side measurements against peers (minutes to hours)
 # make clean   remove the environment and everything that was built
 
@@ -64,8 +65,10 @@ faults: $(READY)
 	$(BIN)/python tests/faults/campaign.py --kills 500
 
 INPUTS ?= 2000
+VALID ?= 50
 fuzz: $(READY)
 	$(BIN)/python tests/hostile/fuzzing.py --inputs $(INPUTS)
+	$(BIN)/python tests/hostile/valid_fuzzing.py --inputs $(VALID)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -115,7 +115,7 @@ class _Input:
         last = (err.strip().splitlines() or [""])[-1]
         if code not in codes:
             kind = self._tally.crashes if code == 1 else self._tally.refused
-            shown = (last + out)[-1500:]
+            shown = _errors(out) or last
             kind.append(f"{self._told}: {arguments[0]} ends with {code}: {shown}")
             return None
         if see and (fault := see(out)):
@@ -149,9 +149,19 @@ class _Input:
         return ""
 
 
+def _errors(out: str) -> str:
+    """The errors among the findings that check --json prints; "" for another output."""
+    try:
+        findings = json.loads(out)["findings"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return "; ".join(f"{one['code']}: {one['places'][:1]}" for one in findings
+                     if one["severity"] == "error")  # fmt: skip
+
+
 def command(*arguments: str) -> tuple[int, str, str]:
     """The command line, in this process: (exit code, stdout, stderr)."""
-    from bertft.cli import app
+    from bertft.cli.app import main as run
 
     out, err = io.StringIO(), io.StringIO()
     with (
@@ -160,7 +170,7 @@ def command(*arguments: str) -> tuple[int, str, str]:
         contextlib.redirect_stderr(err),
     ):
         try:
-            app.main()
+            run()
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)

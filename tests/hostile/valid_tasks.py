@@ -69,7 +69,9 @@ def numbers(random: Random, folder: Path) -> Sample:
     one, two = random.choice(PAIRS)
 
     def make(index: int) -> Row:
-        score: Any = random.choice([index / 3, index, f"{index}.5"]) if form.kind != "parquet" else index / 7
+        score: Any = (
+            random.choice([index / 3, index, f"{index}.5"]) if form.kind != "parquet" else index / 7
+        )
         return {one: _text(random, form), two: _text(random, form), "score": score}
 
     settings = ["task.pairs=true", "task.regression=true"]
@@ -141,7 +143,11 @@ def questions(random: Random, folder: Path) -> Sample:
     nothing = shape != "one" and random.random() < 0.5
 
     def make(index: int) -> Row:
-        words = [f"w{index}", *random.choices([w for w in WORDS if w.isalnum()], k=12), "Han River."]
+        words = [
+            f"w{index}",
+            *random.choices([w for w in WORDS if w.isalnum()], k=12),
+            "Han River.",
+        ]
         context = " ".join(words)
         text = "Han River" if index % 2 else f"w{index}"
         start: Any = random.choice([str, int, float])(context.index(text))
@@ -158,8 +164,8 @@ def questions(random: Random, folder: Path) -> Sample:
             answers = [] if none else [{"text": text, "answer_start": start}]
         return row | {"answers": answers if form.is_typed else json.dumps(answers)}
 
-    return _tables(random, folder, form, make, ("context", "question"),
-                   "answer_text" if shape == "one" else "answers", [], "qa", shape)  # fmt: skip
+    gold, settings = "answer_text" if shape == "one" else "answers", ["task.window_overlap=8"]
+    return _tables(random, folder, form, make, ("context", "question"), gold, settings, "qa", shape)
 
 
 def articles(random: Random, folder: Path) -> Sample:
@@ -173,7 +179,10 @@ def articles(random: Random, folder: Path) -> Sample:
         context = f"w{index} " + " ".join(random.choices(WORDS, k=12)) + " Han River."
         start = context.index("Han River")
         place: Any = random.choice([start, str(start)])
-        qa = {"question": f"What river {index}?", "answers": [{"text": "Han River", "answer_start": place}]}
+        qa = {
+            "question": f"What river {index}?",
+            "answers": [{"text": "Han River", "answer_start": place}],
+        }
         if flat:
             qa["answer"] = qa.pop("answers")[0]  # KorQuAD 2
         qa |= {key: f"q{index}"} if key else {}
@@ -186,9 +195,20 @@ def articles(random: Random, folder: Path) -> Sample:
         texts.clear()
         files[name] = folder / f"{name}.json"
         data = {"version": "1", "data": list(map(article, range(size)))}
-        files[name].write_text(json.dumps(data, ensure_ascii=False, indent=indent), encoding="utf-8")
+        files[name].write_text(
+            json.dumps(data, ensure_ascii=False, indent=indent), encoding="utf-8"
+        )
     told = f"articles {key} {indent} {'flat' if flat else ''}"
-    return Sample("qa", [], files["train"], files["dev"], files["ask"], dict(SIZES), list(texts), told)
+    return Sample(
+        "qa",
+        ["task.window_overlap=8"],
+        files["train"],
+        files["dev"],
+        files["ask"],
+        dict(SIZES),
+        list(texts),
+        told,
+    )
 
 
 def corpus(random: Random, folder: Path) -> Sample:
@@ -197,7 +217,9 @@ def corpus(random: Random, folder: Path) -> Sample:
     files = {}
     for name in ("train", "dev"):
         files[name] = folder / f"{name}.txt"
-        lines = [_text(random, Form("txt"), lines=False) + random.choice(["", "."]) for _ in range(40)]
+        lines = [
+            _text(random, Form("txt"), lines=False) + random.choice(["", "."]) for _ in range(40)
+        ]
         text = "".join(line + "\n" * (1 + (blank and i % 5 == 4)) for i, line in enumerate(lines))
         files[name].write_text(text, encoding=random.choice(["utf-8", "utf-8-sig"]))
     return Sample("pretrain", [], files["train"], files["dev"], files["dev"], {}, [], "corpus")
@@ -229,14 +251,17 @@ def _tables(
     for name, size in SIZES.items():
         rows = [make(index) for index in range(size)]
         if name == "ask":
-            rows = [{key: row[key] for key in row if key not in (gold, "answer_start")} for row in rows]
+            rows = [
+                {key: row[key] for key in row if key not in (gold, "answer_start")} for row in rows
+            ]
             rows = without_text(random, rows, texts[0], form)
             asked = rows
         again = Random(state)  # one layout for all files
         rows = shuffled(again, with_ids(again, rows))
         files[name] = write(folder / f"{name}{form.suffix}", form, rows)
     first = [row[texts[0]] for row in asked]
-    told = f"{recipe} {form.kind} {form.encoding} {form.delimiter} {form.indent} {told} {list(rows[0])}"
+    written = f"{form.kind} {form.encoding} {form.delimiter} {form.indent}"
+    told = f"{recipe} {written} {told} {list(rows[0])}"
     return Sample(
         recipe, settings, files["train"], files["dev"], files["ask"], dict(SIZES),
         [None if one is None or not str(one).strip() else str(one) for one in first],
