@@ -5,7 +5,8 @@
 # make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
 # make docs    the documentation as a site, build/site/index.html; the notebooks of the tour
-# make fuzz    broken files for every reader, INPUTS of each (an hour); a Markdown table
+# make fuzz    broken files for every reader, INPUTS of each (an hour), and valid ones through every verb,
+#              VALID of each (half an hour); Markdown tables
 # make bench   side-by-side measurements against peers (minutes to hours)
 # make clean   remove the environment and everything that was built
 
@@ -70,8 +71,10 @@ faults: $(READY)
 	$(BIN)/python tests/faults/campaign.py --kills 500
 
 INPUTS ?= 2000
+VALID ?= 50
 fuzz: $(READY)
 	$(BIN)/python tests/hostile/fuzzing.py --inputs $(INPUTS)
+	$(BIN)/python tests/hostile/valid_fuzzing.py --inputs $(VALID)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

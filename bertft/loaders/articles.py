@@ -16,7 +16,7 @@ from typing import Any
 
 from bertft.errors import DataError
 from bertft.loaders.files import TextFile
-from bertft.loaders.ids import ID_COLUMNS, id_of
+from bertft.loaders.ids import QUESTION_IDS, id_of
 from bertft.loaders.json_text import HALF_PAIR, JsonError, JsonReader, is_writable, skip_space
 from bertft.loaders.source import BadRow
 
@@ -86,7 +86,7 @@ def _article(
 
     article = article if isinstance(article, dict) else {}
     if "question" in article and "context" in article:  # a record as in flat files
-        identity = id_of(article)
+        identity = id_of(article, QUESTION_IDS)
         yield Record(article, lines.number(identity), path, where, identity)
         return
     itself = "qas" in article and "paragraphs" not in article
@@ -104,14 +104,14 @@ def _article(
         for position, question in enumerate(questions):
             spot = f"{place}.qas[{position}]"
             if isinstance(question, dict):
-                identity = id_of(question)
+                identity = id_of(question, QUESTION_IDS)
                 fields = {**question, **shared}
                 yield Record(fields, lines.number(identity), path, spot, identity)
             else:
                 wrong("a question is an object {...}", spot)
 
 
-_KEYS = "|".join(ID_COLUMNS)
+_KEYS = "|".join(QUESTION_IDS)
 
 
 class _Lines:

@@ -18,6 +18,8 @@ ID_COLUMNS = (
     "document_id", "review_id", "comment_id", "tweet_id", "news_id", "article_id",
 )  # fmt: skip
 """In any case; the first that tells rows apart is taken."""
+QUESTION_IDS = ("id", "guid", "uuid", "uid", "question_id", "questionid", "qid")
+"""Those that are meant to tell questions apart: where they do not, the file is at fault."""
 WATCHED = 1_000_000
 """Ids that are remembered at most, to see one that repeats."""
 
@@ -32,22 +34,22 @@ def own_id(value: Any) -> str:
     return text if text.strip() else ""
 
 
-def id_columns(columns: Sequence[str]) -> list[str]:
+def id_columns(columns: Sequence[str], names: Sequence[str] = ID_COLUMNS) -> list[str]:
     """Those of some columns that may hold ids, the likeliest first."""
     folded = {name.casefold(): name for name in reversed(columns)}
-    return [folded[name] for name in ID_COLUMNS if name in folded]
+    return [folded[name] for name in names if name in folded]
 
 
-def id_of(fields: Mapping[str, Any]) -> str:
+def id_of(fields: Mapping[str, Any], names: Sequence[str] = ID_COLUMNS) -> str:
     """The own id of a single record; "" where it has none."""
-    values = (own_id(fields[name]) for name in id_columns(tuple(fields)))
+    values = (own_id(fields[name]) for name in id_columns(tuple(fields), names))
     return next(filter(None, values), "")
 
 
 class RowIds:
     """Calls the rows of a table by their ids, one after another.
 
-    ``unique``: it is enough that ids are there; who reads refuses those that repeat.
+    ``unique``: who reads refuses questions whose ids repeat.
     """
 
     def __init__(self, table: Table, meter: Meter, *, unique: bool = False) -> None:
@@ -91,5 +93,5 @@ def _choose(table: Table, *, unique: bool) -> tuple[str, str]:
             return column, ""
         elif names:
             partly = partly or column
-    chosen = partly or (repeated if unique else "")
+    chosen = partly or (repeated if unique and repeated.casefold() in QUESTION_IDS else "")
     return chosen, "" if chosen else repeated

@@ -88,9 +88,9 @@ def web_page(
 
 def _headline(scores: Mapping[str, Any]) -> dict[str, str]:
     """The main score, its interval, and whether it beats the baseline."""
+    nothing = dict.fromkeys(("note", "metric", "value", "interval", "verdict"), "")
     if not scores["metrics"]:
-        blank = dict.fromkeys(("metric", "value", "interval", "verdict"), "")
-        return blank | {"note": str(scores["note"])}
+        return nothing | {"note": str(scores["note"])}
     name, main = scores["metric"], scores["metrics"][scores["metric"]]
     verdict = ""
     if name in scores["baseline"]:
@@ -99,8 +99,8 @@ def _headline(scores: Mapping[str, Any]) -> dict[str, str]:
         better = "better" if is_better(name, bound, than=floor) else "not clearly better"
         verdict = f"{better} than the baseline's {floor:.4f}"
     value = f"{main['value']:.4f}"
-    shown = {"metric": name, "value": value, "interval": interval(main), "verdict": verdict}
-    return shown | {"note": ""}
+    told = {"metric": name, "value": value, "interval": interval(main), "verdict": verdict}
+    return nothing | told
 
 
 def _calibration(seen: Seen) -> dict[str, Any]:
