@@ -11,6 +11,7 @@ from typing import Any
 
 from bertft.contracts import Task
 from bertft.encoder.find import check_name
+from bertft.errors import DataError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import input_settings
@@ -27,14 +28,36 @@ def look_at_training(request: TrainRequest) -> Recipe:
     Raises:
         BertftError: the recipe, a file, the model's name or the run directory is at fault.
     """
-    recipe = read_recipe(request)
-    make_task(recipe.task)
-    data = recipe.data
-    look_at_files([data.train, *data.further, data.dev, data.test])
+    recipe = look_at_recipe(request)
+    look_at_files(_files(recipe))
     check_name(recipe.model.name)
     if request.out:
         free_run_folder(request.out, recipe=request.recipe)
     return recipe
+
+
+def look_at_recipe(request: TrainRequest, *, some_files: bool = False) -> Recipe:
+    """The recipe of a request alone; with ``some_files`` at least one of its files is there.
+
+    Raises:
+        BertftError: the recipe is at fault, or there is none of its files.
+    """
+    recipe = read_recipe(request)
+    make_task(recipe.task)
+    faults: list[DataError] = []
+    for path in _files(recipe) if some_files else []:
+        try:
+            look_at_files([path])
+        except DataError as error:
+            faults.append(error)
+    if faults and len(faults) == len(_files(recipe)):
+        raise faults[0]
+    return recipe
+
+
+def _files(recipe: Recipe) -> list[str]:
+    data = recipe.data
+    return [path for path in (data.train, *data.further, data.dev, data.test) if path]
 
 
 def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
@@ -52,6 +75,6 @@ def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
 
 def look_at_files(paths: Iterable[str]) -> None:
     """Raise DataError for the first that is not there."""
-    for path in filter(None, paths):
-        if path != STDIN and not path.startswith(HUB):
+    for path in paths:
+        if path and path != STDIN and not path.startswith(HUB):
             resolve(path)
