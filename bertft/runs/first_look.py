@@ -7,19 +7,19 @@ holds for the Python API as well.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bertft.contracts import Task
 from bertft.encoder.find import check_name
 from bertft.errors import DataError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN, resolve
-from bertft.loaders.reading import input_settings
 from bertft.recipe import HUB
 from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, newest_run
 from bertft.runs.stored import read_card
 from bertft.settings import Recipe
-from bertft.tasks import bound_task, make_task, with_columns
+
+if TYPE_CHECKING:
+    from bertft.contracts import Task
 
 
 def look_at_training(request: TrainRequest) -> Recipe:
@@ -43,6 +43,8 @@ def look_at_recipe(request: TrainRequest, *, some_files: bool = False) -> Recipe
         BertftError: the recipe is at fault, or there is none of its files.
     """
     recipe = read_recipe(request)
+    from bertft.tasks import make_task  # a slip in the recipe is told without numpy, too
+
     make_task(recipe.task)
     faults: list[DataError] = []
     for path in _files(recipe) if some_files else []:
@@ -66,6 +68,9 @@ def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
     Raises:
         BertftError: there is no such run, or an override is wrong.
     """
+    from bertft.loaders.reading import input_settings
+    from bertft.tasks import bound_task, with_columns
+
     settings = input_settings(overrides)
     run = find_run(name) if name else newest_run(None)
     task: Task[Any] = bound_task(read_card(model_folder(run)))

@@ -208,7 +208,7 @@ class TestSaid:
         assert next(one for one in events(run) if one["event"] == "plan")["mode"] == "features"
         code, out, _ = command("runs", "show", str(run))
         assert code == 0
-        assert "\nmode " in out
+        assert "sentiment: classification, features\n" in out
         assert "features" in (run / "report.html").read_text("utf-8")
         assert "frozen states of" in (run / "best" / "README.md").read_text("utf-8")
 
