@@ -95,7 +95,7 @@ def repeat_findings(splits: Sequence[Split], found: Repeats, *, code: str) -> li
             split=name,
             what=what if inside else f"rows that are also in {other}, {KINDS[code]}",
             of=len(split.readings),
-            mend=INSIDE if inside else LEAK,
+            fix=INSIDE if inside else LEAK,
         )
     return findings
 
@@ -130,7 +130,7 @@ def shared_groups(splits: Sequence[Split]) -> list[Finding]:
                 split=split.name,
                 what=f"rows whose premise or passage is also in {name}",
                 of=len(split.examples),
-                mend="split by premise or passage, so that all rows of one are in one split",
+                fix="split by premise or passage, so that all rows of one are in one split",
             )
         before.append((split.name, {example.group for example in split.examples}))
     return findings
@@ -154,7 +154,7 @@ def conflicts(splits: Sequence[Split]) -> list[Finding]:
             split=split.name,
             what="rows that read as an earlier one, with other gold",
             of=len(split.readings),
-            mend="decide which is right: nothing can be learned from both",
+            fix="decide which is right: nothing can be learned from both",
         )
     return findings
 

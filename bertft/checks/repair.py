@@ -37,6 +37,6 @@ def repair(
             chosen[split] = str(out)
             place = (Place(str(out), 1, f"copy of {path}"),)
             what = "answers that were moved to their place"
-            mend = f"train on {out}"
-            findings.append(Finding("note", "repaired", split, what, moved, 0, mend, place))
+            fix = f"train on {out}"
+            findings.append(Finding("note", "repaired", split, what, moved, 0, fix, place))
     return chosen, findings

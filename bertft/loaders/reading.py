@@ -60,7 +60,7 @@ def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watc
     rule = bad_row_rule(data)
     source = Source(path, data=data, bad_row=rule)
     examples = list(task.read(source))
-    for what, count in (source.meter.counts + source.meter.mended).items():
+    for what, count in (source.meter.counts + source.meter.repaired).items():
         watch.note(f"{path}: {count} {what}")
     if isinstance(rule, SkippedRows):
         rule.tell(watch)

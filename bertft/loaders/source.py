@@ -25,13 +25,13 @@ def refuse(error: DataError) -> None:
 class Meter:
     """What reading a source has shown so far: share of the file read, rows left out.
 
-    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said.
+    ``counts`` are rows left out by rule, ``repaired`` what was put right, by what is to be said.
     """
 
     fraction: Callable[[], float | None] = lambda: None
     blank: Callable[[], int] = lambda: 0
     counts: Counter[str] = field(default_factory=Counter)
-    mended: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
 
     def unfinished(self) -> float | None:
         """The share that is read while some is not: all of a small file is read ahead at once."""

@@ -24,7 +24,7 @@ from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.tables import format_of
 
-SKIP_HINT = "mend it, or leave such questions out with --on-bad-row skip"
+SKIP_HINT = "fix it, or leave such questions out with --on-bad-row skip"
 ANSWERS_HINT = 'give {"text": [...], "answer_start": [...]}; no answer: empty lists'
 
 

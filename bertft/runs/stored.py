@@ -11,7 +11,7 @@ from bertft.errors import RunError
 from bertft.loaders.json_text import read_json_text
 
 CARD = "bertft.json"
-DAMAGED = "mend it, or take the run out of runs/"
+DAMAGED = "fix it, or take the run out of runs/"
 
 
 class Stored(BaseModel):

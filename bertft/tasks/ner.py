@@ -119,7 +119,7 @@ class Ner:
     def read(self, source: Source) -> Iterator[TaggedText]:
         for one in read_tagged(source, scheme=self.options.scheme, form=self.options.form):
             if one.repaired:
-                source.meter.mended["tags that broke the BIO scheme are mended"] += one.repaired
+                source.meter.repaired["tags that broke the BIO scheme are repaired"] += one.repaired
             yield one
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:

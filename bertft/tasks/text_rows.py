@@ -32,7 +32,7 @@ LABEL_COLUMNS = (
     "gold_label", "score", "similarity",
 )  # fmt: skip
 
-SKIP_HINT = "mend the row, or leave such rows out with --on-bad-row skip"
+SKIP_HINT = "fix the row, or leave such rows out with --on-bad-row skip"
 
 Gold = tuple[str, ...] | float
 """Label names as the file spells them, or the number that regression learns."""

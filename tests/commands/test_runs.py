@@ -82,7 +82,7 @@ class TestList:
         assert code == 0
         assert [row["run"] for row in json.loads(out)] == ["runs/a-second", "runs/half"]
         assert err.startswith("· left out: runs/b-first/scores.json: not readable (")
-        assert err.endswith("; mend it, or take the run out of runs/\n")
+        assert err.endswith("; fix it, or take the run out of runs/\n")
 
     def test_none(self, command):
         assert command("runs", "list") == (0, "", "none\n")

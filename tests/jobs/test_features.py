@@ -137,7 +137,7 @@ class TestCache:
         assert len(cached_files()) == (1 if "max_length" in setting else 2)
 
     @pytest.mark.parametrize("damage", ["flip", "cut"])
-    def test_damage_is_noticed_said_and_mended(self, fit, ear, damage):
+    def test_damage_is_noticed_said_and_repaired(self, fit, ear, damage):
         first = fit("first")
         (path,) = cached_files()
         whole = path.read_bytes()
