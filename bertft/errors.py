@@ -1,6 +1,6 @@
 """Every error that a user can cause, each shown by the command line as one line with a hint.
 
-BertftError                 exit 2: ``message`` says what and where, ``hint`` how to mend it
+BertftError                 exit 2: ``message`` says what and where, ``hint`` how to fix it
 ├── RecipeError             a recipe file or an override: unknown key, wrong type, unknown recipe
 ├── DataError               a data file: carries ``path`` and ``line`` (file:line in the message)
 ├── ModelError              an encoder or tokenizer that is missing, incomplete or does not fit

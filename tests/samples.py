@@ -27,6 +27,7 @@ FAST = (
     "training.layer_decay=1.0",
     "training.early_stopping=0",
     "training.keep=best",
+    "training.keep_state=true",  # last/ of a finished run is compared
     "model.max_length=32",
 )
 """Settings that train the tiny model on the reviews in a fraction of a second, alike anywhere."""

@@ -234,8 +234,8 @@ class TestEntitiesOfTags:
                 for start, end, name in conlleval(tags)
             ]
             assert tags_to_entities(tags, units) == expected
-            bio, mended = to_bio(tags, scheme="bio")
-            assert mended == sum(entity.repaired for entity in expected)
+            bio, repaired = to_bio(tags, scheme="bio")
+            assert repaired == sum(entity.repaired for entity in expected)
             again = tags_to_entities(bio, units)
             assert [(e.start, e.end, e.label) for e in expected] == [
                 (e.start, e.end, e.label) for e in again
@@ -285,7 +285,7 @@ class TestSchemes:
             assert to_bio(written(bio, letters), scheme="bioes") == (bio, 0)
 
     @pytest.mark.parametrize(
-        ("scheme", "tags", "bio", "mended"),
+        ("scheme", "tags", "bio", "repaired"),
         [
             ("bio", "O I-X I-X", "O B-X I-X", 1),
             ("bio", "I-X I-Y O I-Y B-Y", "B-X B-Y O B-Y B-Y", 3),
@@ -299,16 +299,16 @@ class TestSchemes:
             ("bioes", "U-X B-X M-X L-X", "B-X B-X I-X I-X", 0),
         ],
     )
-    def test_repairs(self, scheme, tags, bio, mended):
-        assert to_bio(tags.split(), scheme=scheme) == (bio.split(), mended)
+    def test_repairs(self, scheme, tags, bio, repaired):
+        assert to_bio(tags.split(), scheme=scheme) == (bio.split(), repaired)
 
     @given(st.lists(st.sampled_from(["O", *(p + t for p in "BIESMLU" for t in ("-X", "-Y"))])))
     def test_any_tags_become_valid(self, tags):
         for scheme in ("bio", "iob1", "bioes"):
-            bio, mended = to_bio(tags, scheme=scheme)
+            bio, repaired = to_bio(tags, scheme=scheme)
             assert to_bio(bio, scheme="bio") == (bio, 0)
             assert [tag[1:] for tag in bio] == [tag[1:] for tag in tags]
-            assert 0 <= mended <= len(tags)
+            assert 0 <= repaired <= len(tags)
 
     def test_unknown(self):
         with pytest.raises(ValueError, match="unknown scheme 'iob2'"):

@@ -91,7 +91,7 @@ def near_findings(splits: Sequence[Split], found: Repeats) -> list[Finding]:
             kind = _kinship(by_name[name], row, by_name[other], first)
             kinds[kind].setdefault((name, other), {})[row] = first
     told = repeat_findings(splits, kinds["near-duplicate"], code="near-duplicate")
-    for kind, code, what, mend in (
+    for kind, code, what, fix in (
         ("twin", "near-twin", "with other gold", ON_PURPOSE),
         ("sibling", "near-sibling", "on the same passage or premise", TOGETHER),
     ):
@@ -103,7 +103,7 @@ def near_findings(splits: Sequence[Split], found: Repeats) -> list[Finding]:
                     severity="note",
                     code=code if inside else f"{code}-across",
                     what=f"{one.what}, {what}",
-                    mend=mend,
+                    fix=fix,
                 )
             )
     return told
@@ -139,7 +139,7 @@ def repeat_findings(splits: Sequence[Split], found: Repeats, *, code: str) -> li
             split=name,
             what=what if inside else f"rows that are also in {other}, {KINDS[code]}",
             of=len(split.readings),
-            mend=INSIDE if inside else LEAK,
+            fix=INSIDE if inside else LEAK,
         )
     return findings
 
@@ -174,7 +174,7 @@ def shared_groups(splits: Sequence[Split]) -> list[Finding]:
                 split=split.name,
                 what=f"rows whose premise or passage is also in {name}",
                 of=len(split.examples),
-                mend="split by premise or passage, so that all rows of one are in one split",
+                fix="split by premise or passage, so that all rows of one are in one split",
             )
         before.append((split.name, {example.group for example in split.examples}))
     return findings
@@ -198,7 +198,7 @@ def conflicts(splits: Sequence[Split]) -> list[Finding]:
             split=split.name,
             what="rows that read as an earlier one, with other gold",
             of=len(split.readings),
-            mend="decide which is right: nothing can be learned from both",
+            fix="decide which is right: nothing can be learned from both",
         )
     return findings
 

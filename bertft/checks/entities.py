@@ -33,7 +33,7 @@ def broken_tags(split: Split) -> Iterator[Finding]:
         "broken-scheme",
         split=split.name,
         what="tags that break the rules of their scheme, such as I- after O",
-        mend="write B- where an entity begins (that is how they are read); task.scheme names the "
+        fix="write B- where an entity begins (that is how they are read); task.scheme names the "
         "scheme",
     )
 
@@ -58,7 +58,7 @@ def lost_entities(split: Split, lost: Lost, *, by_piece: bool) -> Iterator[Findi
         split=split.name,
         what=f"entities that begin or end inside a {'token' if by_piece else 'word'}",
         of=total,
-        mend="what sticks to them is learned from dev"
+        fix="what sticks to them is learned from dev"
         + ("" if by_piece else '; task.label_pieces = "all" is finer'),
     )
 
@@ -88,5 +88,5 @@ def lost_words(split: Split, tokenizer: PreTrainedTokenizerBase) -> Iterator[Fin
         split=split.name,
         what="words that no token stands for",
         of=total,
-        mend="they get the tag O; remove them unless they matter",
+        fix="they get the tag O; remove them unless they matter",
     )

@@ -33,7 +33,7 @@ class Place:
 class Finding:
     """``count`` of ``of`` things of a split are ``what``, a plural without a verb.
 
-    ``code`` names the kind of finding for programs and stays what it is; ``mend`` says the way out.
+    ``code`` names the kind of finding for programs and stays what it is; ``fix`` says the way out.
     """
 
     severity: Severity
@@ -42,7 +42,7 @@ class Finding:
     what: str
     count: int
     of: int = 0
-    mend: str = ""
+    fix: str = ""
     places: tuple[Place, ...] = ()
 
     @property
@@ -115,12 +115,12 @@ class Hits:
         split: str,
         what: str,
         of: int = 0,
-        mend: str = "",
+        fix: str = "",
     ) -> list[Finding]:
         """One Finding, or none when nothing was hit."""
         if not self.count:
             return []
-        return [Finding(severity, code, split, what, self.count, of, mend, tuple(self.places))]
+        return [Finding(severity, code, split, what, self.count, of, fix, tuple(self.places))]
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:

@@ -47,14 +47,14 @@ def label_findings(splits: Sequence[Split]) -> list[Finding]:
             [name for name in counts[split.name] if name not in counts[TRAIN]],
             "label-not-in-train",
             what="labels that train does not have",
-            mend="a model cannot give a label it never saw: add rows to train",
+            fix="a model cannot give a label it never saw: add rows to train",
         )
         findings += _missing(
             train,
             [name for name in counts[TRAIN] if name not in counts[split.name]],
             f"label-not-in-{split.name}",
             what=f"labels that {split.name} does not have",
-            mend=f"how well they are found cannot be told: add rows to {split.name}",
+            fix=f"how well they are found cannot be told: add rows to {split.name}",
         )
     findings += near_equal(train)
     few = [name for name, count in counts[TRAIN].items() if count < FEW]
@@ -63,7 +63,7 @@ def label_findings(splits: Sequence[Split]) -> list[Finding]:
         few,
         "rare-label",
         what=f"labels with fewer than {FEW} examples",
-        mend="a misspelling? Else add rows, or join it with another label",
+        fix="a misspelling? Else add rows, or join it with another label",
     )
 
 
@@ -78,11 +78,9 @@ def near_equal(split: Split) -> list[Finding]:
         return []
     shown = "; ".join(" and ".join(f"'{name}'" for name in names) for names in groups[:3])
     what = f"labels that are spelled almost alike ({shown}{'; ...' * (len(groups) > 3)})"
-    mend = (
-        """one label? --set 'task.label_aliases={"OTHER SPELLING" = "LABEL"}', or mend the file"""
-    )
+    fix = """one label? --set 'task.label_aliases={"OTHER SPELLING" = "LABEL"}', or fix the file"""
     names = [name for group in groups for name in group]
-    return _missing(split, names, "near-equal-labels", what=what, mend=mend)
+    return _missing(split, names, "near-equal-labels", what=what, fix=fix)
 
 
 def folded_name(name: str) -> str:
@@ -94,7 +92,7 @@ def folded_name(name: str) -> str:
 
 
 def _missing(
-    split: Split, names: Sequence[str], code: str, *, what: str, mend: str
+    split: Split, names: Sequence[str], code: str, *, what: str, fix: str
 ) -> list[Finding]:
     """A warning about labels of ``split``, each with the first row that has it."""
     if not names:
@@ -111,4 +109,4 @@ def _missing(
         times = f"{counts[name]} time" + "s" * (counts[name] != 1)
         place = split.place(first[name])
         hits.add(Place(place.file, place.line, f"'{name}', {times}"))
-    return hits.finding("warning", code, split=split.name, what=what, of=len(counts), mend=mend)
+    return hits.finding("warning", code, split=split.name, what=what, of=len(counts), fix=fix)

@@ -64,7 +64,7 @@ def question_findings(
             split=split.name,
             what="answers that no window holds whole",
             of=seen.answered,
-            mend="a larger model.max_length or task.window_overlap holds more",
+            fix="a larger model.max_length or task.window_overlap holds more",
         ),
         *seen.long.finding(
             "warning",
@@ -72,7 +72,7 @@ def question_findings(
             split=split.name,
             what=f"answers of more than {longest} tokens, which are never given",
             of=seen.answered,
-            mend="--set task.max_answer_length=N allows longer ones",
+            fix="--set task.max_answer_length=N allows longer ones",
         ),
         *seen.inexact.finding(
             "note",
@@ -80,7 +80,7 @@ def question_findings(
             split=split.name,
             what="answers that begin or end inside a token",
             of=seen.answered,
-            mend="look whether offsets are off by one; else nothing: the tokens around are learned",
+            fix="look whether offsets are off by one; else nothing: the tokens around are learned",
         ),
         *seen.cut.finding(
             "note",
@@ -88,7 +88,7 @@ def question_findings(
             split=split.name,
             what="questions that are cut",
             of=len(split.examples),
-            mend="--set task.max_question_length=N leaves them more room",
+            fix="--set task.max_question_length=N leaves them more room",
         ),
     ]
 

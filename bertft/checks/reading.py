@@ -45,6 +45,6 @@ def meter_findings(source: Source, *, split: str) -> list[Finding]:
         places = tuple(Place(source.path, 0, note) for note in meter.notes)
         what = "guesses about how the file is written"
         findings.append(Finding("note", "read-as", split, what, len(places), places=places))
-    for code, counts in (("left-out", meter.counts), ("put-right", meter.mended)):
+    for code, counts in (("left-out", meter.counts), ("put-right", meter.repaired)):
         findings += [Finding("note", code, split, what, n) for what, n in counts.items()]
     return findings

@@ -10,7 +10,7 @@ import re
 from bertft.checks.finding import Finding, Hits, Place, Severity
 from bertft.errors import DataError
 
-SKIP = "mend them, or leave them out with --on-bad-row skip"
+SKIP = "fix them, or leave them out with --on-bad-row skip"
 KINDS = {
     "encoding": ("lines that are not text in the file's encoding", ""),
     "nul-character": ("lines with a NUL character", ""),
@@ -31,7 +31,7 @@ KINDS = {
     "unknown-label": ("labels that training does not know", ""),
     "unreadable": ("file that cannot be read", ""),
 }
-"""code -> what it is, and how to mend it; "" for what the loader said of the first."""
+"""code -> what it is, and how to fix it; "" for what the loader said of the first."""
 OTHER = "unusable-row"
 
 
@@ -55,10 +55,10 @@ class Refused:
         """A Finding for each code; ``read`` is the number of rows that could be used."""
         found: list[Finding] = []
         for code, hits in self._hits.items():
-            what, mend = KINDS.get(code, ("rows that cannot be used", ""))
-            mend = mend or _how_to_convert(self._hints[code], hits.places[0].file)
+            what, fix = KINDS.get(code, ("rows that cannot be used", ""))
+            fix = fix or _how_to_convert(self._hints[code], hits.places[0].file)
             of = 0 if code == "unreadable" else read + self.count
-            found += hits.finding(severity, code, split=split, what=what, of=of, mend=mend)
+            found += hits.finding(severity, code, split=split, what=what, of=of, fix=fix)
         return found
 
 

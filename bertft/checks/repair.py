@@ -62,8 +62,8 @@ def repair(
         if right:
             chosen[split] = str(out)
             place = (Place(str(out), 1, f"copy of {path}"),)
-            mend = f"train on {out}"
-            findings.append(Finding("note", "repaired", split, how.what, right, 0, mend, place))
+            fix = f"train on {out}"
+            findings.append(Finding("note", "repaired", split, how.what, right, 0, fix, place))
         if right and lost:
             what = f"rows that cannot be read, and are not in {out}"
             findings.append(Finding("warning", "not-in-copy", split, what, lost))

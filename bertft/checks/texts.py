@@ -42,7 +42,7 @@ class Check:
     severity: Severity
     code: str
     what: str
-    mend: str
+    fix: str
     look: Look
 
 
@@ -67,12 +67,12 @@ def text_findings(split: Split) -> list[Finding]:
             split=split.name,
             what=check.what,
             of=len(split.readings),
-            mend=check.mend,
+            fix=check.fix,
         )
     return findings
 
 
-def mended(text: str) -> str:
+def repaired(text: str) -> str:
     """What text that was decoded wrongly should be; "" where it is as it should be.
 
     UTF-8 that was read as a Western encoding (ftfy finds it), CP949 that was, and UTF-8 that was
@@ -102,7 +102,7 @@ def _korean(text: str, *, read: str, written: str) -> str:
 
 
 def _wrong_encoding(text: str) -> str:
-    fixed = mended(text)
+    fixed = repaired(text)
     return f"{_around(text, fixed)} should be {_around(fixed, text)}" if fixed else ""
 
 
@@ -168,7 +168,7 @@ CHECKS = (
         "warning",
         "wrong-encoding",
         "rows that were decoded wrongly",
-        "read the file in its own encoding (--set data.encoding=...), or mend it with ftfy",
+        "read the file in its own encoding (--set data.encoding=...), or fix it with ftfy",
         _wrong_encoding,
     ),
     Check(

@@ -92,7 +92,7 @@ def length_findings(
         split=split.name,
         what=f"rows of more than {limit} tokens, which are cut",
         of=of,
-        mend=f"--set model.max_length={_round_up(counts.lengths)}, if the encoder has that many; "
+        fix=f"--set model.max_length={_round_up(counts.lengths)}, if the encoder has that many; "
         "classification of single texts also reads windows (task.long_text)",
     ) + hits[False].finding(
         "note",
@@ -100,7 +100,7 @@ def length_findings(
         split=split.name,
         what=f"rows of more than {limit} tokens, which are read in windows",
         of=of,
-        mend="nothing: all of them is read; a larger model.max_length makes fewer windows",
+        fix="nothing: all of them is read; a larger model.max_length makes fewer windows",
     )
 
 
@@ -127,7 +127,7 @@ def unknown_findings(
         split=split.name,
         what="rows with tokens that the encoder does not know ([UNK])",
         of=len(split.readings),
-        mend="choose an encoder of this language ('bertft models list')"
+        fix="choose an encoder of this language ('bertft models list')"
         if severity == "warning"
         else "nothing, unless these signs matter",
     )

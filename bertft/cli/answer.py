@@ -58,7 +58,7 @@ def check(
     """Look for what is amiss with data, without training; exit code 2 with errors."""
     console = open_console(offline=offline)
     from bertft.jobs.request import TrainRequest
-    from bertft.runs.first_look import look_at_training
+    from bertft.runs.first_look import look_at_recipe
 
     request = TrainRequest(
         recipe=recipe,
@@ -69,7 +69,7 @@ def check(
         model=model,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
-    checked = look_at_training(request)
+    checked = look_at_recipe(request, some_files=not json)
     with importing():
         from bertft.commands.check import check as run_check
 

@@ -50,7 +50,7 @@ app.add_typer(lists_app)
 
 
 REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG}
-"""What a system refuses for reasons that its user can mend: rights, room, an endless name."""
+"""What a system refuses for reasons that its user can fix: rights, room, an endless name."""
 
 
 def _version(asked: bool) -> None:

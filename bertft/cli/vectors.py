@@ -255,7 +255,8 @@ def context(
     )
     result = word_in_context(request, watch=console)
     console.show_table(("", "tokens", "sentence"), sentence_rows(result["sentences"]))
-    console.say("\nsimilarity of the word's vectors in each two sentences, by layer")
+    console.say("")
+    console.say("similarity of the word's vectors in each two sentences, by layer")
     console.show_table(*layer_table(result))
     if json:
         from bertft.console.output import emit_json

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bertft.watch import StepReport, TrainingPlan
 
 PLAIN_SECONDS = 10.0
+NEXT_LINE = "\n" + 12 * " "
 
 
 class Console:
@@ -61,7 +62,9 @@ class Console:
         threads = f", {counted(plan.threads, 'thread')}" if plan.device == "cpu" else ""
         if not plan.packed:
             self.note("this encoder cannot take packed batches: batches are padded instead")
-        self._rich.print(f"  machine   {plan.device}, {plan.precision}{threads} ({plan.reason})")
+        machine, reason = f"{plan.device}, {plan.precision}{threads}", f"({plan.reason})"
+        fits = len(f"  machine   {machine} {reason}") <= self._rich.width
+        self._rich.print(f"  machine   {machine}{' ' if fits else NEXT_LINE}{reason}")
 
     def step(self, report: StepReport) -> None:
         self._show_step(report)

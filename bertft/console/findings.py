@@ -47,8 +47,8 @@ def _show_group(console: Console, group: Sequence[Finding], *, examples: int) ->
     for place in islice(filter(None, places), examples):
         where = f"{place.file}:{place.line}" if place.line else place.file
         console.print(f"    [dim]{safe(where)}[/dim]  {safe(place.text)}")
-    if first.mend:
-        console.print(f"    [dim]mend:[/dim] {safe(first.mend)}")
+    if first.fix:
+        console.print(f"    [dim]fix:[/dim] {safe(first.fix)}")
 
 
 def _split_table(report: Report) -> Table:

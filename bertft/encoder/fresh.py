@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from bertft.encoder.counted import counted_vectors
+from bertft.encoder.load import silence_transformers
 from bertft.encoder.neighbours import ROOM, look_at_neighbours
 from bertft.encoder.zoo import ZOO
 from bertft.errors import DataError
@@ -93,6 +94,7 @@ def make_encoder(
         initializer_range=BASE_SPREAD * (BASE_WIDTH / entry.hidden) ** 0.5,
         pad_token_id=0,
     )
+    silence_transformers()
     tokenizer.save_pretrained(folder)
     set_seed(seed)
     model = (BertForPreTraining if shape.pairs else BertForMaskedLM)(config)

@@ -116,7 +116,7 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder; offsets need a fast one."""
-    _silence_transformers()
+    silence_transformers()
     try:
         tokenizer = _tokenizer_class(folder).from_pretrained(
             folder, local_files_only=True, use_fast=True, trust_remote_code=False
@@ -132,7 +132,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return found
 
 
-def _silence_transformers() -> None:
+def silence_transformers() -> None:
     """It reports every new head weight and every tokenizer hint; ours are said by the console."""
     from transformers.utils import logging
 
@@ -179,7 +179,7 @@ def load_model(
     import torch
     from transformers import PreTrainedModel
 
-    _silence_transformers()
+    silence_transformers()
     try:
         if needed is not None and not _has_class(auto_class, folder):
             raise needed.missing()

@@ -41,7 +41,7 @@ ARTICLES = re.compile(r"\b(a|an|the)\b")
 NO_PUNCTUATION = {ord(character): None for character in string.punctuation}
 KORQUAD_SPACES = {ord(character): " " for character in "'\"《》<>〈〉()‘’"}
 # The class ends before the round brackets, so that the script replaces these five characters only
-# in a row; single ones, such as 《, are compared. Mending it would change published scores.
+# in a row; single ones, such as 《, are compared. Fixing it would change published scores.
 KLUE_SPACES = re.compile(r"['\"《》<>〈〉]\(\)‘’")
 
 

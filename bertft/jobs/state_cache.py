@@ -92,7 +92,7 @@ class CachedStates:
             what = (
                 f"{self.path.parent}: {os.strerror(error.errno).lower() if error.errno else error}"
             )
-            raise RunError(what, hint="mend that, or set BERTFT_CACHE to another folder") from None
+            raise RunError(what, hint="fix that, or set BERTFT_CACHE to another folder") from None
 
     def _write_whole(self, parts: Iterable[FloatArray]) -> None:
         digest = hashlib.sha256()

@@ -187,7 +187,9 @@ class _Names:
     def own(self, sentence: TaggedWords) -> TaggedWords:
         """The sentence under an id that no other one has."""
         if sentence.id in self._seen:
-            self._meter.mended["sentences have the id of an earlier one: their line is added"] += 1
+            self._meter.repaired[
+                "sentences have the id of an earlier one: their line is added"
+            ] += 1
             sentence = replace(sentence, id=f"{sentence.id}:{sentence.line}")
         if sentence.id != str(sentence.line) and len(self._seen) < WATCHED:
             self._seen.add(sentence.id)

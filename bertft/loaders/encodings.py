@@ -65,7 +65,7 @@ def encoding_hint(head: bytes, *, codec: str) -> str:
     in_utf8 = ["\ufffd" not in line.decode("utf-8", "replace") for line in foreign]
     mostly_utf8 = sum(in_utf8) * 2 >= len(foreign) > 0
     if b"\0" in head or (mostly_utf8 and codec == "utf-8"):
-        return f"mend the line, or {SKIP}"
+        return f"fix the line, or {SKIP}"
     if mostly_utf8:
         return 'try --set data.encoding="utf-8"'
     text = head.decode("cp949", "replace")

@@ -45,7 +45,7 @@ class EntityReader:
     """Reads the spans of one file; ``unit`` is what their offsets count (offsets.UNITS)."""
 
     unit: str = "characters"
-    mended: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     evidence: Evidence = field(default_factory=Evidence)
 
     def read(self, value: Any, *, text: str) -> tuple[Entity, ...]:
@@ -69,7 +69,7 @@ class EntityReader:
     def _items(self, value: Any) -> list[Any]:
         """The spans of a cell, one by one."""
         if value is None:
-            self.mended["rows whose entities are null, read as rows without entities"] += 1
+            self.repaired["rows whose entities are null, read as rows without entities"] += 1
             return []
         value = read_list(value, what="entities", like=f"[{_ENTITY}]", objects=True)
         if not isinstance(value, Mapping):
@@ -99,7 +99,7 @@ class EntityReader:
         if whole[0] is None or whole[1] is None:
             raise DataError(f"{where} has offsets that are no whole numbers", hint=_COUNT_HINT)
         if type(start) is not int or type(end) is not int:
-            self.mended[_NUMBERS] += 1
+            self.repaired[_NUMBERS] += 1
         if isinstance(label, list) and len(label) == 1:
             label = label[0]
         name = label.strip() if isinstance(label, str) else ""
@@ -107,7 +107,7 @@ class EntityReader:
             hint = "a label is text in one line, such as PER, not a number"
             raise DataError(f"{where} has the label {short(label)!r}", hint=hint)
         if name != label:
-            self.mended["labels without the white space around them"] += 1
+            self.repaired["labels without the white space around them"] += 1
         covered = next((given[key] for key in COVERED if isinstance(given.get(key), str)), None)
         return Span(whole[0], whole[1], name, covered)
 
@@ -134,7 +134,7 @@ class EntityReader:
             what = f"{where} starts or ends with white space: {short(covered)!r}"
             raise DataError(what, hint=hint if other else "mark the words alone", code=code)
         if covered != inner:
-            self.mended[_TRIMMED] += 1
+            self.repaired[_TRIMMED] += 1
             start += len(covered) - len(covered.lstrip())
             end = start + len(inner)
         return Entity(start, end, one.label)

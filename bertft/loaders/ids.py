@@ -64,11 +64,11 @@ class RowIds:
         if not self._column:
             if self._repeated:
                 what = f"rows are numbered: the column '{self._repeated}' repeats its values"
-                self._meter.mended[what] += 1
+                self._meter.repaired[what] += 1
             return row.number
         name = own_id(row.fields.get(self._column))
         if not name:
-            self._meter.mended[f"rows without '{self._column}' are numbered"] += 1
+            self._meter.repaired[f"rows without '{self._column}' are numbered"] += 1
             return f"row {row.number}"
         if not self._unique:
             self._watch(name)
@@ -77,7 +77,7 @@ class RowIds:
     def _watch(self, name: str) -> None:
         if name in self._seen:
             what = f"rows have the '{self._column}' of an earlier row: ids do not tell them apart"
-            self._meter.mended[what] += 1
+            self._meter.repaired[what] += 1
         elif len(self._seen) < WATCHED:
             self._seen.add(name)
 

@@ -59,7 +59,7 @@ def _tell(source: Source, *, watch: Watch) -> None:
     meter = source.meter
     for note in meter.notes:
         watch.note(f"{source.path}: {note}")
-    for what, count in (meter.counts + meter.mended).items():
+    for what, count in (meter.counts + meter.repaired).items():
         watch.note(f"{source.path}: {count} {what}")
     for doubt in meter.doubts:
         watch.note(f"warning: {source.path}: {doubt}")

@@ -44,7 +44,7 @@ class Doubt:
 class Meter:
     """What reading a source has shown so far: share of the file read, rows left out.
 
-    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said;
+    ``counts`` are rows left out by rule, ``repaired`` what was put right, by what is to be said;
     ``notes`` what was guessed about the file, ``doubts`` what is wrong with it as a whole;
     ``own_ids``: rows are called by ids of the file, not by their numbers.
     """
@@ -52,7 +52,7 @@ class Meter:
     fraction: Callable[[], float | None] = lambda: None
     blank: Callable[[], int] = lambda: 0
     counts: Counter[str] = field(default_factory=Counter)
-    mended: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     own_ids: bool = False

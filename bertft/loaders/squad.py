@@ -29,7 +29,7 @@ from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.tables import format_of
 
-SKIP_HINT = "mend it, or leave such questions out with --on-bad-row skip"
+SKIP_HINT = "fix it, or leave such questions out with --on-bad-row skip"
 ANSWER_COLUMNS = ("answer_text", "answer")
 """Where one answer stands, in files without ``answers``."""
 ANSWERS_HINT = 'give {"text": [...], "answer_start": [...]}; no answer: empty lists'
@@ -116,7 +116,7 @@ def _flat(source: Source) -> Iterator[Record]:
     ids = RowIds(table, source.meter, unique=source.gold)
     for row in table:
         if single:
-            source.meter.mended[f"questions have their answer in {single}"] += 1
+            source.meter.repaired[f"questions have their answer in {single}"] += 1
         yield Record(row.fields, row.line, table.path, row.where, ids.of(row))
 
 

@@ -27,7 +27,7 @@ Rewriter = Callable[[str, Source], tuple[str, int]]
 
 
 def repair_questions(source: Source, out: Path) -> int:
-    """Write the mended copy to ``out``; the number of answers that were moved.
+    """Write the repaired copy to ``out``; the number of answers that were moved.
 
     Nothing is written where there is nothing to move.
 

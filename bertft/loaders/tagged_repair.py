@@ -32,7 +32,7 @@ def repair_tagged(task: Any, source: Source, out: Path) -> tuple[int, int]:
     unit = next((one.value for one in first.meter.doubts if one.code == "offsets"), "")
     if unit:
         task = replace(task, options=task.options.model_copy(update={"offsets": unit}))
-    elif not first.meter.mended:
+    elif not first.meter.repaired:
         return 0, 0
     lost: list[DataError] = []
     again = replace(source, bad_row=lost.append, meter=type(source.meter)())
@@ -47,7 +47,7 @@ def repair_tagged(task: Any, source: Source, out: Path) -> tuple[int, int]:
     except OSError as error:
         out.unlink(missing_ok=True)
         raise DataError(f"cannot be written ({error.strerror})", path=str(out)) from None
-    return (entities if unit else again.meter.mended.total()), len(lost)
+    return (entities if unit else again.meter.repaired.total()), len(lost)
 
 
 def _row(one: TaggedText) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _columns(table: Table, given: TagColumns) -> Found:
 
 
 def _texts(table: Table, source: Source, found: Found, *, unit: str) -> Iterator[TaggedText]:
-    reader = EntityReader(unit, mended=source.meter.mended)
+    reader = EntityReader(unit, repaired=source.meter.repaired)
 
     def read(row: Row, name: str) -> TaggedText:
         value = _text(row, found.text)

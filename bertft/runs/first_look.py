@@ -7,18 +7,19 @@ holds for the Python API as well.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bertft.contracts import Task
 from bertft.encoder.find import check_name
+from bertft.errors import DataError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN, resolve
-from bertft.loaders.reading import input_settings
 from bertft.recipe import HUB
 from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, newest_run
 from bertft.runs.stored import read_card
 from bertft.settings import Recipe
-from bertft.tasks import bound_task, make_task, with_columns
+
+if TYPE_CHECKING:
+    from bertft.contracts import Task
 
 
 def look_at_training(request: TrainRequest) -> Recipe:
@@ -27,14 +28,38 @@ def look_at_training(request: TrainRequest) -> Recipe:
     Raises:
         BertftError: the recipe, a file, the model's name or the run directory is at fault.
     """
-    recipe = read_recipe(request)
-    make_task(recipe.task)
-    data = recipe.data
-    look_at_files([data.train, *data.further, data.dev, data.test])
+    recipe = look_at_recipe(request)
+    look_at_files(_files(recipe))
     check_name(recipe.model.name)
     if request.out:
         free_run_folder(request.out, recipe=request.recipe)
     return recipe
+
+
+def look_at_recipe(request: TrainRequest, *, some_files: bool = False) -> Recipe:
+    """The recipe of a request alone; with ``some_files`` at least one of its files is there.
+
+    Raises:
+        BertftError: the recipe is at fault, or there is none of its files.
+    """
+    recipe = read_recipe(request)
+    from bertft.tasks import make_task  # a slip in the recipe is told without numpy, too
+
+    make_task(recipe.task)
+    faults: list[DataError] = []
+    for path in _files(recipe) if some_files else []:
+        try:
+            look_at_files([path])
+        except DataError as error:
+            faults.append(error)
+    if faults and len(faults) == len(_files(recipe)):
+        raise faults[0]
+    return recipe
+
+
+def _files(recipe: Recipe) -> list[str]:
+    data = recipe.data
+    return [path for path in (data.train, *data.further, data.dev, data.test) if path]
 
 
 def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
@@ -43,6 +68,9 @@ def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
     Raises:
         BertftError: there is no such run, or an override is wrong.
     """
+    from bertft.loaders.reading import input_settings
+    from bertft.tasks import bound_task, with_columns
+
     settings = input_settings(overrides)
     run = find_run(name) if name else newest_run(None)
     task: Task[Any] = bound_task(read_card(model_folder(run)))
@@ -52,6 +80,6 @@ def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
 
 def look_at_files(paths: Iterable[str]) -> None:
     """Raise DataError for the first that is not there."""
-    for path in filter(None, paths):
-        if path != STDIN and not path.startswith(HUB):
+    for path in paths:
+        if path and path != STDIN and not path.startswith(HUB):
             resolve(path)

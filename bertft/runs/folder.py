@@ -95,7 +95,7 @@ def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> P
         shutil.rmtree(partial, ignore_errors=True)
         if not isinstance(error, OSError):
             raise
-        hint = "mend that, or choose another --out"
+        hint = "fix that, or choose another --out"
         raise RunError(f"{path} cannot be created ({error.strerror})", hint=hint) from None
     return path
 

@@ -81,7 +81,7 @@ def _file_trouble(error: OSError, run: Path | None) -> RunError:
         return RunError(what, hint=way_out)
     if not saved_folders(run / "last"):
         return RunError(f"{what}; {standing(run)}", hint="train anew")
-    hint = f"{way_out or 'mend that'}, then {_way_on(run)}"
+    hint = f"{way_out or 'fix that'}, then {_way_on(run)}"
     return RunError(f"{what}; {standing(run)}", hint=hint)
 
 

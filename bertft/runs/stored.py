@@ -13,7 +13,7 @@ from bertft.loaders.json_text import read_json_text
 CARD = "bertft.json"
 UNSCORED = "none"
 """Split of a run that had nothing to be scored on."""
-DAMAGED = "mend it, or take the run out of runs/"
+DAMAGED = "fix it, or take the run out of runs/"
 
 
 class Stored(BaseModel):

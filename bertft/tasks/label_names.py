@@ -14,7 +14,7 @@ import numpy as np
 from bertft.errors import CellError
 
 Told = Counter[str]
-"""What was read otherwise than it is written: sentences, counted (``Meter.mended``)."""
+"""What was read otherwise than it is written: sentences, counted (``Meter.repaired``)."""
 
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 _JOINERS = "\u200c\u200d"

@@ -134,7 +134,7 @@ class Ner:
         columns = TagColumns(str(o.word_column), str(o.tag_column), o.offsets)
         for one in read_tagged(source, scheme=o.scheme, form=o.form, columns=columns):
             if one.repaired:
-                source.meter.mended["tags that broke the BIO scheme are mended"] += one.repaired
+                source.meter.repaired["tags that broke the BIO scheme are repaired"] += one.repaired
             yield one
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:

@@ -41,7 +41,7 @@ LABEL_COLUMNS = (
 
 PEEK = 1000
 """Rows that are looked at before the first is read: how gold is written, which columns hold it."""
-SKIP_HINT = "mend the row, or leave such rows out with --on-bad-row skip"
+SKIP_HINT = "fix the row, or leave such rows out with --on-bad-row skip"
 
 Gold = tuple[str, ...] | float
 """Label names as the file spells them, or the number that regression learns."""
@@ -206,7 +206,7 @@ class TextRows:
             pair = None if pair_column is None else _text(fields, pair_column, required=required)
             gold = None
             if label is not None and read_gold is not None:
-                gold = read_gold(cell(fields, label), source.meter.mended)
+                gold = read_gold(cell(fields, label), source.meter.repaired)
         except ValueError as error:
             raise DataError(
                 f"{row.where}: {error}" if row.where else str(error),

@@ -56,7 +56,17 @@ LIGHT = [
     "bertft.cli.pretrained",
     "bertft.cli.texts",
     "bertft.cli.train",
+    "bertft.cli.completion",
+    "bertft.cli.verb",
+    "bertft.commands.cache",
+    "bertft.commands.models",
+    "bertft.commands.runs",
     "bertft.console.console",
+    "bertft.console.runs",
+    "bertft.runs.cleaning",
+    "bertft.runs.compare",
+    "bertft.runs.first_look",
+    "bertft.tasks",
 ]
 
 

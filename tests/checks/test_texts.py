@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from bertft.checks.finding import Finding
-from bertft.checks.texts import CHECKS, mended, text_findings
+from bertft.checks.texts import CHECKS, repaired, text_findings
 
 CLEAN = [
     "a good film",
@@ -46,7 +46,7 @@ def test_a_planted_fault_is_found(code, text, make_split):
     assert code in codes(found)
     one = next(one for one in found if one.code == code)
     assert (one.count, one.of, one.places[0].line) == (1, 3, 2)
-    assert one.mend
+    assert one.fix
 
 
 @pytest.mark.parametrize("text", CLEAN)
@@ -67,7 +67,7 @@ def test_each_kind_is_planted_above():
     ],
 )
 def test_what_was_meant_is_said(text, right):
-    assert mended(text).startswith(right[:4])
+    assert repaired(text).startswith(right[:4])
 
 
 def test_rows_count_once_whichever_text_it_is(make_split):

@@ -39,7 +39,7 @@ def test_rows_that_are_cut_and_rows_in_windows(make_split, tokenizer):
     cut, windows = length_findings(split, counts, over=[1, 2], cut={1}, limit=8)
     assert (cut.code, cut.severity, cut.count, cut.places[0].line) == ("cut", "warning", 1, 2)
     assert cut.places[0].text.startswith("11 tokens: the the")
-    assert "model.max_length=32" in cut.mend
+    assert "model.max_length=32" in cut.fix
     assert (windows.code, windows.severity, windows.places[0].line) == ("windows", "note", 3)
     assert length_findings(split, counts, over=[], cut=set(), limit=22) == []
 

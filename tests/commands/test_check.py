@@ -128,24 +128,24 @@ class TestRefusedRows:
         code, report = check(*clean)
         one = codes(report)["encoding", "train"]
         assert (code, one["count"], one["places"][0]["line"]) == (2, 80, 2)
-        assert 'data.encoding="cp949"' in one["mend"]
-        assert "iconv -f CP949 -t UTF-8 train.csv" in one["mend"]
+        assert 'data.encoding="cp949"' in one["fix"]
+        assert "iconv -f CP949 -t UTF-8 train.csv" in one["fix"]
         write("train.csv", "text,label\ncafé,good\nnaïve,bad\n".encode("cp1252"))
         one = codes(check(*clean)[1])["encoding", "train"]
-        assert "iconv -f CP1252" in one["mend"]
+        assert "iconv -f CP1252" in one["fix"]
 
     def test_utf_16_is_named(self, check, clean):
         write("train.csv", "text,label\n영화,good\n나쁘다,bad\n".encode("utf-16"))
         code, report = check(*clean)
         assert code == 2
-        assert "iconv -f UTF-16 -t UTF-8" in codes(report)["nul-character", "train"]["mend"]
+        assert "iconv -f UTF-16 -t UTF-8" in codes(report)["nul-character", "train"]["fix"]
 
     def test_a_header_that_is_not_utf_8(self, check, clean):
         write("train.csv", "글,라벨\n좋다,good\n".encode("cp949"))
         code, report = check(*clean)
         one = codes(report)["encoding", "train"]
         assert code == 2
-        assert "iconv -f CP949" in one["mend"]
+        assert "iconv -f CP949" in one["fix"]
         assert report["splits"].keys() == {"dev"}
 
     def test_the_other_splits_of_a_broken_file_are_looked_at(self, check, clean):
@@ -174,7 +174,7 @@ class TestLabels:
         one = codes(report)["unknown-label", "dev"]
         assert (code, one["count"], one["of"]) == (2, 2, 4)
         assert [place["line"] for place in one["places"]] == [3, 4]
-        assert "did you mean 'good'" in one["mend"]
+        assert "did you mean 'good'" in one["fix"]
 
     def test_one_label_only(self, check, clean):
         write_csv(Path("train.csv"), ROWS[:6])
@@ -241,7 +241,7 @@ class TestWarnings:
         at = lines.index("warning rows that are also in train, word for word (duplicate-across)")
         assert lines[at + 1] == "    dev: 1 of 4 (25.0 %)"
         assert lines[at + 2] == "    dev.csv:5  a good film = train:2"
-        assert lines[at + 3].startswith("    mend: take them out")
+        assert lines[at + 3].startswith("    fix: take them out")
         assert lines[-1] == "0 errors, 1 warning, 0 notes"
 
 

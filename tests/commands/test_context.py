@@ -53,8 +53,8 @@ def test_similarities_are_those_of_transformers(command: Command, tiny: Path) ->
     assert found.shape == (3, 3, 3)
     assert np.abs(found - similarities(np.stack(states))).max() < 1e-5
     assert np.allclose(found[:, range(3), range(3)], 1, atol=1e-5)
-    assert "a, b" in err
-    assert f"{found[2, 0, 1]:.3f}" in err
+    assert "in each two sentences, by layer" in err
+    assert f"{found[2, 0, 1]:.4f}" in err
 
 
 def test_a_picture_is_not_written_twice(command: Command, tiny: Path) -> None:

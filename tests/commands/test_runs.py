@@ -34,7 +34,7 @@ class TestList:
         assert code == 0
         assert (
             err
-            == "· half: unfinished, step 48 of 48; go on with: bertft train --resume runs/half\n"
+            == "· half: unfinished, step 96 of 96; go on with: bertft train --resume runs/half\n"
         )
         assert [line.split("\t") for line in out.splitlines()] == [
             ["run", "recipe", "mode", "split", "n", "metric", "value"],
@@ -52,7 +52,7 @@ class TestList:
     def test_a_run_that_is_being_trained(self, command, runs):
         with locked(runs / "half", tell=print):
             row = json.loads(command("runs", "list", "--json")[1])[-1]
-            assert "· half: training, step 48 of 48" in command("runs", "list")[2]
+            assert "· half: training, step 96 of 96" in command("runs", "list")[2]
         assert row["state"] == "training"
         assert "resume" not in row
 
@@ -82,7 +82,7 @@ class TestList:
         assert code == 0
         assert [row["run"] for row in json.loads(out)] == ["runs/a-second", "runs/half"]
         assert err.startswith("· left out: runs/b-first/scores.json: not readable (")
-        assert err.endswith("; mend it, or take the run out of runs/\n")
+        assert err.endswith("; fix it, or take the run out of runs/\n")
 
     def test_none(self, command):
         assert command("runs", "list") == (0, "", "none\n")
@@ -97,7 +97,7 @@ class TestShow:
         assert facts["run"] == "run"
         assert facts["labels"] == "bad, good"
         assert facts["recipe"] == "sentiment: classification, fine-tune"
-        assert facts["trained"].startswith("48 steps in 0:0")
+        assert facts["trained"].startswith("96 steps in 0:0")
         assert facts["machine"] == "cpu, fp32, 1 thread"
         assert "torch" in facts["versions"]
         assert "sha256" not in out

@@ -260,7 +260,7 @@ class TestCommandLine:
         code, out, err = command(*self.flags(reviews, tiny), "--dry-run", "--seeds", "3")
         assert (code, out) == (0, "")
         assert "examples  train 48, dev 12, test 24" in err
-        assert "steps     12 of 8 (2 epochs)" in err
+        assert "steps     12, batch size 8 (2 epochs)" in err
         assert re.search(r"about \d+ s of training left .*, [\d,]+ tokens/s, \d+% of padding", err)
         assert names(tmp_path) == before
 

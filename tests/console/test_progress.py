@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,8 +129,6 @@ class TestTraining:
 
     @pytest.mark.parametrize(("keep", "word"), [("best", "best"), ("last", "kept")])
     def test_best_is_said_only_of_the_best(self, keep: str, word: str) -> None:
-        from dataclasses import replace
-
         told, file = console(terminal=False)
         told.plan(replace(PLAN, keep=keep))
         told.step(step(8, scores={"accuracy": 0.5}, is_best=True, is_last=True))
@@ -139,10 +138,12 @@ class TestTraining:
     def test_the_plan_in_words(self) -> None:
         told, file = console(terminal=False)
         told.plan(PLAN)
+        told.plan(replace(PLAN, reason="a reason that is far too long for the line " * 2))
         text = file.getvalue()
+        assert "1 thread\n            (a reason" in text
         assert "steps     8, batch size 4 (2 epochs)" in text
         assert "1 text longer than max_length" in text
-        assert "cpu, fp32, 1 thread\n" in text
+        assert "cpu, fp32, 1 thread (as set)\n" in text
 
 
 def test_an_error_has_a_line_of_its_own_and_the_bar_is_gone() -> None:

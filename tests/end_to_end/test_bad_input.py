@@ -73,7 +73,7 @@ DATA = [
         on("cp949.csv"),
         r'cp949\.csv:2: not utf-8 text .*; try --set data\.encoding="cp949"',
     ),
-    Case("a NUL character", on("nul.csv"), r"nul\.csv:3: holds a NUL character; mend the line.*"),
+    Case("a NUL character", on("nul.csv"), r"nul\.csv:3: holds a NUL character; fix the line.*"),
     Case(
         "rows of different width",
         on("ragged.csv"),

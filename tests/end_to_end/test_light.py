@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,8 +80,7 @@ LISTINGS = {
 
 @pytest.fixture
 def folder(tmp_path: Path, trained: Path) -> Path:
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "demo").symlink_to(trained)
+    shutil.copytree(trained, tmp_path / "runs" / "demo")
     (tmp_path / "taken").mkdir()
     for name in ("texts.txt", "reviews.csv"):
         (tmp_path / name).write_text("text\na film\n", encoding="utf-8")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from faults.trials import Trials
 
 WAIT = 60.0
-GOES_ON = r"; mend that, then go on with: bertft train --resume \S+/run$"
+GOES_ON = r"; fix that, then go on with: bertft train --resume \S+/run$"
 
 
 @dataclass(frozen=True)

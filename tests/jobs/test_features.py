@@ -138,7 +138,7 @@ class TestCache:
         assert len(cached_files()) == (1 if "max_length" in setting else 2)
 
     @pytest.mark.parametrize("damage", ["flip", "cut"])
-    def test_damage_is_noticed_said_and_mended(self, fit, ear, damage):
+    def test_damage_is_noticed_said_and_repaired(self, fit, ear, damage):
         first = fit("first")
         (path,) = cached_files()
         whole = path.read_bytes()
@@ -209,7 +209,7 @@ class TestSaid:
         assert next(one for one in events(run) if one["event"] == "plan")["mode"] == "features"
         code, out, _ = command("runs", "show", str(run))
         assert code == 0
-        assert "\nmode " in out
+        assert "sentiment: classification, features\n" in out
         assert "features" in (run / "report.html").read_text("utf-8")
         assert "frozen states of" in (run / "best" / "README.md").read_text("utf-8")
 

@@ -98,7 +98,7 @@ class TestBound:
 
 def test_a_folder_that_cannot_be_written(own_cache: Path) -> None:
     own_cache.write_text("a file")
-    with pytest.raises(RunError, match=r"exists.*; mend that, or set BERTFT_CACHE to another"):
+    with pytest.raises(RunError, match=r"exists.*; fix that, or set BERTFT_CACHE to another"):
         put("a")
 
 

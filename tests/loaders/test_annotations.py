@@ -96,7 +96,7 @@ def test_entities(write, form, suffix):
     texts = list(read_tagged(place))
     if form != "spacy pairs":
         assert [one.id for one in texts] == ["0", "1", "2"]
-    told = " ".join([*place.meter.notes, *place.meter.mended])
+    told = " ".join([*place.meter.notes, *place.meter.repaired])
     ours = form == "lists"
     assert ours or "read as" in told
 
@@ -109,7 +109,9 @@ def test_one_object_around_the_pairs(write):
 def test_null_is_no_entity_and_said(write):
     place = source(write("a.jsonl", jsonl([{"text": "Ann", "entities": None}])))
     assert next(read_tagged(place)).entities == ()
-    assert place.meter.mended == {"rows whose entities are null, read as rows without entities": 1}
+    assert place.meter.repaired == {
+        "rows whose entities are null, read as rows without entities": 1
+    }
 
 
 def test_spaces_around_are_trimmed_and_said(write):
@@ -117,7 +119,7 @@ def test_spaces_around_are_trimmed_and_said(write):
     place = source(write("a.jsonl", jsonl([{"text": "by Kim  went", "entities": spans}])))
     (entity,) = next(read_tagged(place)).entities or ()
     assert (entity.start, entity.end, entity.label) == (3, 6, "PER")
-    assert place.meter.mended.total() == 2
+    assert place.meter.repaired.total() == 2
 
 
 class TestLeftOut:

@@ -196,7 +196,7 @@ class TestEncodings:
 
     def test_a_damaged_utf_8_file_is_not_called_cp949(self, write):
         error = refusal(write("a.csv", HANGUL.encode() + b"\xea\xb0\n" + HANGUL.encode()))
-        assert (error.line, "mend the line" in error.hint) == (3, True)
+        assert (error.line, "fix the line" in error.hint) == (3, True)
 
     def test_utf_8_is_suggested(self, write):
         error = refusal(write("a.csv", (HANGUL * 9000).encode()), encoding="ascii")

@@ -31,7 +31,7 @@ def read(path: Path, task: str, *, gold: bool = True) -> tuple[list[str], str]:
     """The ids of a file's rows, and all that is said of them."""
     source = Source(str(path), data=DataSettings(), gold=gold)
     found = [one.id for one in make_task(TASKS[task][0]).read(source)]
-    return found, " ".join([*source.meter.mended, *source.meter.notes])
+    return found, " ".join([*source.meter.repaired, *source.meter.notes])
 
 
 def write(folder: Path, rows: list[dict[str, Any]], *, form: str) -> Path:

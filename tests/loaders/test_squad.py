@@ -348,7 +348,7 @@ class TestQuestions:
         rows = [flat([], id="q0"), flat([]) | changes]
         found, errors = faults(write("a.jsonl", "\n".join(map(json.dumps, rows))), gold=gold)
         assert [question.id for question in found] == ["q0"]
-        assert [str(error).split("; mend it")[0] for error in errors] == [
+        assert [str(error).split("; fix it")[0] for error in errors] == [
             f"{errors[0].path}:2: {expected}"
         ]
 

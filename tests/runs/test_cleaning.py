@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from samples import Command
 
+from bertft.commands.train import train
+from bertft.jobs.request import TrainRequest
 from bertft.runs.cleaning import find_leftovers, remove_leftovers
 from bertft.runs.lock import locked
 
@@ -34,9 +37,11 @@ def found(**kinds: bool) -> list[str]:
     return [one.folder.as_posix() for one in find_leftovers(**kinds)]
 
 
-def test_a_finished_run_keeps_no_checkpoint(trained: Path) -> None:
-    assert not list(trained.glob("last*"))
-    assert (trained / "best" / "model.safetensors").is_file()
+def test_a_finished_run_keeps_no_checkpoint(ask: Callable[..., TrainRequest]) -> None:
+    result = train(ask("run", "training.keep_state=false"))
+    assert result is not None
+    assert [path.name for path in result.run.iterdir() if path.is_dir()] == ["best"]
+    assert (result.run / "scores.json").is_file()
 
 
 def test_what_can_go(runs: Path) -> None:
@@ -88,7 +93,7 @@ class TestOnTheCommandLine:
         assert (code, err.splitlines()[-1]) == (0, "4 folders removed")
         assert sorted(path.name for path in runs.iterdir()) == ["done", "half"]
         assert (runs / "done" / "best" / "model.safetensors").is_file()
-        assert command("predict", "-", "--run", "done")[0] == 0
+        assert command("runs", "show", "done")[0] == 0
 
     def test_nothing_to_do(self, command: Command, tmp_path: Path) -> None:
         assert command("runs", "clean") == (0, "", "nothing can go\n")

@@ -120,7 +120,9 @@ class TestSignals:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_while_the_final_scores_are_made(self, ask, whole, monkeypatch, number):
         class AtTheEnd(Silent):
-            def advance(self, done: int, fraction: float | None) -> None:
+            def advance(
+                self, done: int, fraction: float | None, *, total: int | None = None
+            ) -> None:
                 sending(number)()
 
         request = ask("stopped", *SETTINGS)

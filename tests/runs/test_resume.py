@@ -128,7 +128,7 @@ class TestRefused:
     )
     def test_a_broken_environment_file(self, run, content, fault):
         (run / "environment.json").write_text(content, encoding="utf-8")
-        refuse(run, RunError, rf"environment\.json: not readable \(.*{fault}.*\); mend it")
+        refuse(run, RunError, rf"environment\.json: not readable \(.*{fault}.*\); fix it")
 
     @pytest.mark.parametrize(
         ("change", "fault"),

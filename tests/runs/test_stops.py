@@ -56,7 +56,7 @@ RESUME = "go on with: bertft train --resume {run}"
         ),
         (
             OSError(errno.EIO, "x", "a.json"),
-            f"a.json: input/output error; {STANDING}; mend that, then {RESUME}",
+            f"a.json: input/output error; {STANDING}; fix that, then {RESUME}",
         ),
     ],
 )

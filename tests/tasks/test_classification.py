@@ -158,7 +158,7 @@ class TestLabelSpellings:
     @pytest.mark.parametrize("missing", ["null", "NaN", '""', '"  "'])
     def test_missing_labels_are_refused_with_their_line(self, tmp_path, missing):
         path = save(tmp_path / "a.jsonl", '{"text": "a", "label": ' + missing + "}\n")
-        with pytest.raises(DataError, match=r"a\.jsonl:1: the label is missing; mend the row"):
+        with pytest.raises(DataError, match=r"a\.jsonl:1: the label is missing; fix the row"):
             read(task(), path)
 
     def test_several_labels_need_the_option(self, tmp_path):

@@ -28,7 +28,7 @@ def read(path: Path, **options: Any) -> tuple[list[tuple[str, ...]], Counter[str
     """Names of each example of a file, and what was said."""
     source = Source(str(path), data=DataSettings())
     task = make_task({"name": "classification", **options})
-    return [one.names for one in task.read(source)], source.meter.mended
+    return [one.names for one in task.read(source)], source.meter.repaired
 
 
 def write(path: Path, cells: list[Any], **more: list[Any]) -> Path:

@@ -244,11 +244,11 @@ class TestLabels:
         )
         assert "LOC" in caught.value.hint
 
-    def test_mended_tags_are_counted(self, tmp_path):
+    def test_repaired_tags_are_counted(self, tmp_path):
         (tmp_path / "a.conll").write_text("we\tI-PER\nlove\tB-PER\n", encoding="utf-8")
         source = Source(str(tmp_path / "a.conll"), data=DataSettings())
         assert len(list(task(scheme="bio").read(source))) == 1
-        assert source.meter.mended == {"tags that broke the BIO scheme are mended": 1}
+        assert source.meter.repaired == {"tags that broke the BIO scheme are repaired": 1}
 
     def test_records(self):
         assert task().example("we", id="3") == TaggedText("3", 0, "we", None, None)

@@ -57,7 +57,7 @@ class TestReading:
     )
     def test_what_is_no_number_is_refused_with_its_line(self, tmp_path, value, fault):
         rows = '{"text": "a", "label": 1}\n{"text": "b", "label": ' + value + "}\n"
-        with pytest.raises(DataError, match=rf"a\.jsonl:2: {fault}; mend the row"):
+        with pytest.raises(DataError, match=rf"a\.jsonl:2: {fault}; fix the row"):
             read(task(), tmp_path / "a.jsonl", rows)
 
     def test_one_number_for_all_is_nothing_to_learn(self):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertft.loaders.ids import id_of
 from bertft.loaders.cells import read_cell
+from bertft.loaders.ids import id_of
 from bertft.loaders.json_text import JsonError
 
 Fields = Mapping[str, Any]
