@@ -24,14 +24,15 @@ from itertools import islice
 from typing import Any
 
 from bertft.collector import paused_collector
-from bertft.commands import build, prepare
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
-from bertft.contracts import Batch, Progress
+from bertft.contracts import Batch
 from bertft.encoder.dropout import FastDropout
 from bertft.encoder.load import load_encoder
+from bertft.jobs import build, prepare
+from bertft.loaders.reading import read_examples
 from bertft.tasks import make_task
 from bertft.training import loop
+from bertft.training.progress import Progress
+from bertft.watch import Silent
 
 PARTS = ("batches", "moves", "masks")
 

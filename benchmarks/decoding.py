@@ -12,12 +12,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.predict import Predictor, load
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
 from bertft.contracts import Pieces
-from bertft.recipe import DataSettings, load_recipe
+from bertft.loaders.reading import read_examples
+from bertft.prediction.predictor import Predictor, load
+from bertft.recipe import load_recipe
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
+from bertft.watch import Silent
 
 DECODINGS = ("greedy", "constrained", "viterbi")
 

@@ -14,11 +14,11 @@ import resource
 import time
 from typing import Any
 
-from bertft.commands.evaluate import WINDOW
-from bertft.commands.predict import load
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
-from bertft.recipe import DataSettings
+from bertft.loaders.reading import read_examples
+from bertft.prediction.predictor import load
+from bertft.prediction.scoring import WINDOW
+from bertft.settings import DataSettings
+from bertft.watch import Silent
 
 
 def main() -> None:

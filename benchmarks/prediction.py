@@ -154,9 +154,9 @@ def peer_seconds(name: str, options: argparse.Namespace, out: Path) -> tuple[flo
 
 def own_seconds(options: argparse.Namespace, out: Path) -> tuple[float, Any]:
     """The same for bertft, whose function is handed the model that is loaded already."""
-    from bertft.commands import predict_files as own
-    from bertft.commands.predict import load
-    from bertft.commands.watch import Silent
+    from bertft.commands import predict as own
+    from bertft.prediction.predictor import load
+    from bertft.watch import Silent
 
     predictor = load(options.run)
     predictor.predict(options.texts.read_text(encoding="utf-8").splitlines()[:64])
@@ -167,7 +167,7 @@ def own_seconds(options: argparse.Namespace, out: Path) -> tuple[float, Any]:
 
 
 def reference(options: argparse.Namespace) -> list[str]:
-    from bertft.commands.predict import load
+    from bertft.prediction.predictor import load
 
     texts = options.texts.read_text(encoding="utf-8").splitlines()
     return [str(one["label"]) for one in load(options.run, precision="fp32").predict(texts)]

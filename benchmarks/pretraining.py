@@ -201,8 +201,8 @@ def tune(options: argparse.Namespace, models: dict[str, Path]) -> Iterator[dict[
 
 def difference(a: list[Path], b: list[Path]) -> dict[str, float]:
     """What runs b gain over runs a in mean accuracy, with the interval over the dev rows."""
-    from bertft.contracts import Statistic
     from bertft.evaluation.intervals import paired_bootstrap
+    from bertft.evaluation.statistic import Statistic
 
     def accuracy(totals: Any) -> dict[str, Any]:
         return {"accuracy": totals[..., 0] / totals[..., 1]}

@@ -113,10 +113,10 @@ def measured(given: argparse.Namespace) -> dict[str, float]:
     if given.contender == "apart":
         for name in ALONE:
             os.environ.pop(name, None)
-    from bertft.commands import build, prepare
-    from bertft.commands.watch import Silent
-    from bertft.contracts import Progress
+    from bertft.jobs import build, prepare
     from bertft.training import loop, processes
+    from bertft.training.progress import Progress
+    from bertft.watch import Silent
 
     settings = {"batch_size": given.batch, "precision": given.precision, "device": "cpu"}
     request = prepare.TrainRequest(

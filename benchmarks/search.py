@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from bertft.evaluation.similarity import Nearest, near_pairs
+from bertft.inside.similarity import Nearest, near_pairs
 
 BLOCK = 2048
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from bertft.commands import build, prepare
-from bertft.commands.watch import Silent
-from bertft.contracts import Progress
+from bertft.jobs import build, prepare
 from bertft.training import loop
+from bertft.training.progress import Progress
+from bertft.watch import Silent
 
 
 def main() -> None:

@@ -61,8 +61,9 @@ def settings_of(options: argparse.Namespace) -> list[str]:
 
 def prepared(options: argparse.Namespace) -> Any:
     """The job with its rows; both contenders take texts and labels from here."""
-    from bertft.commands.prepare import TrainRequest, prepare, read_recipe
-    from bertft.commands.watch import Silent
+    from bertft.jobs.prepare import prepare
+    from bertft.jobs.request import TrainRequest, read_recipe
+    from bertft.watch import Silent
 
     request = TrainRequest(
         recipe=options.recipe,
@@ -101,10 +102,10 @@ def figures(
 
 
 def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
-    from bertft.commands.build import build_model, make_trainer
-    from bertft.commands.train import dev_scorer
-    from bertft.contracts import Progress
+    from bertft.jobs.build import build_model, make_trainer
+    from bertft.jobs.dev import dev_scorer
     from bertft.training import loop
+    from bertft.training.progress import Progress
 
     job = prepared(options)
     model, head = build_model(job)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from bertft.commands.predict import Predictor
     from bertft.commands.train import TrainResult
     from bertft.contracts import FloatArray
     from bertft.encoder.sentence import Pooling
+    from bertft.prediction.predictor import Predictor
 
 __version__ = "0.1.0"
 __all__ = ["embed", "evaluate", "explain", "load", "train"]
@@ -43,8 +43,8 @@ def train(
     Raises:
         BertftError: the recipe, the data, the model or the run directory is at fault.
     """
-    from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train as run_training
+    from bertft.jobs.request import TrainRequest
 
     request = TrainRequest(
         recipe=recipe,
@@ -78,7 +78,7 @@ def evaluate(
 
 def load(run: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:
     """A trained model for prediction, from a run directory or its ``best`` folder."""
-    from bertft.commands.predict import load as load_predictor
+    from bertft.prediction.predictor import load as load_predictor
 
     return load_predictor(run, device=device, precision=precision)
 
@@ -102,9 +102,9 @@ def embed(
     Raises:
         BertftError: the model, the run or a setting is at fault.
     """
-    from bertft.commands.embed import View
     from bertft.commands.embed import embed as run_embed
-    from bertft.commands.encoders import EncoderRequest
+    from bertft.inside.embedder import View
+    from bertft.inside.request import EncoderRequest
 
     request = EncoderRequest(
         model=model,
@@ -141,10 +141,9 @@ def explain(
     Raises:
         BertftError: the run, a record or an option is at fault.
     """
-    from bertft.commands.encoders import EncoderRequest
-    from bertft.commands.explain import ExplainRequest
     from bertft.commands.explain import explain as run_explain
-    from bertft.commands.watch import Silent
+    from bertft.inside.request import EncoderRequest, ExplainRequest
+    from bertft.watch import Silent
 
     request = ExplainRequest(
         encoder=EncoderRequest(run=str(run), device=device),

@@ -1,6 +1,6 @@
 """python -m bertft"""
 
-from bertft.cli import main
+from bertft.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -10,14 +10,11 @@ Shape legend: B sequences in a batch, L padded length, C labels.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-
-from bertft.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from bertft.checks.finding import Finding, Reading, Split
-    from bertft.recipe import DataSettings
+    from bertft.evaluation.statistic import Scores
+    from bertft.loaders.source import Source
 
 FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
 OffsetArray = np.ndarray[Any, np.dtype[np.int32]]
@@ -41,46 +39,11 @@ Target = int | float | list[float] | list[int] | tuple[int, int] | None
 """What a head learns: a class id, a number, a multi-hot vector, token label ids, or the positions
 (start, end) of an answer's first and last token."""
 
+IGNORED = -100
+"""Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
+
 Answer = dict[str, Any]
 """One JSON object of ``predictions``; its fields are set by the task and documented there."""
-
-BadRow = Callable[[DataError], None]
-"""Called with the error of a row that cannot be used; raises, or returns to skip the row."""
-
-
-def refuse(error: DataError) -> None:
-    """The default BadRow: the first unusable row ends the command."""
-    raise error
-
-
-@dataclass(slots=True)
-class Meter:
-    """What reading a source has shown so far: share of the file read, rows left out.
-
-    ``counts`` are rows left out by rule, ``mended`` what was put right, by what is to be said.
-    """
-
-    fraction: Callable[[], float | None] = lambda: None
-    blank: Callable[[], int] = lambda: 0
-    counts: Counter[str] = field(default_factory=Counter)
-    mended: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where examples come from: a file, ``-`` (stdin), ``bundled:NAME`` or ``hub:owner/name``.
-
-    ``gold`` is False when predicting: label columns are then not required and not read.
-    ``format`` overrides the file's suffix (needed for tables on stdin).
-    """
-
-    path: str
-    data: DataSettings
-    gold: bool = True
-    whole_file: bool = False
-    format: str = ""
-    bad_row: BadRow = refuse
-    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,37 +163,6 @@ class Head(Readout, Protocol):
         ...
 
 
-LOWER = frozenset({"mlm_loss", "perplexity", "rmse"})
-"""Scores of which the lower is the better; of all others the higher is."""
-
-
-def is_better(metric: str, value: float, *, than: float) -> bool:
-    """Whether one value of a score is better than another."""
-    return value < than if metric in LOWER else value > than
-
-
-@dataclass(frozen=True, slots=True)
-class Statistic:
-    """Scores as a function of per-example counts, so that every metric can be resampled.
-
-    ``rows`` [N, K] holds what each example adds; ``metrics`` maps totals [..., K] (sums over
-    examples, possibly with bootstrap weights) to named values [...].
-    """
-
-    rows: FloatArray
-    metrics: Callable[[FloatArray], dict[str, FloatArray]]
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Results over one data set; ``statistic`` allows intervals, ``tables`` go by class."""
-
-    values: dict[str, float]
-    statistic: Statistic
-    tables: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    baseline: dict[str, float] = field(default_factory=dict)
-
-
 class HasId(Protocol):
     """What every Example has: an id (the data's own, or its line number), a line, a text."""
 
@@ -293,8 +225,11 @@ class Task(Protocol[E]):
         """The same task with label names taken from training data, in a stable order."""
         ...
 
-    def check(self, examples: Sequence[E], *, path: str) -> None:
-        """Raise DataError when a gold label is not one of ``labels``."""
+    def check(self, examples: Sequence[E], *, path: str) -> list[str]:
+        """What gold labels are read as, where that is not what the file says: a sentence each.
+
+        Raises DataError when one is none of ``labels``.
+        """
         ...
 
     def fit(self, examples: Sequence[E], pieces: Sequence[Pieces]) -> Task[E]:
@@ -366,42 +301,3 @@ class SelfSupervised(Protocol):
     ) -> Task[Any]:
         """The same task with what the training inputs tell."""
         ...
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where training stands. With the recipe it determines everything that is left to do."""
-
-    epoch: int = 0
-    next_step: int = 0
-    step: int = 0
-    best_score: float | None = None
-    best_step: int = 0
-    evaluations_without_gain: int = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_state_dict(cls, state: Mapping[str, Any]) -> Progress:
-        return cls(**{name: state[name] for name in cls.__slots__})
-
-
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """Yielded by the loop after each optimizer step; read by journal, console and checkpoints."""
-
-    epoch: int
-    step: int
-    total_steps: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    examples: int
-    tokens: int
-    seconds: float
-    scores: dict[str, float] | None = None
-    is_best: bool = False
-    """Whether these weights are the ones to keep so far."""
-    is_last: bool = False
-    stop_reason: str = ""

@@ -42,16 +42,24 @@ class RecipeError(BertftError):
 class DataError(BertftError):
     """A data file is missing, broken or does not fit the task.
 
-    ``code`` names the kind of fault where checks tell it apart; ``reason`` is the message without
-    the place.
+    ``code`` names the kind of fault where checks tell it apart; ``row`` is the id of the row at
+    fault where that is known; ``reason`` is the message without the place.
     """
 
     def __init__(
-        self, message: str, *, path: str = "", line: int = 0, hint: str = "", code: str = ""
+        self,
+        message: str,
+        *,
+        path: str = "",
+        line: int = 0,
+        hint: str = "",
+        code: str = "",
+        row: str = "",
     ) -> None:
         self.path = path
         self.line = line
         self.code = code
+        self.row = row
         self.reason = " ".join(message.split())
         where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
         super().__init__(where + message, hint=hint)
@@ -108,3 +116,9 @@ def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
         return f"did you mean '{folded[near[0]]}'?"
     shown = ", ".join(choices[:20])
     return f"choose one of: {shown}" + (", ..." if len(choices) > 20 else "")
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first."""
+    text = str(error).strip().splitlines()
+    return text[0][:200] if text else type(error).__name__

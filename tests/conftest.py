@@ -20,6 +20,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Set before anything imports torch: in a model this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+pytest_plugins = ["running"]
+
 WORDS = (
     "the a an is was it this that film movie food good bad great awful not never and but very "
     "happy sad love hate i you we they he she on in at of to for with no yes plot dull slow fun"
@@ -121,7 +123,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Command:
     """Runs the command line in this process, in an empty folder: (exit code, stdout, stderr)."""
-    from bertft import cli
+    from bertft.cli import app as cli
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "400")
@@ -156,8 +158,8 @@ def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train_tiny(folder: Path, tiny: Path) -> Path:
     """Train the tiny model on the reviews: ``run`` and the data it used, in ``folder``."""
-    from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train
+    from bertft.jobs.request import TrainRequest
 
     files = {name: str(path) for name, path in write_reviews(folder).items()}
     run = folder / "run"

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import TrainResult, train
-from bertft.commands.watch import Silent, Watch
-from bertft.contracts import StepReport
+from bertft.jobs.request import TrainRequest
+from bertft.watch import Silent, StepReport, Watch
 
 SETTINGS = (
     "training.evaluate_every=4",

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bertft.errors import RecipeError
-from bertft.recipe import Recipe, find_recipe, load_recipe, parse_recipe
+from bertft.recipe import find_recipe, load_recipe, parse_recipe
+from bertft.settings import Recipe
 from bertft.tasks import make_task
 
 TASK = {"name": "classification"}

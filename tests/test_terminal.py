@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.console import Console
+from bertft.console.console import Console
 from bertft.terminal import Terminal, printable, shown
 
 

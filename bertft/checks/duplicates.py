@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 from bertft.checks.finding import Finding, Hits, Split, short
 
@@ -17,6 +18,10 @@ Repeats = dict[tuple[str, str], dict[int, int]]
 """(split, split or one before it) -> rows of the first, each with the row of the second that it
 repeats."""
 
+ON_PURPOSE = "nothing, if they differ on purpose (a negation, another number): keep both"
+"""Of rows that are nearly the same, and have other gold."""
+TOGETHER = "nothing: rows on one passage or premise are alike; keep one of two that mean the same"
+"""Of rows that are nearly the same beside the text that they share."""
 LEAK = "take them out of one of the two: scores on what was learned by heart deceive"
 INSIDE = "keep one of each, unless they are as frequent in what the model will read"
 
@@ -71,6 +76,45 @@ KINDS = {
     "folded-duplicate": "but for case and spaces",
     "near-duplicate": "nearly (0.8 of their character trigrams)",
 }
+
+
+def near_findings(splits: Sequence[Split], found: Repeats) -> list[Finding]:
+    """As repeat_findings, for rows that are nearly the same: some of them are meant to be.
+
+    Those with other gold (a question and its negation) and those that share their passage or their
+    premise are told apart from copies, and what is said of them fits.
+    """
+    by_name = {split.name: split for split in splits}
+    kinds: dict[str, Repeats] = {"twin": {}, "sibling": {}, "near-duplicate": {}}
+    for (name, other), rows in found.items():
+        for row, first in rows.items():
+            kind = _kinship(by_name[name], row, by_name[other], first)
+            kinds[kind].setdefault((name, other), {})[row] = first
+    told = repeat_findings(splits, kinds["near-duplicate"], code="near-duplicate")
+    for kind, code, what, mend in (
+        ("twin", "near-twin", "with other gold", ON_PURPOSE),
+        ("sibling", "near-sibling", "on the same passage or premise", TOGETHER),
+    ):
+        for one in repeat_findings(splits, kinds[kind], code="near-duplicate"):
+            inside = one.code == "near-duplicate"
+            told.append(
+                replace(
+                    one,
+                    severity="note",
+                    code=code if inside else f"{code}-across",
+                    what=f"{one.what}, {what}",
+                    mend=mend,
+                )
+            )
+    return told
+
+
+def _kinship(split: Split, row: int, other: Split, first: int) -> str:
+    gold, before = split.readings[row].gold, other.readings[first].gold
+    if gold != before and not isinstance(gold, float):  # numbers of equal texts differ, too
+        return "twin"
+    group = split.examples[row].group
+    return "sibling" if group and group == other.examples[first].group else "near-duplicate"
 
 
 def repeat_findings(splits: Sequence[Split], found: Repeats, *, code: str) -> list[Finding]:

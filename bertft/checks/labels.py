@@ -5,6 +5,8 @@ Tasks whose Readings have no labels (regression, questions) have nothing to be f
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,6 +15,8 @@ from bertft.checks.finding import Finding, Hits, Place, Split
 FEW = 5
 """A label with fewer examples in the training data is rare."""
 TRAIN = "train"
+IGNORED = "\ufe0e\ufe0f"
+"""Marks that choose how an emoji is drawn."""
 
 
 def label_counts(split: Split) -> dict[str, int]:
@@ -52,6 +56,7 @@ def label_findings(splits: Sequence[Split]) -> list[Finding]:
             what=f"labels that {split.name} does not have",
             mend=f"how well they are found cannot be told: add rows to {split.name}",
         )
+    findings += near_equal(train)
     few = [name for name, count in counts[TRAIN].items() if count < FEW]
     return findings + _missing(
         train,
@@ -60,6 +65,32 @@ def label_findings(splits: Sequence[Split]) -> list[Finding]:
         what=f"labels with fewer than {FEW} examples",
         mend="a misspelling? Else add rows, or join it with another label",
     )
+
+
+def near_equal(split: Split) -> list[Finding]:
+    """A warning about names that differ only in case, signs at the end, or how words are joined."""
+    counts = label_counts(split)
+    alike: dict[str, list[str]] = {}
+    for name in counts:
+        alike.setdefault(folded_name(name), []).append(name)
+    groups = [names for names in alike.values() if len(names) > 1]
+    if not groups:
+        return []
+    shown = "; ".join(" and ".join(f"'{name}'" for name in names) for names in groups[:3])
+    what = f"labels that are spelled almost alike ({shown}{'; ...' * (len(groups) > 3)})"
+    mend = (
+        """one label? --set 'task.label_aliases={"OTHER SPELLING" = "LABEL"}', or mend the file"""
+    )
+    names = [name for group in groups for name in group]
+    return _missing(split, names, "near-equal-labels", what=what, mend=mend)
+
+
+def folded_name(name: str) -> str:
+    """A name without case, marks that cannot be seen, signs at its end, joints of its words."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = "".join(c for c in folded if c not in IGNORED and unicodedata.category(c) != "Cf")
+    joined = re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", folded).strip()
+    return joined.rstrip(".,;:!?") or joined
 
 
 def _missing(

@@ -26,6 +26,7 @@ KINDS = {
     ),
     "answer-not-found": ("answers that are not in their passage", SKIP),
     "duplicate-id": ("questions whose id another one has", "give each question an id of its own"),
+    "shifted-offsets": ("entities whose offsets count something else than characters", ""),
     "broken-tag": ("words whose tag is none", SKIP),
     "unknown-label": ("labels that training does not know", ""),
     "unreadable": ("file that cannot be read", ""),
@@ -46,7 +47,7 @@ class Refused:
     def __call__(self, error: DataError) -> None:
         self.count += 1
         code = error.code or OTHER
-        said = error.reason + (f"; {error.hint}" if code.endswith("answer") else "")
+        said = error.reason + (f"; {error.hint}" if "answer" in code else "")
         self._hits.setdefault(code, Hits()).add(Place(error.path or self._path, error.line, said))
         self._hints.setdefault(code, error.hint)
 

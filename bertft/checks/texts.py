@@ -6,6 +6,7 @@ that is composed differently from line to line, or that still has markup of a we
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable
@@ -24,6 +25,9 @@ _LATIN = re.compile("[\u0080-\u00ff]{2,}")
 _HANJA = re.compile("[\u4e00-\u9fff\uf900-\ufaff][\u2000-\uffff]+")
 _HANGUL = re.compile("[가-힣]")
 _ENTITY = re.compile(r"&\s?(#\d{2,7}|#x[0-9a-f]{2,6}|[a-z]\w{1,30})\s?;", re.I)
+# What a careless cleaning leaves of &#39; and &quot;: the ampersand is gone, or a space.
+_BARE = re.compile(r"(?<![&\w#;])(?:#\d{2,5}|#x[0-9A-Fa-f]{2,4}|quot|apos|nbsp|amp|lt|gt);")
+_BARE_INSIDE = re.compile(r"(?<=\w)(?:#\d{2,5}|#x[0-9A-Fa-f]{2,4});")
 _TAGS = "a|b|br|div|em|font|i|img|li|p|span|strong|table|td|tr|u|ul"
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>", re.I)
 
@@ -136,6 +140,16 @@ def _markup(text: str) -> str:
     return ""
 
 
+def _bare_entity(text: str) -> str:
+    """``#39;`` and the like, of which the ampersand is lost."""
+    if ";" not in text:
+        return ""
+    found = _BARE.search(text) or _BARE_INSIDE.search(text)
+    if not found:
+        return ""
+    return f"{found[0]} is {html.unescape('&' + found[0])!r} in: {_excerpt(text, found.start())}"
+
+
 def _wordless(text: str) -> str:
     return "" if any(map(str.isalnum, text)) else repr(short(text))
 
@@ -184,6 +198,14 @@ CHECKS = (
         "rows that are not composed (Unicode NFC)",
         "nothing: they are composed before the model reads them",
         _decomposed,
+    ),
+    Check(
+        "warning",
+        "bare-entity",
+        "rows with HTML entities that lost their ampersand (#39; quot;)",
+        "put the characters back, as in sed -e \"s/ *#39;/'/g\" -e 's/quot;/\"/g' "
+        "-e 's/amp;/\\&/g' -e 's/lt;/</g' -e 's/gt;/>/g' FILE > NEW",
+        _bare_entity,
     ),
     Check(
         "note",

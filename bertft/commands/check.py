@@ -9,74 +9,29 @@ found is in ``bertft/checks/``; findings.py asks all of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from bertft.checks.finding import Finding, Place, Severity, merge, worst_first
-from bertft.checks.refused import Refused
-from bertft.commands.findings import (
+from bertft.checks.findings import (
     data_findings,
     facts,
+    label_readings,
     make_splits,
     token_findings,
     unknown_labels,
 )
-from bertft.commands.prepare import SPLITS, refuse_decomposed_hangul
-from bertft.contracts import Source, Task
+from bertft.checks.reading import read_rows
+from bertft.checks.refused import Refused
+from bertft.checks.repair import repair
+from bertft.checks.report import Report
+from bertft.contracts import Task
 from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
+from bertft.jobs.prepare import SPLITS, refuse_decomposed_hangul
 from bertft.loaders.hub import hub_is_off
-from bertft.loaders.squad_repair import repair_questions
-from bertft.recipe import DataSettings, Recipe
+from bertft.settings import Recipe
 from bertft.tasks import make_task
-
-REPAIRS = {"qa": repair_questions}
-"""Task -> what writes a repaired copy of a file, where there is such a thing."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What was found, worst first, and what was counted of each split."""
-
-    task: str
-    encoder: str
-    max_length: int
-    splits: dict[str, dict[str, Any]]
-    findings: list[Finding] = field(default_factory=list)
-
-    def groups(self) -> list[list[Finding]]:
-        """Findings of one kind together, whatever split they are in."""
-        found: dict[tuple[str, ...], list[Finding]] = {}
-        for one in self.findings:
-            found.setdefault((one.severity, one.code, one.what), []).append(one)
-        return list(found.values())
-
-    def count(self, severity: str) -> int:
-        """Findings of a severity."""
-        return sum(one.severity == severity for one in self.findings)
-
-    def exit_code(self, *, strict: bool) -> int:
-        """2 with errors, 3 with warnings where they count, else 0."""
-        if self.count("error"):
-            return 2
-        return 3 if strict and self.count("warning") else 0
-
-    def content(self, *, examples: int) -> dict[str, Any]:
-        """The report as one JSON object; ``examples`` places of each finding at most."""
-        return {
-            "task": self.task,
-            "encoder": self.encoder,
-            "max_length": self.max_length,
-            "splits": self.splits,
-            "errors": self.count("error"),
-            "warnings": self.count("warning"),
-            "notes": self.count("note"),
-            "findings": [
-                asdict(one) | {"places": [asdict(place) for place in one.places[:examples]]}
-                for one in self.findings
-            ],
-        }
 
 
 def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
@@ -123,55 +78,6 @@ def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def repair(
-    task: Task[Any], files: Mapping[str, str], data: DataSettings, *, folder: Path
-) -> tuple[dict[str, str], list[Finding]]:
-    """The files, those that needed it replaced by repaired copies, and a note for each copy."""
-    if task.name not in REPAIRS:
-        hint = f"--fix knows what to do for: {', '.join(REPAIRS)}"
-        raise RecipeError(f"nothing of {task.name} data can be repaired", hint=hint)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecipeError(f"--fix {folder}: {error.strerror}", hint="name a folder") from None
-    chosen, findings = dict(files), []
-    names = [PurePath(path).name for path in files.values()]
-    for split, path in files.items():
-        name = PurePath(path.rpartition(":")[2]).name
-        out = folder / (name if names.count(name) < 2 else f"{split}-{name}")
-        if moved := REPAIRS[task.name](Source(path, data=data), out):
-            chosen[split] = str(out)
-            place = (Place(str(out), 1, f"copy of {path}"),)
-            what = "answers that were moved to their place"
-            mend = f"train on {out}"
-            findings.append(Finding("note", "repaired", split, what, moved, 0, mend, place))
-    return chosen, findings
-
-
-def read_rows(
-    task: Task[Any], path: str, data: DataSettings, *, split: str
-) -> tuple[list[Any], list[Finding]]:
-    """All usable examples of a file, and findings about the rest of it."""
-    refused = Refused(path)
-    source = Source(path, data=data, bad_row=refused)
-    examples: list[Any] = []
-    try:
-        examples.extend(task.read(source))
-        if not examples and not refused.count:
-            hint = "the file needs a header and rows"
-            raise DataError("no rows", path=path, hint=hint, code="unreadable")
-    except DataError as error:
-        error.code = error.code or "unreadable"
-        refused(error)
-    skipped = data.on_bad_row == "skip" and examples
-    findings = refused.findings(
-        severity="warning" if skipped else "error", split=split, read=len(examples)
-    )
-    for what, count in source.meter.counts.items():
-        findings.append(Finding("note", "left-out", split, what, count))
-    return examples, findings
-
-
 def bind_labels(
     task: Task[Any], rows: Mapping[str, list[Any]], files: Mapping[str, str]
 ) -> tuple[Task[Any], list[Finding]]:
@@ -186,6 +92,7 @@ def bind_labels(
             findings.append(Finding("error", "labels", "train", what, 1, 0, error.hint, place))
             return task, findings
         for split, examples in rows.items():
+            findings += label_readings(task, split, examples)
             refused = Refused(files[split])
             for unknown in unknown_labels(task, examples, path=files[split]).values():
                 refused(unknown)

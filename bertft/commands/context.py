@@ -5,28 +5,22 @@ Shape legend: S sentences, n layers (embeddings included), L tokens, H hidden wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import regex  # type: ignore[import-untyped, unused-ignore]
 
-from bertft.commands.context_plot import svg, web_page
-from bertft.commands.embed import choose_layers, unit_length
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.output import text_output
-from bertft.commands.picture import KINDS, picture_output
-from bertft.commands.watch import Watch
-from bertft.contracts import FloatArray
 from bertft.encoder.load import read_config
-from bertft.errors import BertftError, did_you_mean
-from bertft.evaluation.hidden import pieces_within
+from bertft.errors import BertftError
 from bertft.heads.hidden import HiddenStates
-from bertft.spans import Span, compose
-
-_PLOTS = (".html", *KINDS)
+from bertft.inside.context import find_word, similarities
+from bertft.inside.embedder import choose_layers
+from bertft.inside.encoders import Losses, open_encoder
+from bertft.inside.hidden import pieces_within
+from bertft.inside.request import EncoderRequest
+from bertft.reports.context_page import check_plot, write_plot
+from bertft.spans import Span
+from bertft.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +44,7 @@ def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
     Raises:
         BertftError: fewer than two sentences, one without the word, or an output of another kind.
     """
-    _check_plot(request.out)
+    check_plot(request.out, sentences=len(request.sentences))
     if len(request.sentences) < 2:
         hint = 'bertft context bank "the bank of a river" "money in the bank"'
         raise BertftError("a word is compared in two sentences or more", hint=hint)
@@ -80,39 +74,9 @@ def word_in_context(request: ContextRequest, *, watch: Watch) -> dict[str, Any]:
         "layers": list(layers),
         "similarity": similarities(np.stack(vectors)).round(6).tolist(),
     }
-    _draw(result, request, watch=watch)
+    if request.out:
+        write_plot(result, request.out, overwrite=request.overwrite, watch=watch)
     return result
-
-
-def similarities(vectors: FloatArray) -> FloatArray:
-    """Cosines [n, S, S] of vectors [S, n, H], within each layer."""
-    units = unit_length(vectors.transpose(1, 0, 2))  # [n, S, H]
-    return np.asarray(units @ units.transpose(0, 2, 1))
-
-
-def find_word(text: str, word: str) -> list[Span]:
-    """Where a word stands in a text, whatever its case.
-
-    It begins where a word of the text begins, and ends where that ends; a word that ends in Hangul
-    may have particles after it: the match is then a part of the eojeol (배 in 배를).
-    """
-    here, sought = compose(text), compose(word.strip()).text
-    if not sought:
-        return []
-    letter = r"[\p{L}\p{M}\p{N}_]"
-    end = "" if "가" <= sought[-1] <= "힣" else f"(?!{letter})"
-    pattern = regex.compile(f"(?<!{letter}){regex.escape(sought)}{end}", regex.IGNORECASE)
-    return [here.original(*match.span()) for match in pattern.finditer(here.text)]
-
-
-def pair_rows(result: dict[str, Any]) -> list[list[str]]:
-    """Rows of a table: the two sentences of each pair, then their similarity in each layer."""
-    count = len(result["sentences"])
-    return [
-        [f"{a + 1}, {b + 1}", *(f"{layer[a][b]:.3f}" for layer in result["similarity"])]
-        for a in range(count)
-        for b in range(a + 1, count)
-    ]
 
 
 def _only(request: ContextRequest, number: int, *, watch: Watch) -> Span:
@@ -126,28 +90,3 @@ def _only(request: ContextRequest, number: int, *, watch: Watch) -> Span:
     if len(spans) > 1:
         watch.note(f"sentence {number + 1} holds the word {len(spans)} times: the first is taken")
     return spans[0]
-
-
-def _check_plot(out: str) -> None:
-    suffix = Path(out).suffix.lower()
-    if out and suffix not in _PLOTS:
-        reason = f"--out {out}: no picture is drawn as '{suffix}'"
-        raise BertftError(reason, hint=did_you_mean(suffix, _PLOTS))
-
-
-def _draw(result: dict[str, Any], request: ContextRequest, *, watch: Watch) -> None:
-    out, overwrite = request.out, request.overwrite
-    if Path(out).suffix.lower() in KINDS:
-        with picture_output(out, overwrite=overwrite, watch=watch) as draw:
-            draw(svg(result))
-    elif out:
-        with text_output(out, overwrite=overwrite) as file:
-            file.write(web_page(result))
-
-
-def sentence_rows(sentences: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Rows of a table: number, tokens of the word, sentence."""
-    return [
-        [str(number), " ".join(one["tokens"]), one["text"]]
-        for number, one in enumerate(sentences, start=1)
-    ]

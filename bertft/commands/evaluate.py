@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from bertft.commands.predict import Predictor, load
-from bertft.commands.reading import read_examples
-from bertft.commands.report import read_about, write_report
-from bertft.commands.report_page import About
-from bertft.commands.run_folder import (
-    Run,
-    find_run,
-    model_folder,
-    new_file,
-    write_json,
-)
-from bertft.commands.stored import read_card
-from bertft.commands.watch import Silent, Watch
-from bertft.contracts import Answer, Scores, SelfSupervised
-from bertft.errors import RunError
-from bertft.evaluation.intervals import bootstrap
-from bertft.recipe import Recipe, load_recipe, parse_recipe
+from bertft.errors import DataError, RunError
+from bertft.jobs.request import without_aliases
+from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.reading import read_examples
+from bertft.prediction.predictor import load
+from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
+from bertft.recipe import BUNDLED, HUB, load_recipe, parse_recipe
+from bertft.reports.page import About
+from bertft.reports.report import read_about, write_report
+from bertft.runs.folder import Run, find_run, model_folder
+from bertft.runs.inputs import found_file
+from bertft.runs.stored import read_card
+from bertft.runs.writing import new_file, write_json
+from bertft.settings import DataSettings, Recipe
 from bertft.tasks import make_task
-
-WINDOW = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Answers and scores of one split."""
-
-    split: str
-    path: str
-    metric: str
-    answers: list[Answer]
-    gold: list[dict[str, Any]]
-    scores: Scores
-    precision: str
+from bertft.watch import Silent, Watch
 
 
 def evaluate(
@@ -74,22 +56,46 @@ def evaluate(
     settings = recipe.data
     if on_bad_row:
         settings = settings.model_copy(update={"on_bad_row": on_bad_row})
-    path = data or settings.test or settings.dev
+    path = data or own_data(found, settings, watch=watch)
     if not path:
         raise RunError(
             f"{found.path} has no test or dev file of its own", hint="give one with --data"
         )
+    if data and recipe.data.train.startswith((BUNDLED, HUB)):
+        recipe = without_aliases(recipe, overrides)
     split = "data" if data else "test" if settings.test else "dev"
     predictor = load(found, device=device, precision=precision)
     predictor.task = make_task(recipe.task).bind(predictor.task.labels, predictor.task.learned)
     examples = read_examples(predictor.task, path, settings, watch=watch)
-    predictor.task.check(examples, path=path)
+    for said in predictor.task.check(examples, path=path):
+        watch.note(f"{path}: {said}")
     metric = recipe.training.metric
     scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
+    if doubt := doubts(scored):
+        watch.note(doubt)
     folder = _new_folder(found.path, path, out=out)
     content = scores_content(scored)
     write_scores(folder, scored, content, about=about)
     return folder, content
+
+
+def own_data(run: Run, settings: DataSettings, *, watch: Watch) -> str:
+    """The test data of a run, else its dev data, where they are now; "" where it has none.
+
+    Raises:
+        RunError: they are not found any more.
+    """
+    split = "test" if settings.test else "dev"
+    recorded = getattr(settings, split)
+    digest = run.environment.get("data", {}).get(split, {}).get("sha256", "")
+    path: str = found_file(recorded, digest, run.path, tell=watch.note)
+    if path and not path.startswith(HUB) and path != STDIN:
+        try:
+            resolve(path)
+        except DataError as error:
+            what = f"the {split} data of {run.path} cannot be read: {error.message}"
+            raise RunError(what, hint="say where they are now with --data FILE") from None
+    return path
 
 
 def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
@@ -102,72 +108,17 @@ def _recipe_of(run: Run, overrides: Sequence[str]) -> Recipe:
     return parse_recipe(settings, overrides=overrides, where=str(folder))
 
 
-def score_split(
-    predictor: Predictor,
-    examples: Sequence[Any],
-    *,
-    split: str,
-    path: str,
-    metric: str,
-    watch: Watch,
-) -> Scored:
-    """Answers and scores for examples with gold; truncated texts are counted and said.
+def write_scores(
+    folder: Path, scored: Scored | None, content: dict[str, Any], *, about: About
+) -> None:
+    """Write predictions.jsonl, report.html and at last scores.json into ``folder``.
 
-    Logits are kept for WINDOW examples at a time. ``metric`` is the recipe's main score; empty for
-    the task's own.
+    There are no predictions where nothing was scored.
     """
-    task = predictor.task
-    # What a self-supervised task makes of an example depends on the others.
-    size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
-    answers: list[Answer] = []
-    gold: list[dict[str, Any]] = []
-    for start in range(0, len(examples), size):
-        window = examples[start : start + size]
-        for example, pieces in zip(window, predictor.pieces(window), strict=True):
-            answers.append(task.decode(example, pieces))
-            gold.append(task.gold(example, answers[-1], pieces))
-        watch.advance(len(answers), len(answers) / len(examples))
-    cut = sum(bool(answer.get("truncated")) for answer in answers)
-    if cut:
-        limit = predictor.max_length
-        watch.note(
-            f"{cut} of {len(answers)} texts of {path} are longer than {limit} tokens and were cut"
-        )
-    scores = task.score(examples, answers)
-    return Scored(
-        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
-    )
-
-
-def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What scores.json says: every metric with its interval.
-
-    ``unseen`` are the scores without the examples that stand in the training data as well.
-    """
-    intervals = bootstrap(scored.scores.statistic)
-    content = {
-        "split": scored.split,
-        "data": scored.path,
-        "n": len(scored.answers),
-        "metric": scored.metric,
-        "precision": scored.precision,
-        "metrics": {
-            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
-            if name in intervals
-            else {"value": value}
-            for name, value in scored.scores.values.items()
-        },
-        "baseline": scored.scores.baseline,
-        **scored.scores.tables,
-    }
-    return content | ({"without_train": dict(unseen)} if unseen else {})
-
-
-def write_scores(folder: Path, scored: Scored, content: dict[str, Any], *, about: About) -> None:
-    """Write predictions.jsonl, report.html and at last scores.json into ``folder``."""
-    with new_file(folder / "predictions.jsonl") as file:
-        for answer, gold in zip(scored.answers, scored.gold, strict=True):
-            file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
+    if scored is not None:
+        with new_file(folder / "predictions.jsonl") as file:
+            for answer, gold in zip(scored.answers, scored.gold, strict=True):
+                file.write(json.dumps(answer | gold, ensure_ascii=False) + "\n")
     write_report(folder, about, content)
     write_json(folder / "scores.json", content)
 

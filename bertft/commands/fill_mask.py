@@ -15,13 +15,14 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from bertft.commands.encoders import EncoderRequest, Losses, OpenEncoder, open_encoder
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.contracts import Answer, Encoded, FloatArray
 from bertft.errors import DataError, ModelError
 from bertft.heads.pretraining import MaskedTokens, most_probable
+from bertft.inside.encoders import Losses, OpenEncoder, open_encoder
+from bertft.inside.request import EncoderRequest
+from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample
+from bertft.watch import Watch
 
 WINDOW = 512
 MARK = "[MASK]"

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.contracts import Answer
 from bertft.errors import BertftError
 from bertft.evaluation.probabilities import softmax
 from bertft.heads.pretraining import NextSentence
+from bertft.inside.encoders import Losses, open_encoder
+from bertft.inside.request import EncoderRequest
+from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, encode_examples
+from bertft.watch import Watch
 
 WINDOW = 2048
 

@@ -1,117 +1,146 @@
-"""predict: a finished run and texts in, answers out, streamed in input order.
+"""predict on files: streams answers of files and stdin to a file or stdout, in input order.
 
-The Predictor is also the Python API: ``bertft.load("runs/x").predict(["what a film"])``.
+Every row has its answer, or an error in the place of one, unless bad rows are to stop or be left
+out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from bertft.commands.run_folder import Run, model_folder, open_run
-from bertft.commands.stored import CARD, read_card
-from bertft.contracts import Answer, Head, Pieces, Task
-from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
-from bertft.encoder.packing import choose_batcher
-from bertft.encoder.pieces import CHARACTERS
-from bertft.errors import RunError
-from bertft.evaluation.inference import compute_logits, pieces_of
-from bertft.tasks import make_task
-from bertft.training.runtime import Runtime, choose_runtime
+from bertft.contracts import Answer
+from bertft.errors import BertftError, DataError, did_you_mean
+from bertft.loaders.files import resolve
+from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
+from bertft.loaders.source import BadRow, Source, refuse
+from bertft.prediction import formats
+from bertft.prediction.formats import ANNOTATION_FORMATS
+from bertft.prediction.output import text_output
+from bertft.prediction.passages import best_answers, passages
+from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.unanswered import AnswerCount, with_unanswered
+from bertft.recipe import HUB
+from bertft.reports.entities_page import entities_page
+from bertft.runs.folder import find_run, newest_run
+from bertft.settings import Recipe
+from bertft.tasks import with_columns
+from bertft.watch import Watch
 
-WINDOW = 2048
-
-Item = TypeVar("Item")
-
-
-class Predictor:
-    """A trained model, ready to answer: task, tokenizer, and the model on its device."""
-
-    def __init__(self, folder: Path, *, runtime: Runtime) -> None:
-        check_folder(folder)
-        self.card = read_card(folder)
-        self.task: Task[Any] = bound_task(self.card)
-        self.head: Head = self.task.head([])
-        self.tokenizer = load_tokenizer(folder)
-        self.runtime = runtime
-        self.max_length = int(self.card["max_length"])
-        model = self.head.build(folder, trained=True)
-        check_vocabulary(model, self.tokenizer)
-        self.model = model.to(runtime.device)  # type: ignore[arg-type]
-        self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
-        self.together = False
-        """Whether all processes of a training answer the same examples at the same time."""
-
-    def predict(
-        self, texts: Sequence[str | Mapping[str, Any]], *, top_k: int | None = None
-    ) -> list[Answer]:
-        """Answers in the order of ``texts``; each is a text, or a mapping with the task's columns.
-
-        Args:
-            texts: texts, or mappings such as ``{"text": ..., "text_pair": ...}``.
-            top_k: how many labels ``scores`` names; all when None.
-        """
-        if isinstance(texts, str):
-            raise TypeError("predict takes a list of texts, not one text")
-        examples = (self.task.example(one, id=str(i)) for i, one in enumerate(texts, start=1))
-        return list(self.stream(examples, top_k=top_k))
-
-    def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Answer]:
-        """Answers one by one, in order; memory holds one window of examples at a time."""
-        for window in windows(examples, most=WINDOW, length=lambda one: len(one.text)):
-            yield from self.answer(window, top_k=top_k)
-
-    def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
-        """Answers for examples that are all in memory."""
-        pairs = zip(examples, self.pieces(examples), strict=True)
-        return [self.task.decode(example, parts, top_k=top_k) for example, parts in pairs]
-
-    def pieces(self, examples: Sequence[Any]) -> list[Pieces]:
-        """The windows of each example with their logits."""
-        encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
-        logits = compute_logits(
-            self.model,
-            encoded,
-            head=self.head,
-            batcher=self.batcher,
-            precision=self.runtime.precision,
-            together=self.together,
-        )
-        return pieces_of(len(examples), encoded, logits)
+FORMATS = formats.FORMATS | {"html": entities_page}
+ENTITY_FORMATS = {"conll", "html"}
 
 
-def windows(
-    items: Iterable[Item], *, most: int, length: Callable[[Item], int]
-) -> Iterator[list[Item]]:
-    """At most ``most`` items at a time, and fewer where their texts are long."""
-    window: list[Item] = []
-    held = 0
-    for item in items:
-        window.append(item)
-        held += length(item)
-        if len(window) == most or held >= CHARACTERS:
-            yield window
-            window, held = [], 0
-    if window:
-        yield window
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictRequest:
+    """What ``bertft predict`` is asked for."""
+
+    files: tuple[str, ...]
+    run: str = ""
+    out: str = ""
+    format: str = ""
+    input_format: str = ""
+    top_k: int | None = None
+    whole_file: bool = False
+    question: str = ""
+    overwrite: bool = False
+    overrides: tuple[str, ...] = ()
+    on_bad_row: str = ""
+    device: str = "auto"
+    precision: str = "auto"
 
 
-def bound_task(card: Mapping[str, Any]) -> Task[Any]:
-    """The task of a saved model, with its labels and what it learned. Raises BertftError."""
-    try:
-        return make_task(card["task"]).bind(card["labels"], card["learned"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{CARD}: 'learned' does not fit its task ({error!r})") from None
+def predict_files(request: PredictRequest, *, watch: Watch) -> int:
+    """Answer every text of the files, in order; returns how many. Memory does not grow.
 
-
-def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto") -> Predictor:
-    """Load a run (its directory, or its ``best`` folder) for prediction.
-
-    Args:
-        device: auto, cpu, cuda or mps.
-        precision: auto, fp32, bf16 or fp16; fp32 reproduces plain transformers to rounding.
+    Raises:
+        DataError: a file cannot be read, or none of its rows could be answered (which is told when
+            all is written).
     """
-    found = run if isinstance(run, Run) else open_run(run)
-    runtime = choose_runtime(device=device, precision=precision)
-    return Predictor(model_folder(found), runtime=runtime)
+    form = output_format(request)
+    settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
+    for path in request.files:
+        if path != "-" and not path.startswith(HUB) and not Path(path).is_dir():
+            resolve(path)  # a folder may be one of brat: the task's reader looks into it
+    run = find_run(request.run) if request.run else newest_run(None)
+    watch.note(f"run: {run.path}")
+    predictor = load(run, device=request.device, precision=request.precision)
+    predictor.task = with_columns(predictor.task, settings)
+    _check_task(predictor.task, request, form)
+    rule = bad_row_rule(settings.data)
+    count = AnswerCount()
+    with (
+        text_output(request.out, overwrite=request.overwrite) as file,
+        FORMATS[form](file) as write,
+    ):
+        for answer in _answers(predictor, _sources(request, settings, rule), request, watch):
+            write(answer)
+            count.see(answer)
+    if isinstance(rule, SkippedRows):
+        rule.tell(watch)
+    count.tell(watch, max_length=predictor.max_length)
+    if count.failed and not count.done:
+        raise DataError("no row could be answered", path=", ".join(request.files))
+    return count.done
+
+
+def _check_task(task: Any, request: PredictRequest, form: str) -> None:
+    """Raise BertftError where the request does not go with the model's task."""
+    wrong = set() if task.name == "ner" else set(ENTITY_FORMATS)
+    if task.name != "ner" and (not task.labels or getattr(task.options, "pairs", True)):
+        wrong |= ANNOTATION_FORMATS
+    if form in wrong:
+        what = "entities" if form in ENTITY_FORMATS else "entities, or labels of single texts"
+        hint = "formats for it: " + ", ".join(sorted(FORMATS.keys() - wrong))
+        raise BertftError(
+            f"format {form} shows {what}; this model's task is {task.name}", hint=hint
+        )
+    if request.question and task.name != "qa":
+        raise BertftError(f"--question needs a qa model; this one's task is {task.name}")
+
+
+def _sources(request: PredictRequest, settings: Recipe, rule: BadRow) -> Iterator[Source]:
+    for path in request.files:
+        yield Source(
+            path,
+            data=settings.data,
+            gold=False,
+            whole_file=request.whole_file or bool(request.question),
+            format=request.input_format if path == "-" else "",
+            bad_row=rule,
+        )
+
+
+def _answers(
+    predictor: Predictor, sources: Iterable[Source], request: PredictRequest, watch: Watch
+) -> Iterator[Answer]:
+    """Answers file by file; with a question, the best ones over all files."""
+    if request.question:
+        asked = (
+            (source.path, one) for source in sources for one in passages(source, request.question)
+        )
+        yield from best_answers(predictor, asked, top_k=request.top_k)
+        return
+    done = 0
+    watch.advance(0, None)
+    for source in sources:
+        in_place = source.bad_row is refuse and not request.on_bad_row
+        task = predictor.task
+        examples = with_unanswered(task, source) if in_place else task.read(source)
+        for answer in predictor.stream(examples, top_k=request.top_k):
+            yield {"file": source.path, **answer} if len(request.files) > 1 else answer
+            done += 1
+            if done % 512 == 0:
+                watch.advance(done, source.meter.unfinished())
+        tell_left_out(source, watch=watch)
+
+
+def output_format(request: PredictRequest) -> str:
+    """The format asked for, else that of the output file's suffix, else jsonl."""
+    form = request.format or Path(request.out).suffix.lower().removeprefix(".") or "jsonl"
+    if form not in FORMATS:
+        where = "--format" if request.format else f"--out {request.out}"
+        raise BertftError(f"{where}: no output format '{form}'", hint=did_you_mean(form, FORMATS))
+    return form

@@ -8,50 +8,26 @@ with it.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from bertft.commands import run_folder
-from bertft.commands.prepare import TrainRequest, read_recipe, read_splits
 from bertft.commands.train import TrainResult, train
-from bertft.commands.watch import Silent, Watch
-from bertft.encoder.fresh import BETAS, DROPOUT, RATES, Shape, make_encoder
+from bertft.encoder.fresh import Shape, make_encoder
 from bertft.errors import DataError, RecipeError
+from bertft.jobs.prepare import read_splits
+from bertft.jobs.pretraining import RECIPE, PretrainRequest, train_request
+from bertft.jobs.request import read_recipe
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
-from bertft.recipe import Recipe
+from bertft.runs.folder import free_run_folder
+from bertft.settings import Recipe
 from bertft.tasks.pretraining import from_options
-from bertft.training.checkpoint import replace_folder
-
-RECIPE = "pretrain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainRequest:
-    """What ``bertft pretrain`` is asked for; ``model`` goes on with a checkpoint, "" is anew."""
-
-    corpus: tuple[str, ...]
-    dev: str = ""
-    test: str = ""
-    model: str = ""
-    size: str = "tiny"
-    vocabulary: int = 30_000
-    lower_case: bool = False
-    counted: bool = True
-    next_sentence: bool = True
-    whole_words: bool = False
-    out: str = ""
-    overrides: tuple[str, ...] = ()
-    seed: int | None = None
-    offline: bool = False
-    dry_run: bool = False
-    on_bad_row: str = ""
+from bertft.training.folders import replace_folder
+from bertft.watch import Silent, Watch
 
 
 def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
@@ -62,46 +38,14 @@ def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainRe
         Interrupted: as ``train``.
     """
     watch = watch or Silent()
-    run = run_folder.free_run_folder(request.out, recipe=RECIPE)
-    asked = _train_request(request, out=str(run))
+    run = free_run_folder(request.out, recipe=RECIPE)
+    asked = train_request(request, out=str(run))
     if request.model:
         return train(asked, watch=watch)
     recipe = read_recipe(asked)
     with hub_is_off(off=request.offline), _start_folder(run, dry_run=request.dry_run) as start:
         _make_start(start, request, recipe, watch=watch)
         return train(replace(asked, model=str(start)), watch=watch)
-
-
-def _train_request(request: PretrainRequest, *, out: str) -> TrainRequest:
-    """The recipe ``pretrain`` with this corpus; ``--set`` comes last."""
-    settings: dict[str, Any] = {
-        "data.train": request.corpus[0],
-        "data.further": list(request.corpus[1:]),
-        "data.dev": "",
-        "data.test": "",
-    }
-    # Flags of the command line only switch: what is left alone stays as the recipe says.
-    if not request.next_sentence:
-        settings["task.next_sentence"] = False
-    if request.whole_words:
-        settings["task.whole_words"] = True
-    if not request.model:
-        settings["training.learning_rate"] = RATES[request.size]
-        settings["training.adam_betas"] = BETAS
-        settings["training.dropout"] = DROPOUT
-    overrides = [f"{key}={json.dumps(v, ensure_ascii=False)}" for key, v in settings.items()]
-    return TrainRequest(
-        recipe=RECIPE,
-        overrides=(*overrides, *request.overrides),
-        dev=request.dev,
-        test=request.test,
-        model=request.model,
-        out=out,
-        seed=request.seed,
-        offline=request.offline,
-        dry_run=request.dry_run,
-        on_bad_row=request.on_bad_row,
-    )
 
 
 @contextmanager

@@ -1,102 +1,72 @@
-"""runs: finished runs, one run in full, and the paired comparison of two."""
+"""runs: those that are here, one in full; runs/compare.py and runs/cleaning.py do the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from bertft.commands.predict import bound_task
-from bertft.commands.run_folder import finished_runs, open_run
-from bertft.commands.stored import read_card
 from bertft.errors import RunError
-from bertft.evaluation.intervals import paired_bootstrap
-from bertft.loaders.json_text import read_json_text
-
-HINT = "score the run: bertft eval"
+from bertft.runs.folder import Run, finished_runs, open_run, unfinished_runs
+from bertft.runs.lock import is_locked
+from bertft.runs.standing import folder_bytes, steps_done
+from bertft.training.journal import read_journal
 
 
 def list_runs(*, tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Path, recipe, mode, split, metric and value of every finished run, oldest first.
+    """Each run with its state, finished ones first (the oldest at the top), with their score.
 
     ``tell`` is given a line for each that is damaged.
     """
     rows = []
-    for run in finished_runs():
-        try:
-            rows.append(
-                {
-                    "run": str(run.path),
-                    "recipe": run.recipe_name,
-                    "mode": run.mode,
-                    "split": run.scores["split"],
-                    "n": run.scores["n"],
-                    "metric": run.scores["metric"],
-                    "value": run.scores["metrics"][run.scores["metric"]]["value"],
-                }
-            )
-        except RunError as error:
-            tell(f"left out: {error}")
+    for describe, runs in ((_finished, finished_runs()), (_unfinished, unfinished_runs())):
+        for run in runs:
+            try:
+                rows.append(describe(run))
+            except RunError as error:
+                tell(f"left out: {error}")
     return rows
 
 
-def show_run(path: str) -> dict[str, Any]:
-    """Environment and scores of a run."""
-    run = open_run(path)
-    return {"run": str(run.path), **run.environment, "scores": run.scores}
-
-
-def compare_runs(first: str, second: str) -> dict[str, Any]:
-    """Score differences of two runs on the same examples, with a paired bootstrap test.
-
-    Raises:
-        RunError: the two were not scored on the same examples.
-    """
-    examples = [_predictions(path) for path in (first, second)]
-    ids = [[one["id"] for one in rows] for rows in examples]
-    gold = [[one["gold"] for one in rows] for rows in examples]
-    if ids[0] != ids[1] or gold[0] != gold[1]:
-        hint = "score both on one file (bertft eval RUN --data FILE), then compare those folders"
-        raise RunError(f"{first} and {second} were scored on different examples", hint=hint)
-    statistics = [
-        _statistic(path, rows) for path, rows in zip((first, second), examples, strict=True)
-    ]
-    differences = paired_bootstrap(statistics[0], statistics[1])
-    return {
-        "a": first,
-        "b": second,
-        "n": len(ids[0]),
-        "metrics": {
-            name: {"b - a": d.value, "low": d.low, "high": d.high, "p": d.p_value}
-            for name, d in differences.items()
-        },
+def _finished(run: Run) -> dict[str, Any]:
+    scores = run.scores
+    return _facts(run, "finished") | {
+        "split": scores["split"],
+        "n": scores["n"],
+        "metric": scores["metric"],
+        "value": scores["metrics"].get(scores["metric"], {}).get("value"),
     }
 
 
-def _predictions(path: str) -> list[dict[str, Any]]:
-    file = Path(path) / "predictions.jsonl"
-    try:
-        with file.open(encoding="utf-8") as lines:
-            rows = [read_json_text(line) for line in lines]
-            return [one | {"id": one["id"], "gold": one["gold"]} for one in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{file}: not readable ({error})", hint=HINT) from None
+def _unfinished(run: Run) -> dict[str, Any]:
+    """What there is of it, and the command that goes on with it."""
+    done, steps = steps_done(run.path)
+    if is_locked(run.path):
+        return _facts(run, "training") | {"step": done, "steps": steps}
+    resume = f"bertft train --resume {run.path}"
+    return _facts(run, "unfinished") | {"step": done, "steps": steps, "resume": resume}
 
 
-def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
-    """Per-example counts of one run, from its predictions."""
-    folder = Path(path)
-    while not (folder / "best").is_dir():
-        if folder == folder.parent or str(folder) == ".":
-            raise RunError(
-                f"{path} does not belong to a run", hint="give a run, or a folder in its eval/"
-            )
-        folder = folder.parent
-    card = read_card(folder / "best")
-    task = bound_task(card)
-    try:
-        examples = [task.regain(row) for row in rows]
-        return task.score(examples, rows).statistic
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        reason = f"{path}/predictions.jsonl does not fit the run's model ({error!r})"
-        raise RunError(reason, hint=HINT) from None
+def _facts(run: Run, state: str) -> dict[str, Any]:
+    return {"run": str(run.path), "recipe": run.recipe_name, "mode": run.kind, "state": state}
+
+
+def show_run(path: str) -> dict[str, Any]:
+    """Environment, scores, time and size of a run."""
+    run = open_run(path)
+    best = [event for event in _events(run) if event["event"] == "finish"]
+    return {
+        "run": str(run.path),
+        **run.environment,
+        "task": run.task,
+        "kind": run.kind,
+        "best_step": best[-1].get("best_step") if best else None,
+        "steps": steps_done(run.path)[0],
+        "seconds": sum(one.get("step_seconds", 0.0) for one in _events(run)),
+        "bytes": folder_bytes(run.path),
+        "scores": run.scores,
+    }
+
+
+def _events(run: Run) -> list[dict[str, Any]]:
+    path = run.path / "journal.jsonl"
+    return list(read_journal(path)) if path.is_file() else []

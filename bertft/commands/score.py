@@ -14,16 +14,17 @@ from itertools import islice
 
 import numpy as np
 
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
 from bertft.commands.fill_mask import mask_of
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.contracts import Answer, Encoded
 from bertft.encoder.pieces import Frame
 from bertft.errors import DataError
-from bertft.evaluation.hidden import Extractor, masked_copies
 from bertft.heads.pretraining import MaskedTokens, likelihood_of
+from bertft.inside.encoders import Losses, open_encoder
+from bertft.inside.hidden import Extractor, masked_copies
+from bertft.inside.request import EncoderRequest
+from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.tasks.text_rows import TextExample
+from bertft.watch import Watch
 
 MAX_IDS = 2**20
 """Ids of all masked copies that are in memory at once, unless one text alone has more."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedTokenizerBase
-
-from bertft.commands.encoders import EncoderRequest, Losses, open_encoder
-from bertft.commands.texts import TextRequest, origin, read_texts
-from bertft.commands.watch import Watch
 from bertft.contracts import Answer
 from bertft.errors import BertftError
+from bertft.inside.encoders import Losses, open_reader
+from bertft.inside.request import EncoderRequest
+from bertft.prediction.texts import TextRequest, origin, read_texts
 from bertft.spans import Composed, compose
 from bertft.tasks.text_rows import TextExample
+from bertft.watch import Watch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 WINDOW = 512
 
@@ -40,7 +42,7 @@ def tokenize(request: TokenizeRequest, *, watch: Watch) -> Iterator[Answer]:
     Raises:
         BertftError: the files or the model are at fault, or ``length`` has no room for a text.
     """
-    encoder = open_encoder(request.encoder)
+    encoder = open_reader(request.encoder)
     tokenizer = encoder.tokenizer
     specials = tokenizer.num_special_tokens_to_add(pair=request.pair is not None)
     if request.length is not None and request.length <= specials:

@@ -37,13 +37,6 @@ SIZES = {
     "medium": "bert-l8-h512",
     "base": "bert-l12-h768",
 }
-RATES = {"tiny": 3e-3, "mini": 1e-3, "small": 5e-4, "medium": 3e-4, "base": 1e-4}
-"""Learning rates to train them from scratch with batches of 32: the smaller, the higher."""
-BETAS = [0.9, 0.98]
-"""Of AdamW for training from scratch, steadier at such rates (Liu et al. 2019, RoBERTa, 3.1)."""
-DROPOUT = 0.0
-"""For training from scratch: so small a model underfits (Geiping & Goldstein 2023, Cramming, 4.2).
-Its config keeps BERT's, for fine-tuning."""
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 POSITIONS = 512
 CHARACTERS = 12_000

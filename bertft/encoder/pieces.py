@@ -11,13 +11,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
-from bertft.contracts import OffsetArray
+from bertft.contracts import Encoded, OffsetArray
 from bertft.errors import ModelError, RecipeError
+from bertft.spans import Span
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHARACTERS = 2**20
 
@@ -183,3 +186,26 @@ def placed(offsets: OffsetArray, *, first: int, length: int) -> OffsetArray:
     rows = np.zeros((length, 2), dtype=np.int32)  # [L, 2]
     rows[first : first + len(offsets)] = offsets
     return rows
+
+
+def words_without_pieces(words: Sequence[Span], offsets: OffsetArray) -> list[int]:
+    """Positions of the words that no piece stands for."""
+    _, there = first_pieces(np.array(words, dtype=np.int32).reshape(-1, 2), offsets)
+    return [int(index) for index in np.flatnonzero(~there)]
+
+
+def first_pieces(
+    spans: OffsetArray, offsets: OffsetArray
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The first piece of each word [W], and whether there is one [W]."""
+    first = np.searchsorted(offsets[:, 1], spans[:, 0], side="right")
+    there = first < len(offsets)
+    there[there] = offsets[first[there], 0] < spans[there, 1]
+    return first, there
+
+
+def passage_of(one: Encoded) -> tuple[int, int]:
+    """First and last token of the passage in a window; (1, 0) when it holds none."""
+    assert one.offsets is not None
+    inside = np.flatnonzero(one.offsets[:, 1])
+    return (int(inside[0]), int(inside[-1])) if len(inside) else (1, 0)

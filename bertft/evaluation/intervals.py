@@ -20,7 +20,8 @@ import numpy as np
 from bertft.evaluation.metrics import as_floats
 
 if TYPE_CHECKING:
-    from bertft.contracts import FloatArray, Statistic
+    from bertft.contracts import FloatArray
+    from bertft.evaluation.statistic import Statistic
 
 IndexArray = np.ndarray[Any, np.dtype[np.int64]]
 

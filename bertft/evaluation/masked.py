@@ -10,8 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from bertft.contracts import Answer, FloatArray, Scores, Statistic
+from bertft.contracts import Answer, FloatArray
 from bertft.evaluation.intervals import point_values
+from bertft.evaluation.statistic import Scores, Statistic
 
 
 def masked_scores(answers: Sequence[Answer], *, unigrams: Sequence[int]) -> Scores:
@@ -32,7 +33,7 @@ def masked_scores(answers: Sequence[Answer], *, unigrams: Sequence[int]) -> Scor
         baseline = {"mlm_loss": loss, "mlm_accuracy": right, "perplexity": float(np.exp(loss))}
     if len(pairs):
         baseline["nsp_accuracy"] = max(float(pairs.mean()), 1 - float(pairs.mean()))
-    return Scores(point_values(statistic), statistic, baseline=baseline)
+    return Scores(partial(point_values, statistic), statistic, baseline=baseline)
 
 
 def _counts(answer: Answer) -> list[float]:

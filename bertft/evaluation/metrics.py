@@ -147,6 +147,27 @@ def majority_baseline(gold: npt.ArrayLike, *, classes: int) -> dict[str, float]:
     return as_floats(single_label_metrics(rows.sum(axis=0, dtype=np.float64)))
 
 
+def best_threshold(probabilities: FloatArray, gold: BoolArray) -> float | None:
+    """The threshold at which giving all labels that reach it has the highest micro F1.
+
+    ``probabilities`` and ``gold`` are [N, C]. It lies between two probabilities that occur; of
+    equally good thresholds the one nearest to 0.5 is taken. None without any gold label.
+    """
+    wanted = int(gold.sum())
+    if not wanted:
+        return None
+    order = np.argsort(-probabilities, axis=None, kind="stable")
+    p, right = probabilities.ravel()[order], gold.ravel()[order]
+    given = np.arange(1, len(p) + 1)
+    f1 = 2 * right.cumsum() / (given + wanted)
+    below = np.append(p[1:], 0.0)
+    f1 = np.where(below < p, f1, -1.0)  # equal probabilities stay together
+    middle = (p + below) / 2
+    best = np.flatnonzero(f1 == f1.max())
+    choice = middle[best[np.abs(middle[best] - 0.5).argmin()]]
+    return float(np.clip(choice, 1e-6, 1 - 1e-6))
+
+
 def regression_moments(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> FloatArray:
     """Rows [N, 9] of numbers [N]: 1, x, y, x^2, y^2, xy, and the co-moments of their ranks."""
     x, y = _numbers(gold), _numbers(predicted)

@@ -10,13 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from bertft.contracts import FloatArray, Scores, Statistic
+from bertft.contracts import FloatArray
 from bertft.evaluation import answers as questions
 from bertft.evaluation import entities, metrics
 from bertft.evaluation.answers import Scoring
 from bertft.evaluation.intervals import point_values
 from bertft.evaluation.metrics import IdArray
-from bertft.evaluation.modules import MultiLabel, SingleLabel
+from bertft.evaluation.statistic import Scores, Statistic
 from bertft.spans import Entity
 
 
@@ -31,19 +31,28 @@ def classification_scores(
     classes = len(labels)
     if multi_label:
         sets = [_multi_hot(gold, classes), _multi_hot(given, classes)]  # [N, C]
-        values = MultiLabel().compute(references=sets[0], predictions=sets[1], classes=classes)
+        values = partial(_official, "MultiLabel", *sets, classes=classes)
         statistic = Statistic(metrics.multilabel_counts(*sets), metrics.multi_label_metrics)
         baseline = metrics.majority_baseline(sets[0], classes=classes)
         tables = {}
     else:
         ids = [np.array([one[0] for one in side]) for side in (gold, given)]  # [N]
-        values = SingleLabel().compute(references=ids[0], predictions=ids[1], classes=classes)
+        values = partial(_official, "SingleLabel", *ids, classes=classes)
         rows = metrics.class_counts(*ids, classes=classes)
         statistic = Statistic(rows, metrics.single_label_metrics)
         baseline = metrics.majority_baseline(ids[0], classes=classes)
         tables = {"confusion": _named_confusion(ids[0], ids[1], labels)}
     per_class = metrics.per_class(statistic.rows.sum(axis=0, dtype=np.float64), names=labels)
     return Scores(values, statistic, {"per_class": per_class, **tables}, baseline)
+
+
+def _official(name: str, gold: IdArray, given: IdArray, *, classes: int) -> dict[str, float]:
+    """The values of a class of modules.py."""
+    from bertft.evaluation import modules
+
+    metric = getattr(modules, name)()
+    found: dict[str, float] = metric.compute(references=gold, predictions=given, classes=classes)
+    return found
 
 
 def question_scores(
@@ -69,7 +78,7 @@ def question_scores(
     if rows.shape[1] == 5:
         nothing = questions.question_counts(golds, [""] * len(golds), scoring=scoring)
         baseline = point_values(Statistic(nothing, statistic.metrics))
-    return Scores(values, statistic, baseline=baseline)
+    return Scores(lambda: values, statistic, baseline=baseline)
 
 
 def entity_scores(
@@ -92,7 +101,7 @@ def entity_scores(
         characters = entities.character_counts(gold, given, lengths, types=types, left_out=left_out)
         metrics_of_both = partial(_entity_and_character_metrics, columns=rows.shape[1])
         statistic = Statistic(np.concatenate([rows, characters], axis=1), metrics_of_both)
-    return Scores(point_values(statistic), statistic, {"per_class": per_type})
+    return Scores(partial(point_values, statistic), statistic, {"per_class": per_type})
 
 
 def _entity_and_character_metrics(totals: FloatArray, *, columns: int) -> dict[str, FloatArray]:
@@ -128,4 +137,4 @@ def number_scores(gold: Sequence[float], given: Sequence[float]) -> Scores:
     statistic = Statistic(metrics.regression_moments(gold, given), metrics.regression_metrics)
     error = np.asarray(gold, dtype=np.float64) - np.asarray(given, dtype=np.float64)  # [N]
     rmse = float(np.sqrt((error**2).mean()))
-    return Scores(point_values(statistic) | {"rmse": rmse}, statistic)
+    return Scores(lambda: point_values(statistic) | {"rmse": rmse}, statistic)

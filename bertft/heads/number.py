@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft.contracts import Batch, Encoded, FloatArray
 from bertft.encoder.load import load_model
+from bertft.heads.inherited import take_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class NumberHead:
         model = load_model(
             AutoModelForSequenceClassification, folder, settings=settings, trained=trained
         )
-        if self.start is not None:
+        is_new = not trained and not take_rows(model, folder)
+        if is_new and self.start is not None:
             last = [one for one in model.modules() if isinstance(one, nn.Linear)][-1]
             assert last.out_features == 1
             assert last.bias is not None

@@ -16,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft.contracts import Batch, Encoded, FloatArray
 from bertft.encoder.load import load_model
+from bertft.heads.inherited import take_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,12 @@ class SequenceHead:
             "label2id": {name: index for index, name in enumerate(self.labels)},
             "problem_type": kind,
         }
-        return load_model(
+        model = load_model(
             AutoModelForSequenceClassification, folder, settings=settings, trained=trained
         )
+        if not trained:
+            take_rows(model, folder)
+        return model
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         kind = torch.float32 if self.multi_label else torch.int64

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
 from bertft.contracts import Batch, Encoded, FloatArray
 from bertft.encoder.load import load_model
+from bertft.encoder.pieces import passage_of
 from bertft.heads.token import split_tokens
 
 
@@ -60,10 +60,3 @@ class SpanHead:
     def split(self, output: Any, batch: Batch) -> list[FloatArray]:
         """[length, 2] per sequence: start and end logits."""
         return split_tokens(torch.stack([output.start_logits, output.end_logits], dim=-1), batch)
-
-
-def passage_of(one: Encoded) -> tuple[int, int]:
-    """First and last token of the passage in a window; (1, 0) when it holds none."""
-    assert one.offsets is not None
-    inside = np.flatnonzero(one.offsets[:, 1])
-    return (int(inside[0]), int(inside[-1])) if len(inside) else (1, 0)

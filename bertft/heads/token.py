@@ -15,11 +15,9 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from bertft.contracts import Batch, Encoded, FloatArray
+from bertft.contracts import IGNORED, Batch, Encoded, FloatArray
 from bertft.encoder.load import load_model
-
-IGNORED = -100
-"""Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
+from bertft.heads.inherited import take_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,14 @@ class TokenHead:
             "num_labels": len(self.labels),
             "id2label": dict(enumerate(self.labels)),
             "label2id": {name: index for index, name in enumerate(self.labels)},
+            "problem_type": None,
         }
-        return load_model(
+        model = load_model(
             AutoModelForTokenClassification, folder, settings=settings, trained=trained
         )
+        if not trained:
+            take_rows(model, folder)
+        return model
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
         rows = [_tags(one) for one in encoded]

@@ -1,8 +1,9 @@
 """Nested question files: articles, their paragraphs, their questions -> flat records.
 
 In: a TextFile that holds ``{"data": [{"title", "paragraphs": [{"context", "qas": [...]}]}]}``, the
-shape of SQuAD, KorQuAD 1.0 and KLUE-MRC. Out: a Record for each question, with the context and the
-title beside its own fields. The text is held whole, its records one article at a time.
+shape of SQuAD, KorQuAD 1.0 and KLUE-MRC; articles that are one paragraph themselves, as in KorQuAD
+2; or plain records in ``data``. Out: a Record for each question, with the context and the title
+beside its own fields. The text is held whole, its records one article at a time.
 """
 
 from __future__ import annotations
@@ -10,30 +11,41 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bertft.contracts import BadRow
 from bertft.errors import DataError
 from bertft.loaders.files import TextFile
+from bertft.loaders.ids import ID_COLUMNS, id_of
 from bertft.loaders.json_text import HALF_PAIR, JsonError, JsonReader, is_writable, skip_space
+from bertft.loaders.source import BadRow
 
+NEWS_SHAPE = (
+    'text, questions and consensus are NewsQA\'s: write {"context": ..., "question": ..., '
+    '"answers": {"text": [...], "answer_start": [...]}} on each line of a .jsonl file'
+)
 SHAPE = '{"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]} is expected'
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The fields of one question, and where it stands: a line, and the way to it in nested JSON."""
+    """The fields of one question, and where it stands: a line, and the way to it in nested JSON.
+
+    ``id`` is its own, else its number in the file.
+    """
 
     fields: Mapping[str, Any]
     line: int
     path: str
     where: str = ""
+    id: str = ""
 
     def error(self, fault: str, *, hint: str = "", code: str = "") -> DataError:
         """A DataError that names file, line and place."""
         place = f"{self.where}: " if self.where else ""
-        return DataError(place + fault, path=self.path, line=self.line, hint=hint, code=code)
+        return DataError(
+            place + fault, path=self.path, line=self.line, hint=hint, code=code, row=self.id
+        )
 
 
 def read_articles(file: TextFile, *, bad_row: BadRow) -> Iterator[Record]:
@@ -43,34 +55,47 @@ def read_articles(file: TextFile, *, bad_row: BadRow) -> Iterator[Record]:
     """
     with file:
         text = file.read()
-        line, seen = 1, 0
+        line, seen, count = 1, 0, 0
         for index, (article, start, end, fault) in enumerate(_articles(text, name=file.name)):
             where = f"data[{index}]"
             line += text.count("\n", seen, start)
             seen = start
             if fault in ("", HALF_PAIR):  # which questions hold it is looked at one by one
                 lines = _Lines(text, start, end, line=line)
-                yield from _article(
-                    article, lines, where=where, path=file.name, bad_row=bad_row, whole=not fault
-                )
+                for record in _article(
+                    article, lines, where=where, path=file.name, bad_row=bad_row
+                ):
+                    count += 1
+                    if not record.id:
+                        record = replace(record, id=str(count))
+                    if not fault or is_writable(record.fields):
+                        yield record
+                    else:
+                        bad_row(record.error(HALF_PAIR))
             else:
                 bad_row(DataError(f"{where}: {fault}", path=file.name, line=line))
 
 
 def _article(
-    article: Any, lines: _Lines, *, where: str, path: str, bad_row: BadRow, whole: bool
+    article: Any, lines: _Lines, *, where: str, path: str, bad_row: BadRow
 ) -> Iterator[Record]:
-    """Its questions; unless it is ``whole``, those with half of a surrogate pair are refused."""
+    """Its questions, as they are written."""
 
-    def wrong(fault: str, place: str) -> None:
-        bad_row(DataError(f"{place}: {fault}", path=path, line=lines.number(), hint=SHAPE))
+    def wrong(fault: str, place: str, hint: str = SHAPE) -> None:
+        bad_row(DataError(f"{place}: {fault}", path=path, line=lines.number(), hint=hint))
 
-    paragraphs = article.get("paragraphs") if isinstance(article, dict) else None
+    article = article if isinstance(article, dict) else {}
+    if "question" in article and "context" in article:  # a record as in flat files
+        identity = id_of(article)
+        yield Record(article, lines.number(identity), path, where, identity)
+        return
+    itself = "qas" in article and "paragraphs" not in article
+    paragraphs = [article] if itself else article.get("paragraphs")
     if not isinstance(paragraphs, list):
-        wrong("no list 'paragraphs'", where)
+        wrong("no list 'paragraphs'", where, NEWS_SHAPE if "questions" in article else SHAPE)
         return
     for number, paragraph in enumerate(paragraphs):
-        place = f"{where}.paragraphs[{number}]"
+        place = where if itself else f"{where}.paragraphs[{number}]"
         questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
         if not isinstance(questions, list):
             wrong("no list 'qas'", place)
@@ -79,14 +104,14 @@ def _article(
         for position, question in enumerate(questions):
             spot = f"{place}.qas[{position}]"
             if isinstance(question, dict):
-                line = lines.number(question.get("id", question.get("guid")))
-                record = Record({**question, **shared}, line=line, path=path, where=spot)
-                if whole or is_writable(record.fields):
-                    yield record
-                else:
-                    bad_row(record.error(HALF_PAIR))
+                identity = id_of(question)
+                fields = {**question, **shared}
+                yield Record(fields, lines.number(identity), path, spot, identity)
             else:
                 wrong("a question is an object {...}", spot)
+
+
+_KEYS = "|".join(ID_COLUMNS)
 
 
 class _Lines:
@@ -97,12 +122,14 @@ class _Lines:
         self._line = line
         self._several = text.find("\n", start, end) >= 0
 
-    def number(self, identity: Any = None) -> int:
+    def number(self, identity: str = "") -> int:
         """The line of the next ``"id": identity``; where there is none, that of the one before."""
-        if self._several and isinstance(identity, str | int):
+        if self._several and identity:
             for escaped in (False, True):
                 value = re.escape(json.dumps(identity, ensure_ascii=escaped))
-                found = re.compile(rf'"(?:id|guid)"\s*:\s*{value}').search(
+                # A number stands there without quotes.
+                value = rf"(?:{value}|{re.escape(identity)}\b)"
+                found = re.compile(rf'"(?i:{_KEYS})"\s*:\s*{value}').search(
                     self._text, self._at, self._end
                 )
                 if found:

@@ -2,10 +2,13 @@
 
 In: a Source. Out: TaggedText, streamed. The forms:
 
-conll        a word and its tag on each line (the first and the last column, apart by tabs or
-             spaces), a blank line behind each sentence; the text is the words with spaces between
+conll        a word and its tag on each line, apart by tabs or spaces, perhaps other columns beside
+             them (word_lines.py), a blank line behind each sentence; the text is the words with
+             spaces between
 characters   a character (perhaps a space) and its tag on each line, as in KLUE-NER
-table        rows with a text and its entities, or words and their tags (tagged_rows.py)
+table        rows with a text and its entities, words and their tags, or one word each
+             (tagged_rows.py), also as annotation tools write them (annotations/)
+brat         a folder of texts (.txt) and annotations (.ann)
 text         plain text, for predictions only (rows.py)
 """
 
@@ -13,60 +16,77 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
-from pathlib import PurePath
-from typing import Protocol
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path, PurePath
 
-import regex  # type: ignore[import-untyped, unused-ignore]
-
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import length_fault
+from bertft.loaders.ahead import Ahead
+from bertft.loaders.annotations.brat import ANNOTATIONS, read_folder
 from bertft.loaders.files import STDIN, TextFile, resolve
+from bertft.loaders.ids import WATCHED
 from bertft.loaders.rows import read_rows
+from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
-from bertft.loaders.tagged_rows import (
-    TAG_COLUMNS,
-    TEXT_COLUMNS,
-    WORD_COLUMNS,
+from bertft.loaders.tag_spelling import STANDARD, find_spelling, is_tag
+from bertft.loaders.tagged import (
+    PEEK_SENTENCES,
+    PEEK_WORDS,
     TaggedText,
     TaggedWords,
-    check_tag,
-    is_tag,
     join_words,
-    read_tagged_rows,
     with_entities,
 )
+from bertft.loaders.tagged_rows import TEXT_COLUMNS, TagColumns, read_tagged_rows
+from bertft.loaders.word_lines import (
+    COLUMN_HINT,
+    Block,
+    CharacterLines,
+    Lines,
+    WordLines,
+    find_layout,
+    header_of,
+)
+from bertft.loaders.word_rows import SENTENCE_COLUMNS
 from bertft.recipe import HUB
 
 __all__ = ["TaggedText", "read_tagged"]
 
-SUFFIXES = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".annotated", ".tagged", ".tsv")
+SUFFIXES = (
+    ".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".annotated", ".tagged", ".tsv",
+)  # fmt: skip
 PLAIN = ("", ".txt", ".md", ".text")
-PEEK = 20
-"""Sentences that are read ahead to tell words from characters."""
 MAX_LINES = 100_000
 """Lines of one sentence."""
+OTHERS = {
+    ".spacy": "spaCy's binary form; write JSON lines with text and spans, or the list of triples",
+    ".xml": "XML; export the annotations as JSON lines, CoNLL or brat",
+    ".ann": "one document of brat; give its folder",
+    ".py": "a program; write the list in it with json.dump",
+    ".xlsx": "a workbook; save it as CSV (UTF-8)",
+}
+"""What is not read, and what to do instead."""
 
-Block = list[tuple[int, str]]
-"""The lines of one sentence, comments among them, with their numbers."""
-
-_DOCUMENT = "-DOCSTART-"
+_DOCUMENT = re.compile(r"-DOCSTART-(\s|$)")
 _ID = re.compile(r"#+\s*(?:sent_)?id\s*[=:]\s*(\S.*)")
 _NAME = re.compile(r"##\s+(\S+)\t")
 _NUMBERED = re.compile(r"(.*_\d+)-\w+")  # KLUE: klue-ner-v1_dev_00000-wikitree
-_HASHES = re.compile(r"#+\s")
-_COLUMN_HINT = "a line holds a word and its tag, a blank line ends a sentence"
 
 
 def read_tagged(
-    source: Source, *, scheme: str = "auto", form: str = "auto"
+    source: Source,
+    *,
+    scheme: str = "auto",
+    form: str = "auto",
+    columns: TagColumns | None = None,
 ) -> Iterator[TaggedText]:
     """The texts of a source with their entities, in file order and in bounded memory.
 
     ``scheme`` is ``bio``, ``iob1``, ``bioes``, or ``auto``: what the first 2,000 sentences are in.
     ``form`` is ``conll``, ``characters``, ``table``, or ``auto``: what the suffix says, and the
-    first sentences. Without ``source.gold`` there need be no tags, and none are read.
+    first sentences. ``columns`` names columns, and what offsets count. Without ``source.gold``
+    there need be no tags, and none are read. What was guessed goes to ``source.meter``.
 
     Raises:
         DataError: the source cannot be read, or a sentence of it (unless ``bad_row`` skips it).
@@ -76,20 +96,26 @@ def read_tagged(
         raise ValueError(f"unknown scheme '{scheme}'")
     if form not in ("auto", "conll", "characters", "table"):
         raise ValueError(f"unknown form '{form}'")
+    columns = columns or TagColumns()
     kind = _form(source) if form == "auto" else form
+    if kind == "brat":
+        return read_tagged_rows(source, scheme=scheme, columns=columns, table=read_folder(source))
     if kind == "table" or (kind == "characters" and _form(source) == "table"):
-        return read_tagged_rows(source, scheme=scheme, by_character=kind == "characters")
+        by_character = kind == "characters"
+        return read_tagged_rows(source, scheme=scheme, columns=columns, by_character=by_character)
     if kind == "text":
         return _texts(source)
-    return with_entities(_sentences(source, form=kind), scheme=scheme)
+    return with_entities(_sentences(source, form=kind, columns=columns), scheme=scheme)
 
 
 def _form(source: Source) -> str:
-    """table, text, conll, characters, or ``lines`` for either of the last two."""
+    """table, brat, text, conll, characters, or ``lines`` for either of the last two."""
     if source.format in ("conll", "characters"):
         return source.format
     if source.path.startswith(HUB):
         return "table"
+    if not source.format and source.path != STDIN and Path(source.path).is_dir():
+        return "brat" if any(Path(source.path).rglob(f"*{ANNOTATIONS}")) else "text"
     name = source.path.lower().removesuffix(".gz")
     suffix = ".txt" if source.path == STDIN else PurePath(name).suffix
     if source.format == "txt" or (not source.format and suffix in PLAIN):
@@ -102,24 +128,29 @@ def _form(source: Source) -> str:
         return "table"
     resolve(source.path)
     shown = ", ".join(dict.fromkeys((*SUFFIXES, *FORMATS, ".txt")))
+    told = f"not read: {OTHERS[suffix]}" if suffix in OTHERS else "not a known form of tagged text"
     raise DataError(
-        "not a known form of tagged text",
+        told,
         path=source.path,
         hint=f"supported: {shown}; or name the form: --set task.form=conll",
     )
 
 
 def _has_header(source: Source) -> bool:
-    """True when a TSV file starts with the column names of a table."""
+    """True when a TSV file starts with the column names of a table, not of words and tags."""
     if not resolve(source.path).is_file():
         return False  # a pipe is read once
     with TextFile(source.path, encoding=source.data.encoding, bad_row=lambda _: None) as file:
-        line = next((line for _, line in file if line and not line.isspace()), "")
-    cells = [cell.strip() for cell in line.split("\t")]
+        lines = [line for _, line in islice(file, 50) if line and not line.isspace()][:2]
+    if not lines:
+        return False
+    cells = [cell.strip().strip('"') for cell in lines[0].split("\t")]
+    if len(cells) < 2 or is_tag(cells[-1]):
+        return False
     names = {cell.casefold() for cell in cells}
-    tagged = bool(names & set(TAG_COLUMNS) and names & set(WORD_COLUMNS))
-    named = tagged or bool(names & set(TEXT_COLUMNS))
-    return named and len(cells) > 1 and not is_tag(cells[-1])
+    if names & set(TEXT_COLUMNS) or names & set(SENTENCE_COLUMNS):
+        return True
+    return any(cell.lstrip(' "').startswith("[") for line in lines[1:] for cell in line.split("\t"))
 
 
 def _texts(source: Source) -> Iterator[TaggedText]:
@@ -127,22 +158,72 @@ def _texts(source: Source) -> Iterator[TaggedText]:
         yield TaggedText(str(row.line), row.line, row.fields["text"], None, None)
 
 
-def _sentences(source: Source, *, form: str) -> Iterator[TaggedWords]:
-    blocks = _blocks(source, form=form)
+def _sentences(source: Source, *, form: str, columns: TagColumns) -> Iterator[TaggedWords]:
+    ahead = Ahead[Block](source.bad_row)
+    blocks = _blocks(replace(source, bad_row=ahead.bad_row), form=form)
+    least = PEEK_WORDS // PEEK_SENTENCES
+    first = ahead.look(blocks, most=PEEK_WORDS, size=lambda block: max(least, len(block)))
     if form == "lines":
-        first = list(islice(blocks, PEEK))
         form = "characters" if _are_characters(first) else "conll"
-        blocks = chain(first, blocks)
-    by_character = form == "characters"
-    lines: Lines = _Characters(gold=source.gold) if by_character else _Words(gold=source.gold)
-    for block in blocks:
+    reader = _characters(first, source) if form == "characters" else _words(first, source, columns)
+    names = _Names(source)
+    for block in ahead:
         try:
-            sentence = _sentence(block, lines=lines, source=source)
+            sentence = _sentence(block, lines=reader, source=source)
         except DataError as error:
             source.bad_row(error)
             continue
         if sentence:
-            yield sentence
+            yield names.own(sentence)
+
+
+class _Names:
+    """Sentence ids begin anew in each document of some files: those that repeat get their line."""
+
+    def __init__(self, source: Source) -> None:
+        self._meter = source.meter
+        self._seen: set[str] = set()
+
+    def own(self, sentence: TaggedWords) -> TaggedWords:
+        """The sentence under an id that no other one has."""
+        if sentence.id in self._seen:
+            self._meter.mended["sentences have the id of an earlier one: their line is added"] += 1
+            sentence = replace(sentence, id=f"{sentence.id}:{sentence.line}")
+        if sentence.id != str(sentence.line) and len(self._seen) < WATCHED:
+            self._seen.add(sentence.id)
+        return sentence
+
+
+def _words(first: list[Block], source: Source, columns: TagColumns) -> WordLines:
+    """The reader of the lines, by what the first sentences show."""
+    header = header_of(first[0]) if first else {}
+    if header:
+        number, line = first[0].pop(0)
+        source.meter.notes.append(f"line {number} names the columns: {' '.join(line.split())}")
+    try:
+        layout = find_layout(
+            first,
+            gold=source.gold,
+            header=header,
+            word_column=columns.word,
+            tag_column=columns.tag,
+        )
+    except DataError as error:
+        raise DataError(error.message, path=source.path, line=1, hint=error.hint) from None
+    if layout.note:
+        source.meter.notes.append(layout.note)
+    if not source.gold:
+        layout = replace(layout, tag=None)
+    return WordLines(layout, passed=source.meter.counts)
+
+
+def _characters(first: list[Block], source: Source) -> CharacterLines:
+    tags = {line.rpartition("\t")[2].rstrip() for block in first for _, line in block
+            if "\t" in line and not line.startswith("##")}  # fmt: skip
+    spelling = (find_spelling(tags) if source.gold else None) or STANDARD
+    if note := spelling.note(tags):
+        source.meter.notes.append(note)
+    return CharacterLines(gold=source.gold, spelling=spelling)
 
 
 def _blocks(source: Source, *, form: str) -> Iterator[Block]:
@@ -161,11 +242,11 @@ def _blocks(source: Source, *, form: str) -> Iterator[Block]:
     with file:
         for number, line in file:
             blank = not line.strip("\t" if form == "characters" else None)
-            if not blank and not line.startswith(_DOCUMENT):
+            if not blank and not _DOCUMENT.match(line):
                 block.append((number, line))
                 if len(block) > MAX_LINES:
                     what = f"a sentence of more than {MAX_LINES:,} lines"
-                    raise DataError(what, path=file.name, line=block[0][0], hint=_COLUMN_HINT)
+                    raise DataError(what, path=file.name, line=block[0][0], hint=COLUMN_HINT)
                 continue
             if block and not broken:
                 yield block
@@ -176,7 +257,7 @@ def _blocks(source: Source, *, form: str) -> Iterator[Block]:
 
 def _are_characters(blocks: list[Block]) -> bool:
     """True when every token is a single character, and one of them a space."""
-    lines = _Characters(gold=False)
+    lines = CharacterLines(gold=False)
     parsed = (lines.read(line) for block in blocks for _, line in block if "\t" in line)
     try:
         tokens = {token[0] for token in parsed if token}
@@ -196,7 +277,12 @@ def _sentence(block: Block, *, lines: Lines, source: Source) -> TaggedWords | No
         except DataError as error:
             place = "stdin" if source.path == STDIN else source.path
             raise DataError(
-                error.message, path=place, line=number, hint=error.hint, code=error.code
+                error.message,
+                path=place,
+                line=number,
+                hint=error.hint,
+                code=error.code,
+                row=name or str(first or block[0][0]),
             ) from None
         if parsed is None:
             name = _identity(line) or name
@@ -222,78 +308,3 @@ def _identity(comment: str) -> str:
         return ""
     numbered = _NUMBERED.fullmatch(name[1])
     return numbered[1] if numbered else name[1]
-
-
-# --- lines ------------------------------------------------------------------------------------
-
-
-class Lines(Protocol):
-    """Reads single lines; ``space`` stands between their words."""
-
-    space: str
-
-    def read(self, line: str) -> tuple[str, str] | None:
-        """Word and tag ("" without gold), None for a comment. DataError (without a place)."""
-        ...
-
-
-class _Words:
-    """Lines with as many columns each as the first one has: the word first, the tag last."""
-
-    space = " "
-
-    def __init__(self, *, gold: bool) -> None:
-        self._gold = gold
-        self._width = 0
-
-    def read(self, line: str) -> tuple[str, str] | None:
-        line = line.rstrip()
-        tabbed = "\t" in line
-        columns = line.split("\t") if tabbed else [part for part in line.split(" ") if part]
-        if line.startswith("#") and self._is_comment(columns, tabbed=tabbed):
-            return None
-        if self._gold and len(columns) == 1:
-            raise DataError(f"no tag beside '{line[:40]}'", hint=_COLUMN_HINT)
-        tag = check_tag(columns[-1]) if self._gold else ""
-        if self._width not in (0, len(columns)):
-            what = f"{self._width} columns expected, as above, {len(columns)} found"
-            raise DataError(what, hint="put tabs between columns where a word holds a space")
-        word = columns[0].strip()
-        if not word:
-            hint = 'name the form "characters" if the words are single characters'
-            raise DataError("no word before the tag", hint=hint)
-        self._width = len(columns)
-        return word, tag
-
-    def _is_comment(self, columns: list[str], *, tabbed: bool) -> bool:
-        """For a line that starts with #: whether it is anything else than a word like #tag."""
-        tagged = len(columns) > 1 and is_tag(columns[-1])
-        if tabbed:
-            return bool(_HASHES.match(columns[0])) or (self._gold and not tagged)
-        if len(columns) == 1:
-            return self._gold
-        if self._width:
-            return len(columns) != self._width or (self._gold and not tagged)
-        return not tagged or (len(columns) > 2 and not columns[0].strip("#"))
-
-
-class _Characters:
-    """Lines with one character, which may be a space, a tab and the tag."""
-
-    space = ""
-
-    def __init__(self, *, gold: bool) -> None:
-        self._gold = gold
-
-    def read(self, line: str) -> tuple[str, str] | None:
-        character, tab, tag = line.rpartition("\t")
-        character = character if tab else line
-        single = len(character) == 1 or regex.fullmatch(r"\X", character)
-        if line.startswith("#") and not single:
-            return None
-        if not single:
-            what = f"'{character[:40]}' is not one character"
-            raise DataError(what, hint='use the form "conll" for words')
-        if self._gold and not tab:
-            raise DataError(f"no tag beside '{character}'", hint=_COLUMN_HINT)
-        return character, check_tag(tag.rstrip()) if self._gold else ""

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bertft.contracts import Source
 from bertft.loaders.files import TextFile
+from bertft.loaders.source import Source
 
 PASSAGE = 16
 """Lines that are held together, for train or for dev, where a file does not tell documents."""

@@ -19,8 +19,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import cast
 
-from bertft.contracts import BadRow, refuse
 from bertft.errors import DataError, did_you_mean
+from bertft.loaders.encodings import BLOCK, encoding_hint, find_codec, transcoded, unzipped
+from bertft.loaders.source import BadRow, refuse
 from bertft.recipe import BUNDLED, bundled_root
 
 STDIN = "-"
@@ -28,9 +29,7 @@ MAX_LINE = 16 * 2**20  # bytes, also of a file that is one text for the model
 MAX_FILE = 2**30  # bytes, unzipped, of a file that is read as one piece of JSON
 MAX_RATIO = 200  # unzipped to zipped bytes: text has 2 to 10, log files 50
 FREE = 64 * 2**20  # bytes from which that is looked at
-BLOCK = 2**18
 HEAD = 2**16
-SKIP = 'leave such rows out with --set data.on_bad_row="skip"'
 
 
 def resolve(path: str) -> Path:
@@ -77,7 +76,7 @@ class TextFile:
         self.faults: deque[DataError] = deque()  # unusable lines in blocks handed out
         self._line = 1  # number of the first line that is not in a block yet
         self._head, self._hint = b"", ""
-        self._codec, self._transcode = _codec(encoding, path=self.name)
+        self._codec, self._transcode = find_codec(encoding, path=self.name)
         self._file = None if path == STDIN else _open(path)
         self._size = os.fstat(self._file.fileno()).st_size if self._file else 0
         self._count = 0
@@ -101,8 +100,11 @@ class TextFile:
         return min(self._count / self._size, 1.0) if self._size else None
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        number = 1
-        for text in self.blocks():
+        return self.lines(self.blocks())
+
+    def lines(self, blocks: Iterable[str], *, number: int = 1) -> Iterator[tuple[int, str]]:
+        """The usable lines of blocks of this file, the first of which is line ``number``."""
+        for text in blocks:
             lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
             numbered = enumerate(lines, number)
             yield from self._usable(numbered) if self.faults else numbered
@@ -160,8 +162,8 @@ class TextFile:
         start = next(chunks, b"")
         chunks = chain((start,), chunks)
         if start == b"\x1f\x8b":
-            chunks = self._bounded(_unzipped(chunks))
-        yield from _transcoded(chunks, self._transcode) if self._transcode else chunks
+            chunks = self._bounded(unzipped(chunks))
+        yield from transcoded(chunks, self._transcode) if self._transcode else chunks
 
     def _bounded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Unzipped bytes, unless they are so many that the file was made to fill a machine."""
@@ -222,7 +224,7 @@ class TextFile:
                 texts.append(line.decode(self._codec, "replace"))
             if reason:
                 sample = line if self._head.isascii() else self._head
-                self._hint = self._hint or _encoding_hint(sample, codec=self._codec)
+                self._hint = self._hint or encoding_hint(sample, codec=self._codec)
                 fault = DataError(reason, path=self.name, line=number, hint=self._hint, code=code)
                 self.faults.append(fault)
         return "\n".join(texts)
@@ -253,64 +255,3 @@ def _near(file: Path) -> str:
 
 def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error)
-
-
-def _unzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Gzip members one after another, a bounded piece at a time. EOFError when cut off."""
-    unzip = zlib.decompressobj(wbits=31)
-    for chunk in chunks:
-        while chunk:
-            if unzip.eof:
-                unzip = zlib.decompressobj(wbits=31)
-            yield unzip.decompress(chunk, BLOCK)
-            chunk = unzip.unconsumed_tail or unzip.unused_data.lstrip(b"\0")
-    if not unzip.eof:
-        raise EOFError
-
-
-def _transcoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Text in another encoding as UTF-8; what precedes a fault is delivered first."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    for chunk in chain(filter(None, chunks), (b"",)):
-        state = decoder.getstate()[1]
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            decoder.setstate((b"", state))
-            yield decoder.decode(error.object[: error.start]).encode()
-            raise
-        yield text.encode()
-
-
-def _codec(encoding: str, *, path: str) -> tuple[str, str]:
-    """The codec of single lines, and the one to transcode from where bytes do not show lines."""
-    text = bytes(range(128)).decode("ascii")
-    try:
-        name = codecs.lookup(encoding).name.removesuffix("-sig")
-        shows_lines = text.encode(name, "replace") == text.encode("ascii")
-    except (LookupError, ValueError):
-        hint = "use utf-8, cp949, euc-kr, utf-16, cp1252 or latin-1"
-        raise DataError(f"unknown encoding '{encoding}'", path=path, hint=hint) from None
-    return (name, "") if shows_lines else ("utf-8", name)
-
-
-def _encoding_hint(head: bytes, *, codec: str) -> str:
-    """What a file probably is whose lines are not all text in ``codec``."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return 'try --set data.encoding="utf-16"'
-    if head.startswith((b"PK\x03\x04", b"PAR1")):
-        return "it is a zip, Excel or Parquet file: give it its suffix, or save it as CSV"
-    if head.count(0) * 4 > len(head):
-        end = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
-        return f'try --set data.encoding="utf-16-{end}"'
-    foreign = [line for line in head.split(b"\n") if not line.isascii()]
-    in_utf8 = ["\ufffd" not in line.decode("utf-8", "replace") for line in foreign]
-    mostly_utf8 = sum(in_utf8) * 2 >= len(foreign) > 0
-    if b"\0" in head or (mostly_utf8 and codec == "utf-8"):
-        return f"mend the line, or {SKIP}"
-    if mostly_utf8:
-        return 'try --set data.encoding="utf-8"'
-    text = head.decode("cp949", "replace")
-    if "\ufffd" not in text[:-1] and any("가" <= character <= "힣" for character in text):
-        return 'try --set data.encoding="cp949"'
-    return 'try --set data.encoding="cp1252" (Western European) or "latin-1"'

@@ -7,18 +7,21 @@ sets that need a script are refused by ``datasets``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import BadRow, Source
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row, Table
 from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.json_text import read_json_text
+from bertft.loaders.source import BadRow, Source
 from bertft.recipe import HUB
 
 SPLITS = ("train", "validation", "valid", "dev", "test")
@@ -70,9 +73,7 @@ def read_hub(source: Source) -> Table:
         total=len(data),
         path=source.path,
         bad_row=source.bad_row,
-        naming={
-            column: name for column in data.features if (name := _naming(data.features[column]))
-        },
+        naming=_namings(data.features.to_dict()),
     )
     return Table(
         path=source.path,
@@ -102,7 +103,11 @@ def read_parquet(source: Source) -> Table:
         raise DataError("two columns have the same name", path=path, hint=", ".join(columns))
     total = file.metadata.num_rows
     batches = file.iter_batches(batch_size=BATCH)
-    rows = _ArrowRows(batches=batches, total=total, path=path, bad_row=source.bad_row, naming={})
+    naming = _namings(_features_of(file.schema_arrow.metadata))
+    naming = {column: name for column, name in naming.items() if column in columns}
+    rows = _ArrowRows(
+        batches=batches, total=total, path=path, bad_row=source.bad_row, naming=naming
+    )
     return Table(path=path, columns=columns, rows=iter(rows), fraction=rows.fraction)
 
 
@@ -169,21 +174,57 @@ class _ArrowRows:
 
 
 def _naming(feature: Any) -> Naming | None:
-    """What turns the label numbers inside a feature's values into names; None without labels."""
-    from datasets import ClassLabel  # type: ignore[import-untyped, unused-ignore]
+    """What turns the label numbers inside a feature's values into names; None without labels.
 
-    if isinstance(feature, ClassLabel):
-        names = list(feature.names)
-        return lambda value: None if value is None or value < 0 else names[value]
-    if isinstance(feature, dict):
-        parts = {key: part for key in feature if (part := _naming(feature[key]))}
-        return (lambda value: value and _name_parts(value, parts)) if parts else None
-    each = _naming(feature.feature) if hasattr(feature, "feature") else None
-    return (lambda values: values and [each(value) for value in values]) if each else None
+    ``feature`` is as ``datasets`` writes it to JSON: an object with ``_type``, or of features.
+    """
+    if isinstance(feature, list):
+        return _naming(feature[0]) if len(feature) == 1 else None
+    if not isinstance(feature, dict):
+        return None
+    names = feature.get("names")
+    if feature.get("_type") == "ClassLabel" and isinstance(names, list):
+        return partial(_each, name=partial(_name_of, names=names))
+    if "_type" in feature:
+        return _naming(feature.get("feature"))
+    parts = {key: part for key in feature if (part := _naming(feature[key]))}
+    return partial(_each, name=partial(_name_parts, parts=parts)) if parts else None
 
 
-def _name_parts(value: dict[str, Any], parts: dict[str, Naming]) -> dict[str, Any]:
+def _each(value: Any, *, name: Naming) -> Any:
+    """``name`` of a value, or of all values in lists of it."""
+    return [_each(one, name=name) for one in value] if isinstance(value, list) else name(value)
+
+
+def _name_of(value: Any, *, names: list[str]) -> Any:
+    """The name of a label number; None below 0, where there is no label. ValueError for others."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if value % 1 or value >= len(names):
+        raise ValueError(f"the label {value} is none of the file's {len(names)} label names")
+    return names[int(value)] if value >= 0 else None
+
+
+def _name_parts(value: Any, *, parts: dict[str, Naming]) -> Any:
+    if not isinstance(value, dict):
+        return value
     return {key: parts[key](part) if key in parts else part for key, part in value.items()}
+
+
+def _features_of(metadata: Any) -> dict[str, Any]:
+    """The features that ``datasets`` wrote into a file's metadata; {} where there are none."""
+    try:
+        found = read_json_text((metadata or {})[b"huggingface"].decode())["info"]["features"]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _namings(features: dict[str, Any]) -> dict[str, Naming]:
+    """Column -> what names its labels, for columns that hold some."""
+    return {column: name for column in features if (name := _naming(features[column]))}
 
 
 def _load(hub: HubName, *, path: str) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from bertft.contracts import Source
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Table
 from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
 from bertft.loaders.text import read_lines
 from bertft.recipe import HUB

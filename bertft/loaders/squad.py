@@ -1,8 +1,9 @@
 """Questions about passages in, from SQuAD files and from flat rows.
 
-In: a Source. A ``.json`` file of SQuAD 1.1 or 2.0, KorQuAD 1.0 or KLUE-MRC (articles, paragraphs,
-questions), or rows with the columns ``context``, ``question`` and ``answers``: a JSON array, JSON
-lines, Parquet, CSV, TSV or the Hub. Out: Questions in file order, answers in characters of the
+In: a Source. A ``.json`` file of SQuAD 1.1 or 2.0, KorQuAD 1.0 or 2 or KLUE-MRC (articles,
+paragraphs, questions), or rows with the columns ``context``, ``question`` and ``answers`` (or one
+answer: ``answer`` or ``answer_text``, with ``answer_start`` or without): a JSON array, JSON lines,
+Parquet, CSV, TSV or the Hub. Out: Questions in file order, answers in characters of the
 context. Plausible answers are never gold; an answer that is not where the data say is refused.
 
 The text of a nested file is held whole, its records one article at a time.
@@ -10,21 +11,27 @@ The text of a nested file is held whole, its records one article at a time.
 
 from __future__ import annotations
 
+import html
+import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import length_fault
 from bertft.loaders.articles import Record, read_articles
+from bertft.loaders.cells import whole_number
 from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.ids import RowIds
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.rows import read_rows
+from bertft.loaders.source import Source
 from bertft.loaders.tables import format_of
 
 SKIP_HINT = "mend it, or leave such questions out with --on-bad-row skip"
+ANSWER_COLUMNS = ("answer_text", "answer")
+"""Where one answer stands, in files without ``answers``."""
 ANSWERS_HINT = 'give {"text": [...], "answer_start": [...]}; no answer: empty lists'
 
 
@@ -71,7 +78,7 @@ def read_questions(source: Source) -> Iterator[Question]:
     for record in _records(source):
         try:
             question = _question(record, gold=source.gold)
-            if question.id in taken:
+            if question.id in taken and source.gold:
                 hint = "give each question an id of its own"
                 what = f"the id '{question.id}' is that of line {taken[question.id]} already"
                 raise record.error(what, hint=hint, code="duplicate-id")
@@ -99,25 +106,40 @@ def _records(source: Source) -> Iterator[Record]:
 
 def _flat(source: Source) -> Iterator[Record]:
     table = read_rows(source)
-    wanted = ("context", "question", "answers") if source.gold else ("context", "question")
-    for name in wanted:
+    single = source.gold and "answers" not in table.columns and _single(table.columns)
+    answers = ("answers",) if source.gold and not single else ()
+    for name in ("context", "question", *answers):
         if name not in table.columns:
             listed = ", ".join(table.columns[:12]) or "none"
             hint = f"columns here: {listed}; --set data.columns renames those of CSV and TSV"
             raise DataError(f"no column '{name}'", path=table.path, line=1, hint=hint)
+    ids = RowIds(table, source.meter, unique=source.gold)
     for row in table:
-        yield Record(row.fields, line=row.line, path=table.path)
+        if single:
+            source.meter.mended[f"questions have their answer in {single}"] += 1
+        yield Record(row.fields, row.line, table.path, row.where, ids.of(row))
+
+
+def _single(columns: Sequence[str]) -> str:
+    """The columns of one answer, named; "" where there is none."""
+    found = [name for name in ANSWER_COLUMNS if name in columns][:1]
+    found += ["answer_start"] if found and "answer_start" in columns else []
+    return " and ".join(f"'{name}'" for name in found)
+
+
+def question_of(fields: Mapping[str, Any], *, id: str) -> Question:
+    """A single question without gold. Raises DataError (without a place)."""
+    return _question(Record(fields, line=0, path="", id=id), gold=False)
 
 
 def _question(record: Record, *, gold: bool) -> Question:
     fields = record.fields
     context, question = _text(record, "context"), _text(record, "question")
-    identity = next((fields[key] for key in ("id", "guid") if fields.get(key) is not None), None)
-    if not isinstance(identity, str | int | None):
-        raise record.error(f"the id is {_kind(identity)}, not text")
+    if not isinstance(fields.get("id"), str | int | float | None):
+        raise record.error(f"the id is {_kind(fields['id'])}, not text")
     title = fields.get("title")
     return Question(
-        id=str(record.line if identity in (None, "") else identity),
+        id=record.id,
         line=record.line,
         question=question,
         context=context,
@@ -128,14 +150,18 @@ def _question(record: Record, *, gold: bool) -> Question:
 
 def _text(record: Record, name: str) -> str:
     value = record.fields.get(name)
+    if isinstance(value, float) and math.isnan(value):
+        value = None
     if value is None:
-        raise record.error(f"there is no {name}", hint=SKIP_HINT)
+        raise record.error(f"there is no {name}", hint=SKIP_HINT, code="empty-text")
     if not isinstance(value, str):
-        raise record.error(f"the {name} is {_kind(value)}, not text", hint=SKIP_HINT)
+        raise record.error(
+            f"the {name} is {_kind(value)}, not text", hint=SKIP_HINT, code="unusable-text"
+        )
     if not value or value.isspace():
         raise record.error(f"the {name} is empty", hint=SKIP_HINT, code="empty-text")
     if fault := length_fault(value):
-        raise record.error(fault)
+        raise record.error(fault, code="long-text")
     return value
 
 
@@ -144,15 +170,28 @@ def _answers(record: Record, context: str) -> tuple[AnswerText, ...]:
 
     KLUE-MRC on the Hub has the plausible answers of impossible questions in ``answers``.
     """
-    if str(record.fields.get("is_impossible")).strip().lower() in ("true", "1"):
+    if str(record.fields.get("is_impossible")).strip().lower() in ("true", "1", "1.0"):
         return ()
     found: dict[AnswerText, None] = {}  # in order, each once
-    for text, start in _pairs(record, record.fields.get("answers")):
+    for text, start in _pairs(record, _given(record.fields)):
         if not isinstance(text, str) or not text or text.isspace():
             fault = "is empty" if isinstance(text, str) or text is None else "is not text"
             raise record.error(f"an answer {fault}", hint=ANSWERS_HINT)
         found[_placed(record, context, text, start)] = None
     return tuple(found)
+
+
+def _given(fields: Mapping[str, Any]) -> Any:
+    """The answers of a record, or its one answer in the shape of those."""
+    if "answers" in fields:
+        return fields["answers"]
+    value = next((fields[name] for name in ANSWER_COLUMNS if name in fields), None)
+    start = fields.get("answer_start")
+    if value is None and any(name in fields for name in ANSWER_COLUMNS):
+        return []
+    if isinstance(value, str) and start not in (None, "") and value.strip():
+        return [{"text": value, "answer_start": start}]
+    return [value] if isinstance(value, Mapping) else value
 
 
 def _pairs(record: Record, value: Any) -> list[tuple[Any, Any]]:
@@ -198,8 +237,10 @@ def _placed(record: Record, context: str, text: str, start: Any) -> AnswerText:
         hint = "give its answer_start" if times else "copy it from the context, letter by letter"
         code = "ambiguous-answer" if times else "answer-not-found"
         raise record.error(f"{shown} occurs {times} times in the context", hint=hint, code=code)
-    if not isinstance(start, int) or isinstance(start, bool):
+    whole = whole_number(start)
+    if whole is None:
         raise record.error(f"answer_start of {shown} is {_kind(start)}, not a whole number")
+    start = whole
     if start >= 0 and context.startswith(text, start):
         return AnswerText(text, start)
     place, reason = explain(context, text, start)
@@ -207,6 +248,8 @@ def _placed(record: Record, context: str, text: str, start: Any) -> AnswerText:
     if text not in context:
         code = "answer-not-found"
     what = f"{shown} is not at character {start} of the context"
+    if place is not None:
+        reason += "; 'bertft check ... --fix OUT' writes a copy with the right places"
     raise record.error(what, hint=reason, code=code)
 
 
@@ -229,6 +272,9 @@ def explain(context: str, text: str, start: int) -> tuple[int | None, str]:
         return None, "context and answer are composed differently (Unicode NFC, NFD): write one way"
     if " ".join(text.casefold().split()) in " ".join(context.casefold().split()):
         return None, "the text occurs with other capitals or spaces only"
+    if text in html.unescape(context):
+        what = "the context holds HTML entities (&amp; and the like)"
+        return None, f"{what}: write them as characters, and count answer_start anew"
     return None, "the text does not occur in the context"
 
 

@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders.cells import whole_number
 from bertft.loaders.files import TextFile
+from bertft.loaders.quoting import uses_quotes
+from bertft.loaders.source import Source
 from bertft.loaders.squad import explain
 from bertft.loaders.tables import format_of
 
@@ -88,11 +90,12 @@ def _moved_object(context: str, value: Any) -> tuple[Any, int]:
 
 def _place(context: str, text: Any, start: Any) -> Any:
     """Where an answer is; ``start`` where it is right, or where there is no telling."""
-    if not isinstance(text, str) or not text or type(start) is not int:
+    number = whole_number(start)
+    if not isinstance(text, str) or not text or number is None:
         return start
-    if start >= 0 and context.startswith(text, start):
+    if number >= 0 and context.startswith(text, number):
         return start
-    place, _ = explain(context, text, start)
+    place, _ = explain(context, text, number)
     return start if place is None else place
 
 
@@ -157,7 +160,9 @@ def _table(text: str, source: Source) -> tuple[str, int]:
     settings = source.data
     comma = format_of(source.path) == "csv"
     delimiter = settings.delimiter or ("," if comma else "\t")
-    quoted = settings.quoting == "standard" or (settings.quoting == "auto" and comma)
+    quoted = settings.quoting == "standard"
+    if settings.quoting == "auto":
+        quoted = comma or uses_quotes(text.replace("\r\n", "\n"), width=0, whole=True)
     if not quoted or not settings.header:
         hint = "save it as CSV with quotes, or as JSON lines"
         raise DataError("--fix needs a table with a header and quotes", path=source.path, hint=hint)

@@ -1,176 +1,85 @@
-"""Tagged text, and how it comes out of tables (JSON, CSV, Parquet, the Hub).
+"""Tagged text out of tables (JSON, CSV, Parquet, the Hub, a folder of brat).
 
-In: a Source whose rows hold ``text`` and ``entities``, or ``tokens`` and ``ner_tags``. Out:
-TaggedText. Files of one word per line (conll.py) become the same: TaggedWords with the tags as
-the file writes them, and those TaggedText with entities.
+In: a Source whose rows hold ``text`` and ``entities``, or ``tokens`` and ``ner_tags``, or one word
+each, or what an annotation tool exports. Out: TaggedText.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, islice
 from typing import Any, TypeVar
 
-from bertft.contracts import Source
-from bertft.errors import DataError
+from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row, Table, length_fault
-from bertft.loaders.json_text import JsonError, read_json_text
+from bertft.loaders.annotations import recognised
+from bertft.loaders.entities import EntityReader, read_list
+from bertft.loaders.ids import RowIds
+from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
-from bertft.spans import (
-    Entity,
-    Span,
-    broken_tags,
-    detect_scheme,
-    split_tag,
-    tags_to_entities,
-    to_bio,
+from bertft.loaders.tag_spelling import STANDARD, Spelling, find_spelling
+from bertft.loaders.tagged import (
+    PEEK_SENTENCES,
+    TaggedText,
+    TaggedWords,
+    join_words,
+    short,
+    with_entities,
 )
+from bertft.loaders.word_rows import SENTENCE_COLUMNS, WordColumns, sentences
 
 TEXT_COLUMNS = ("text", "sentence")
 ENTITY_COLUMNS = ("entities",)
-WORD_COLUMNS = ("tokens", "words")
-TAG_COLUMNS = ("ner_tags", "tags", "labels")
-PEEK_SENTENCES = 2_000
-PEEK_WORDS = 200_000
-"""What is read ahead at most to find out the scheme of a file's tags."""
+WORD_COLUMNS = ("tokens", "words", "word", "token")
+TAG_COLUMNS = ("ner_tags", "tags", "labels", "tag", "ner", "ner_tag", "label")
+EMPTY = "empty-text"
 
-_ENTITY = '{"start": 0, "end": 5, "label": "PER"}'
-_TAG_HINT = "tags are O, B-TYPE and I-TYPE (also BIOES or BILOU), by name"
-_COUNT_HINT = "offsets count characters from 0, and the end is the first one behind it"
-
-
-Given = TypeVar("Given", "TaggedText", "TaggedWords")
+Given = TypeVar("Given", TaggedText, TaggedWords)
 
 
 @dataclass(frozen=True, slots=True)
-class TaggedText:
-    """A text with its entities, all offsets in characters of ``text``.
+class TagColumns:
+    """Which columns hold words and tags, by name or by number from 1 ("" looks for them), and what
+    ``offsets`` of spans count (offsets.UNITS)."""
 
-    ``words`` is None where the file does not give words, ``entities`` where there is no gold;
-    ``broken`` says of each tag that broke the rules of the file's scheme what it was, and where.
-    """
-
-    id: str
-    line: int
-    text: str
-    words: tuple[Span, ...] | None
-    entities: tuple[Entity, ...] | None
-    broken: tuple[str, ...] = ()
-
-    @property
-    def repaired(self) -> int:
-        """Tags that broke the rules, and were read as if they had not."""
-        return len(self.broken)
-
-    @property
-    def group(self) -> str:
-        return ""
+    word: str = ""
+    tag: str = ""
+    offsets: str = "characters"
 
 
 @dataclass(frozen=True, slots=True)
-class TaggedWords:
-    """A text and its tagged units, words or (``by_character``) characters; no tags without gold."""
+class Found:
+    """The columns of a table that there are, "" for each that is not."""
 
-    id: str
-    line: int
-    text: str
-    units: tuple[Span, ...]
-    tags: tuple[str, ...] | None
-    by_character: bool = False
-
-
-def join_words(words: Sequence[str], *, space: str = " ") -> tuple[str, tuple[Span, ...]]:
-    """The text of words with ``space`` between them, and the span of each."""
-    spans = []
-    start = 0
-    for word in words:
-        spans.append((start, start + len(word)))
-        start += len(word) + len(space)
-    return space.join(words), tuple(spans)
-
-
-def check_tag(tag: Any) -> str:
-    """The tag, when it is one. Raises DataError (without a place)."""
-    if not isinstance(tag, str) or not is_tag(tag):
-        raise DataError(f"'{_short(tag)}' is not a tag", hint=_TAG_HINT, code="broken-tag")
-    return tag
-
-
-@lru_cache(maxsize=4096)
-def is_tag(text: str) -> bool:
-    """True for O, and for a prefix of any scheme with a type behind it: B-PER, E-LOC."""
-    try:
-        return not any(map(str.isspace, split_tag(text)[1]))
-    except ValueError:
-        return False
-
-
-def with_entities(sentences: Iterator[TaggedWords], *, scheme: str) -> Iterator[TaggedText]:
-    """Entities for tags. ``auto`` finds the scheme in the first sentences and keeps it."""
-    if scheme == "auto":
-        first: list[TaggedWords] = []
-        words = 0
-        for sentence in sentences:
-            first.append(sentence)
-            words += len(sentence.units)
-            if sentence.tags is None or len(first) == PEEK_SENTENCES or words > PEEK_WORDS:
-                break
-        scheme = detect_scheme(sentence.tags or () for sentence in first)
-        sentences = chain(first, sentences)
-    for sentence in sentences:
-        entities = None
-        broken: tuple[str, ...] = ()
-        if sentence.tags is not None:
-            tags, repaired = to_bio(sentence.tags, scheme=scheme)
-            entities = tuple(tags_to_entities(tags, sentence.units))
-            broken = _broken(sentence, scheme=scheme) if repaired else ()
-        words_given = None if sentence.by_character else sentence.units
-        yield TaggedText(sentence.id, sentence.line, sentence.text, words_given, entities, broken)
-
-
-def _broken(sentence: TaggedWords, *, scheme: str) -> tuple[str, ...]:
-    """``I-PER after O at 'word' (3)`` for each tag that broke the rules."""
-    tags = sentence.tags or ()
-    told = []
-    for index in broken_tags(tags, scheme=scheme):
-        start, end = sentence.units[index]
-        before = f"after {tags[index - 1]}" if index else "at the start"
-        told.append(f"{tags[index]} {before}, {_short(sentence.text[start:end])!r} ({index + 1})")
-    return tuple(told)
-
-
-# --- tables -----------------------------------------------------------------------------------
+    text: str = ""
+    entities: str = ""
+    words: str = ""
+    tags: str = ""
+    sentence: str = ""
 
 
 def read_tagged_rows(
-    source: Source, *, scheme: str, by_character: bool = False
+    source: Source,
+    *,
+    scheme: str,
+    columns: TagColumns,
+    by_character: bool = False,
+    table: Table | None = None,
 ) -> Iterator[TaggedText]:
     """The rows of a table, streamed. Raises DataError with file and line.
 
-    Lists may be JSON in a cell of text, as in CSV. ``scheme`` is that of the tags; the tokens are
-    single characters, spaces among them, where ``by_character`` says so (KLUE-NER on the Hub).
+    Lists may be text in a cell, as in CSV. ``scheme`` is that of the tags; the tokens are single
+    characters, spaces among them, where ``by_character`` says so (KLUE-NER on the Hub).
     """
-    table = open_table(source, format=source.format or None)
+    table = table or open_table(source, format=source.format or None)
     source.meter.fraction = table.fraction
-    columns = {name.casefold(): name for name in reversed(table.columns)}
-    text, entities, words, tags = (
-        next((columns[name] for name in names if name in columns), None)
-        for names in (TEXT_COLUMNS, ENTITY_COLUMNS, WORD_COLUMNS, TAG_COLUMNS)
-    )
-    if text and (entities or not source.gold) and not (by_character and words):
-        gold = entities if source.gold else None
-        yield from _each(
-            table, source=source, read=lambda row: _text_row(row, text=text, entities=gold)
-        )
-    elif words and (tags or not source.gold):
-        gold = tags if source.gold else None
-
-        def read(row: Row) -> TaggedWords:
-            return _word_row(row, words=words, tags=gold, by_character=by_character)
-
-        rows = _each(table, source=source, read=read)
+    table, _ = recognised(table, source, gold="entities")
+    found = _columns(table, columns)
+    if found.text and (found.entities or not source.gold) and not (by_character and found.words):
+        yield from _texts(table, source, found, unit=columns.offsets)
+    elif found.words and (found.tags or not source.gold):
+        rows = _words(table, source, found, by_character=by_character)
         yield from with_entities(rows, scheme=scheme)
     else:
         needed = "'text' and 'entities', or 'tokens' and 'ner_tags'"
@@ -179,109 +88,184 @@ def read_tagged_rows(
         raise DataError(f"no columns {needed}", path=table.path, line=1, hint=hint)
 
 
-def read_entities(value: Any, *, text: str) -> tuple[Entity, ...]:
-    """The entities of ``text`` out of a list of objects with ``start``, ``end`` and ``label``.
+def _columns(table: Table, given: TagColumns) -> Found:
+    there = {name.casefold(): name for name in reversed(table.columns)}
+    for name in (given.word, given.tag):
+        if name and not name.lstrip("-").isdecimal() and name.casefold() not in there:
+            hint = did_you_mean(name, table.columns)
+            raise DataError(f"no column '{name}'", path=table.path, line=1, hint=hint)
 
-    Raises:
-        DataError: (without a place) one is no entity of the text, or two share a character.
-    """
-    value = _list(value, what="entities", like=f"[{_ENTITY}]")
-    found = sorted(_entity(item, text=text) for item in value)
-    for one, other in pairwise(found):
-        if other.start < one.end:
-            what = f"two entities overlap: {one.label} ({one.start}, {one.end})"
-            what += f" and {other.label} ({other.start}, {other.end})"
-            raise DataError(what, hint="keep one of them")
-    return tuple(found)
+    def first(names: Sequence[str], wanted: str = "") -> str:
+        chosen = (wanted.casefold(),) if wanted.casefold() in there else names
+        return next((there[name] for name in chosen if name in there), "")
+
+    return Found(
+        text=first(TEXT_COLUMNS),
+        entities=first(ENTITY_COLUMNS),
+        words=first(WORD_COLUMNS, given.word),
+        tags=first(TAG_COLUMNS, given.tag),
+        sentence=first(SENTENCE_COLUMNS),
+    )
 
 
-def _each(table: Table, *, source: Source, read: Callable[[Row], Given]) -> Iterator[Given]:
-    """What ``read`` makes of each row; rows that it refuses go to ``source.bad_row``."""
-    for row in table:
+# --- texts with spans ---------------------------------------------------------------------------
+
+
+def _texts(table: Table, source: Source, found: Found, *, unit: str) -> Iterator[TaggedText]:
+    reader = EntityReader(unit, mended=source.meter.mended)
+
+    def read(row: Row, name: str) -> TaggedText:
+        value = _text(row, found.text)
+        spans = row.fields.get(found.entities)
+        gold = reader.read(spans, text=value) if source.gold else None
+        return TaggedText(name, row.line, value, None, gold)
+
+    yield from _each(table, source=source, read=read)
+    source.meter.doubts += reader.evidence.doubts()
+
+
+# --- words with tags ----------------------------------------------------------------------------
+
+
+def _words(
+    table: Table, source: Source, found: Found, *, by_character: bool
+) -> Iterator[TaggedWords]:
+    table, first = _ahead(table, source)
+    tags = found.tags if source.gold else ""
+    if any(_is_word(row.fields.get(found.words)) for row in first):
+        table = _one_word_each(table, source, found, tags)
+        table, first = _ahead(table, source)
+    elif source.gold and (found.words, found.tags) not in _PLAIN:
+        source.meter.notes.append(_said(found.words, found.tags))
+    spelling = _spelling(first, source, tags)
+
+    def read(row: Row, name: str) -> TaggedWords:
+        return _word_row(
+            row, name, words=found.words, tags=tags, spelling=spelling, by_character=by_character
+        )
+
+    yield from _each(table, source=source, read=read)
+
+
+_PLAIN = {(word, tag) for word in ("tokens", "words") for tag in ("ner_tags", "tags", "labels")}
+
+
+def _said(words: str, tags: str) -> str:
+    tagged = f", '{tags}' the tags" if tags else ""
+    return f"column '{words}' holds the words{tagged} (task.word_column, task.tag_column)"
+
+
+def _ahead(table: Table, source: Source) -> tuple[Table, Sequence[Row]]:
+    """The table and its first rows: many where there are tags to be understood."""
+    if not source.gold:
+        return table, table.first
+    rows = iter(table)
+    first = list(islice(rows, PEEK_SENTENCES))
+    again = Table(
+        path=table.path,
+        columns=table.columns,
+        rows=chain(first, rows),
+        fraction=table.fraction,
+        first=first,
+    )
+    return again, first
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and not value.lstrip().startswith(("[", "(")) and value != ""
+
+
+def _one_word_each(table: Table, source: Source, found: Found, tags: str) -> Table:
+    """The sentences of a table that has a row for each word."""
+    if not found.sentence:
+        what = f"each row has one word ('{found.words}'), and no column tells the sentence"
+        hint = f"add one, named {SENTENCE_COLUMNS[0]}"
+        raise DataError(what, path=table.path, line=1, hint=hint)
+    note = f"a row is a word of the sentence in '{found.sentence}': "
+    source.meter.notes.append(note + _said(found.words, tags))
+    return sentences(table, WordColumns(found.sentence, found.words, tags))
+
+
+def _spelling(first: Sequence[Row], source: Source, tags: str) -> Spelling:
+    """How the tags of the first rows are spelled; it is said where they are not B-TYPE."""
+    given: set[str] = set()
+    for row in first if tags else ():
         try:
-            given = read(row)
+            cells = read_list(row.fields.get(tags), what=tags, like="[]")
+        except DataError:
+            continue
+        given.update(cell for cell in cells if isinstance(cell, str))
+    spelling = find_spelling(given) or STANDARD
+    if note := spelling.note(given):
+        source.meter.notes.append(note)
+    return spelling
+
+
+def _word_row(
+    row: Row, name: str, *, words: str, tags: str, spelling: Spelling, by_character: bool
+) -> TaggedWords:
+    if not tags and row.fields.get(words) in (None, "", []):
+        raise DataError(f"no words in column '{words}'", hint="each row holds words", code=EMPTY)
+    given = read_list(row.fields.get(words), what=words, like='["a", "word"]')
+    for word in given:
+        if not isinstance(word, str) or not word or (word.isspace() and not by_character):
+            raise DataError(f"{short(word)!r} in column '{words}' is not a word")
+    text, spans = join_words(given, space="" if by_character else " ")
+    if not tags:
+        return TaggedWords(name, row.line, text, spans, None, by_character)
+    gold = read_list(row.fields.get(tags), what=tags, like='["O", "B-PER"]')
+    if len(gold) != len(given):
+        hint = "each word has one tag"
+        raise DataError(f"{len(given)} {words}, but {len(gold)} {tags}", hint=hint)
+    read = tuple(map(spelling.tag, gold))
+    return TaggedWords(name, row.line, text, spans, read, by_character)
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def _each(table: Table, *, source: Source, read: Callable[[Row, str], Given]) -> Iterator[Given]:
+    """What ``read`` makes of each row and its id; rows it refuses go to ``source.bad_row``."""
+    ids = RowIds(table, source.meter)
+    for row in table:
+        name = ids.of(row)
+        try:
+            given = read(row, name)
             if fault := length_fault(given.text):
-                raise DataError(fault)
+                raise DataError(fault, code="long-text")
             yield given
         except DataError as error:
             source.bad_row(
                 DataError(
-                    error.message,
-                    path=table.path,
+                    f"{row.where}: {error.message}" if row.where else error.message,
+                    path=row.path or table.path,
                     line=row.line,
                     hint=error.hint,
                     code=error.code,
+                    row=name,
                 )
             )
 
 
-def _text_row(row: Row, *, text: str, entities: str | None) -> TaggedText:
-    value = row.fields.get(text)
+def text_of(record: Mapping[str, Any], *, id: str) -> TaggedText:
+    """The text of a single record, without gold. Raises DataError (without a place)."""
+    column = next(name for name in TEXT_COLUMNS if name in record)
+    try:
+        text = _text(Row(dict(record), 0), column)
+        if fault := length_fault(text):
+            raise DataError(fault, code="long-text")
+    except DataError as error:
+        raise DataError(error.message, hint=error.hint, code=error.code, row=id) from None
+    return TaggedText(id, 0, text, None, None)
+
+
+def _text(row: Row, column: str) -> str:
+    value = row.fields.get(column)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+        return str(value)  # as classification reads it
+    if not isinstance(value, str | None | float):
+        what = f"the text (column '{column}') is {type(value).__name__}, not text"
+        raise DataError(what, hint="each row holds a text", code="unusable-text")
     if not isinstance(value, str) or not value or value.isspace():
-        hint = "each row holds a text"
-        raise DataError(f"no text in column '{text}'", hint=hint, code="empty-text")
-    gold = None if entities is None else read_entities(row.fields.get(entities), text=value)
-    return TaggedText(_name(row), row.line, value, None, gold)
-
-
-def _word_row(row: Row, *, words: str, tags: str | None, by_character: bool) -> TaggedWords:
-    given = _list(row.fields.get(words), what=words, like='["a", "word"]')
-    for word in given:
-        if not isinstance(word, str) or not word or (word.isspace() and not by_character):
-            raise DataError(f"{_short(word)!r} in column '{words}' is not a word")
-    text, spans = join_words(given, space="" if by_character else " ")
-    if tags is None:
-        return TaggedWords(_name(row), row.line, text, spans, None, by_character)
-    gold = _list(row.fields.get(tags), what=tags, like='["O", "B-PER"]')
-    if len(gold) != len(given):
-        hint = "each word has one tag"
-        raise DataError(f"{len(given)} {words}, but {len(gold)} {tags}", hint=hint)
-    return TaggedWords(_name(row), row.line, text, spans, tuple(map(check_tag, gold)), by_character)
-
-
-def _entity(item: Any, *, text: str) -> Entity:
-    if not isinstance(item, Mapping) or not {"start", "end", "label"} <= set(item):
-        raise DataError(f"{_short(item)} is not an entity", hint=f"write it as {_ENTITY}")
-    start, end, label = item["start"], item["end"], item["label"]
-    where = f"the entity ({_short(start)}, {_short(end)})"
-    if not all(type(offset) is int for offset in (start, end)):
-        raise DataError(f"{where} has offsets that are no whole numbers", hint=_COUNT_HINT)
-    if not 0 <= start < end <= len(text):
-        what = f"{where} does not lie in its text of {len(text)} characters"
-        raise DataError(what, hint=_COUNT_HINT)
-    if not isinstance(label, str) or not label or any(map(str.isspace, label)):
-        hint = "a label is one word, such as PER"
-        raise DataError(f"{where} has the label {_short(label)!r}", hint=hint)
-    covered = text[start:end]
-    if covered != covered.strip():
-        what = f"{where} starts or ends with white space: {_short(covered)!r}"
-        raise DataError(what, hint="move its offsets to the first and the last character")
-    if isinstance(item.get("text"), str) and item["text"] != covered:
-        what = f"{where} covers {_short(covered)!r}, but its text is {_short(item['text'])!r}"
-        raise DataError(what, hint=_COUNT_HINT)
-    return Entity(start, end, label)
-
-
-def _list(value: Any, *, what: str, like: str) -> list[Any]:
-    """A list, or the one in a cell of text, as JSON."""
-    fault = ""
-    if isinstance(value, str):
-        try:
-            value = read_json_text(value)
-        except JsonError as error:
-            fault = f": {error}"
-    if not isinstance(value, list):
-        hint = f"write it as {like}; [] for none"
-        raise DataError(f"no list in column '{what}'{fault}", hint=hint)
+        raise DataError(f"no text in column '{column}'", hint="each row holds a text", code=EMPTY)
     return value
-
-
-def _name(row: Row) -> str:
-    """The row's own id, else its line number."""
-    identity = row.fields.get("id", row.fields.get("guid", row.fields.get("idx")))
-    return str(row.line if identity is None else identity)
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -7,17 +7,14 @@ is not blank, or one for the whole file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
 from typing import Any
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
-from bertft.loaders.files import MAX_LINE, STDIN, TextFile
+from bertft.loaders.annotations.spacy import as_records
+from bertft.loaders.files import MAX_LINE, TextFile
 from bertft.loaders.json_text import JsonError, JsonReader, skip_space
-
-PEEK = 100
-"""Rows of JSON that are read ahead for the column names."""
+from bertft.loaders.source import Source
 
 
 class Lines:
@@ -67,18 +64,19 @@ def read_lines(source: Source) -> Lines:
 
 
 def read_json(source: Source, *, array: bool) -> Table:
-    """The objects of JSON lines; with ``array`` a file that starts with ``[`` is a JSON array."""
+    """The objects of JSON lines; with ``array`` a file that starts with ``[`` is a JSON array.
+
+    Which columns there are is not known before rows are read.
+    """
     file = TextFile(source.path, encoding=source.data.encoding, bad_row=source.bad_row)
     is_array = array and file.first() == b"["
     hint = "a .json file holds a list of objects, or one object on each line" if array else ""
     rows = _elements(file) if is_array else _objects(file, hint=hint)
-    first = list(islice(rows, 1 if source.path == STDIN else PEEK))
-    columns = tuple(dict.fromkeys(name for row in first for name in row.fields))
-    return Table(path=file.name, columns=columns, rows=chain(first, rows), fraction=file.fraction)
+    return Table(path=file.name, columns=(), rows=rows, fraction=file.fraction)
 
 
 def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
-    whole = JsonReader().whole
+    whole, record = JsonReader().whole, 0
     with file:
         for number, line in file:
             if not line or line.isspace():
@@ -91,7 +89,10 @@ def _objects(file: TextFile, *, hint: str) -> Iterator[Row]:
             if reason:
                 file.bad_row(DataError(reason, path=file.name, line=number, hint=hint))
             else:
-                yield Row(value, number)
+                several = as_records(value)
+                for one in several:  # spaCy's, of which one line may hold many
+                    record += 1
+                    yield Row(one, number, record if len(several) > 1 else 0)
 
 
 def _elements(file: TextFile) -> Iterator[Row]:
@@ -99,32 +100,39 @@ def _elements(file: TextFile) -> Iterator[Row]:
     reader = JsonReader()
     with file:
         text = file.read()
-        seen, line = 0, 1
         start = skip_space(text, text.index("[") + 1)
+        line, record, breaks = 1 + text.count("\n", 0, start), 0, 1
         more = not text.startswith("]", start)
         while more:
-            line += text.count("\n", seen, start)
-            seen = start
+            record += 1
             try:
                 value, end, reason = reader.value(text, start)
             except JsonError as fault:
-                at = line + text.count("\n", seen, fault.at)
+                at = line + text.count("\n", start, fault.at)
                 raise DataError(str(fault), path=file.name, line=at) from None
-            if reason := reason or _unfit(value):
-                file.bad_row(DataError(reason, path=file.name, line=line))
-            else:
-                yield Row(value, line)
             end = skip_space(text, end)
             more = text.startswith(",", end)
-            start = skip_space(text, end + 1) if more else end
+            after = skip_space(text, end + 1) if more else end
+            before, breaks = breaks, text.count("\n", start, after)
+            # Where lines do not tell records apart, their numbers do.
+            where = "" if breaks and before else f"record {record}"
+            if reason := reason or _unfit(value):
+                what = f"{where}: {reason}" if where else reason
+                file.bad_row(DataError(what, path=file.name, line=line, row=str(record)))
+            else:
+                for one in as_records(value):
+                    yield Row(one, line, record, where)
+                    record += 1
+                record -= 1
+            line += breaks
+            start = after
         if not text.startswith("]", start) or skip_space(text, start + 1) < len(text):
-            line += text.count("\n", seen, start)
             reason = "not valid JSON: ',' between objects and one ']' at the end are expected"
             raise DataError(reason, path=file.name, line=line)
 
 
 def _unfit(value: Any) -> str:
     """Why a JSON value cannot be a row; "" when it can."""
-    if isinstance(value, dict):
+    if all(isinstance(one, dict) for one in as_records(value)):
         return ""
     return f"a JSON object {{...}} is expected, not {type(value).__name__}"

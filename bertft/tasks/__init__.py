@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bertft.contracts import Task
-from bertft.errors import RecipeError, did_you_mean
+from bertft.errors import RecipeError, RunError, did_you_mean
+from bertft.settings import Recipe
 from bertft.tasks import ner, nli, pretraining, qa, regression
 
 TASKS: dict[str, Callable[[Mapping[str, Any]], Task[Any]]] = {
@@ -24,3 +25,20 @@ def make_task(settings: Mapping[str, Any]) -> Task[Any]:
     if not isinstance(name, str) or name not in TASKS:
         raise RecipeError(f"[task]: no task '{name}'", hint=did_you_mean(str(name), TASKS))
     return TASKS[name](settings)
+
+
+def bound_task(card: Mapping[str, Any]) -> Task[Any]:
+    """The task of a saved model, with its labels and what it learned. Raises BertftError."""
+    try:
+        return make_task(card["task"]).bind(card["labels"], card["learned"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"bertft.json: 'learned' does not fit its task ({error!r})") from None
+
+
+def with_columns(task: Any, settings: Recipe) -> Any:
+    """The task with ``task.`` overrides (column names) of this call."""
+    changed = {key: value for key, value in settings.task.items() if key != "name"}
+    if not changed:
+        return task
+    options = {**task.options.model_dump(), **changed}
+    return make_task({"name": task.name, **options}).bind(task.labels, task.learned)

@@ -8,33 +8,29 @@ Shape legend: C labels.
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import (
-    Answer,
-    Encoded,
-    Head,
-    Learned,
-    Pieces,
-    Scores,
-    Source,
-)
-from bertft.errors import CellError, DataError, RecipeError, did_you_mean
+from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
+from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import sigmoid, softmax
-from bertft.heads.sequence import SequenceHead
-from bertft.recipe import Section, parse_options
+from bertft.evaluation.statistic import Scores
+from bertft.loaders.source import Source
+from bertft.recipe import parse_options, validate
+from bertft.settings import Section
+from bertft.tasks.label_cells import LabelCells
+from bertft.tasks.label_names import canonical, natural_order, one_spelling
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class ClassificationOptions(Section):
@@ -46,18 +42,21 @@ class ClassificationOptions(Section):
     """Column of the second text, for sentence pairs."""
     pairs: bool = False
     """True when each row holds two texts (also implied by ``pair_column``)."""
-    label_column: str = ""
-    """Column of the label; empty looks for label, labels, category, intent, ..."""
+    label_column: str | list[str] = ""
+    """Column of the label; empty looks for label, labels, category, intent, ... A list of columns
+    that hold 0 or 1, one for each label, implies ``multi_label``."""
     label_names: list[str] = Field(default_factory=list)
-    """All labels in the order of their ids, where the data hold numbers; empty learns them."""
+    """All labels in the order of their ids, where the data hold numbers, or lists of zeros and
+    ones; empty learns them."""
     label_aliases: dict[str, str] = Field(default_factory=dict)
-    """Other spellings of labels, e.g. 0 = "negative"; used only if they cover all labels found."""
+    """Other spellings of labels, e.g. 0 = "negative"; what they are read as is said."""
     multi_label: bool = False
     """True when a text may have several labels, or none."""
     label_separator: str = "|"
     """Between the labels of one text, in files whose cells are text."""
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Multi-label: a label is given when its probability reaches this."""
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Multi-label: a label is given when its probability reaches this; left out, training chooses
+    it on dev (highest micro F1), and without dev it is 0.5."""
     regression: bool = False
     """True when the label is a number to be predicted, such as a similarity from 0 to 5."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -69,22 +68,44 @@ class ClassificationOptions(Section):
     """Tokens that neighbouring windows share."""
 
 
+class ClassificationLearned(Section):
+    """What training stores with the model."""
+
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+
+
 def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
     """The validated options, label names composed (NFC). Raises RecipeError."""
     options = parse_options(ClassificationOptions, settings)
-    names = [_normal(name) for name in options.label_names]
-    if twice := [name for name in names if names.count(name) > 1]:
+    names = [one_spelling(name) for name in options.label_names]
+    read = [canonical(name) for name in names]
+    if twice := [name for name in read if read.count(name) > 1]:
         raise RecipeError(f"[task]: label_names has '{twice[0]}' twice", hint="leave one out")
-    aliases = {_normal(key): _normal(name) for key, name in options.label_aliases.items()}
-    pairs = options.pairs or bool(options.pair_column)
-    changes = {"label_names": names, "label_aliases": aliases, "pairs": pairs}
+    aliases = {canonical(key): one_spelling(name) for key, name in options.label_aliases.items()}
+    changes: dict[str, Any] = {"label_names": names, "label_aliases": aliases}
+    changes |= {"pairs": options.pairs or bool(options.pair_column)}
+    changes |= {"multi_label": options.multi_label or isinstance(options.label_column, list)}
     options = options.model_copy(update=changes)
+    _check_columns(options)
     if options.pairs and options.long_text != "truncate":
         hint = "pairs are truncated from the longer text"
         raise RecipeError(
             f"[task]: long_text = '{options.long_text}' needs single texts", hint=hint
         )
     return options
+
+
+def _check_columns(options: ClassificationOptions) -> None:
+    """Raise RecipeError where a list of label columns is no list of labels."""
+    columns = options.label_column
+    if isinstance(columns, str):
+        return
+    if len(set(columns)) < max(2, len(columns)):
+        hint = 'as in task.label_column=["toxic", "insult"]'
+        raise RecipeError("[task]: label_column needs two columns or more, each once", hint=hint)
+    if options.label_names and set(options.label_names) != set(columns):
+        what = "[task]: label_names are others than the columns in label_column"
+        raise RecipeError(what, hint="leave label_names out: the labels are named by their columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +122,18 @@ class Classification:
     standard: tuple[str, ...] = ()
     keys: tuple[str, str] = ("text", "text_pair")
     left_out: frozenset[Any] = frozenset()
+    chosen: float | None = None
+    """Multi-label: the threshold that dev tells."""
 
     @property
     def learned(self) -> Learned:
-        return {}
+        return {} if self.chosen is None else {"threshold": self.chosen}
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which a label is given: asked for, else chosen on dev, else 0.5."""
+        asked = self.options.threshold
+        return asked if asked is not None else 0.5 if self.chosen is None else self.chosen
 
     @property
     def metric(self) -> str:
@@ -120,30 +149,31 @@ class Classification:
 
     def _rows(self) -> TextRows:
         o = self.options
+        columns = self._columns
+        cells = LabelCells(o.multi_label, o.label_separator, tuple(o.label_names), columns)
+        label = columns or str(o.label_column)
+        several = o.multi_label
         return TextRows(
-            self._gold, o.text_column, o.pair_column, o.label_column, o.pairs, self.left_out
+            cells.reader,
+            o.text_column,
+            o.pair_column,
+            label,
+            o.pairs,
+            self.left_out,
+            several=several,
         )
 
-    def _gold(self, value: Any) -> tuple[str, ...]:
-        """Label names of one cell, in the file's spelling. Raises ValueError when there is none."""
-        if self.options.multi_label:
-            if value is None:
-                return ()
-            if isinstance(value, str):
-                value = [part.strip() for part in value.split(self.options.label_separator)]
-                value = [part for part in value if part]
-            parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
-            return tuple(dict.fromkeys(_label(part) for part in parts))
-        if isinstance(value, (list, tuple, np.ndarray)):
-            raise ValueError(
-                "the label is a list; for several labels per text set task.multi_label=true"
-            )
-        return (_label(value),)
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """Columns of zeros and ones, one for each label; () where one column holds the labels."""
+        columns = self.options.label_column
+        return () if isinstance(columns, str) else tuple(columns)
 
     # --- labels -------------------------------------------------------------------------------
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Classification:
-        return replace(self, labels=tuple(labels))
+        found = validate(ClassificationLearned, learned, where="learned")
+        return replace(self, labels=tuple(labels), chosen=found.threshold)
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
         """Label names from the recipe, or from the data: sorted, numbers by value.
@@ -152,12 +182,9 @@ class Classification:
             DataError: the labels leave nothing to learn.
         """
         found = {name for example in examples for name in example.names}
-        aliases = self.options.label_aliases
-        names = found
-        if aliases and found <= set(aliases) | set(aliases.values()):
-            names = {aliases.get(name, name) for name in found}
-        known = self.options.label_names or self.standard
-        bound = self.bind(known or sorted(names, key=_natural), {})
+        names = {self.options.label_aliases.get(name, name) for name in found}
+        known = self.options.label_names or self._columns or self.standard
+        bound = self.bind(known or sorted(names, key=natural_order), {})
         used = {bound._ids().get(name) for name in found}
         if not used:
             raise DataError("no row has a label", path=path, hint="add labelled rows")
@@ -166,31 +193,50 @@ class Classification:
             raise DataError(what, path=path, hint="add rows with another label")
         return bound
 
-    def check(self, examples: Sequence[TextExample], *, path: str) -> None:
+    def check(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
         ids = self._ids()
+        renamed: dict[str, str] = {}
         for example in examples:
             for name in example.names:
                 if name not in ids:
                     what = f"label '{name}' is none of the model's {len(self.labels)} labels"
                     hint = self._label_hint(name)
                     raise DataError(what, path=path, line=example.line, hint=hint)
+                if self.labels[ids[name]] != name:
+                    renamed[name] = self.labels[ids[name]]
+        return self._renamed_by("label_aliases", renamed) + self._renamed_by("label_names", renamed)
+
+    def _renamed_by(self, option: str, renamed: Mapping[str, str]) -> list[str]:
+        """What an option makes of the labels of a file, in one line; none where it does nothing."""
+        aliases = self.options.label_aliases
+        mine = [one for one in renamed if (one in aliases) == (option == "label_aliases")]
+        shown = [f"{one} as {renamed[one]}" for one in sorted(mine, key=natural_order)]
+        more = f", ... ({len(shown)})" if len(shown) > 6 else ""
+        return [f"labels are read by task.{option}: {', '.join(shown[:6])}{more}"] if shown else []
 
     def _label_hint(self, name: str) -> str:
         listed = ", ".join(self.labels[:12]) + ", ..." * (len(self.labels) > 12)
         if name.isdecimal() and not any(label.isdecimal() for label in self.labels):
-            return f"say what 0, 1, ... mean with task.label_names. Labels: {listed}"
+            names = ", ".join(f'"{label}"' for label in self.labels[:3]) + ", ..." * (
+                len(self.labels) > 3
+            )
+            start = "say what 0, 1, ... mean, in their order, with"
+            return f"{start} --set 'task.label_names=[{names}]'. Labels: {listed}"
+        alias = f"""name it with --set 'task.label_aliases={{"{name}" = "LABEL"}}'"""
         hint = did_you_mean(name, self.labels)
-        return f"{hint} Labels: {listed}" if hint.startswith("did") else hint
+        return f"{hint if hint.startswith('did') else ''} {alias}. Labels: {listed}".strip()
 
     def _ids(self) -> dict[str, int]:
         """Spelling -> label id: names first, then aliases, then declared numbers."""
         ids = {name: index for index, name in enumerate(self.labels)}
+        for name in self.labels:
+            ids.setdefault(canonical(name), ids[name])
         for alias, name in self.options.label_aliases.items():
             if name in ids:
                 ids.setdefault(alias, ids[name])
-        if self.options.label_names:
-            for index in range(len(self.labels)):
-                ids.setdefault(str(index), index)
+        for number, name in enumerate(self.options.label_names):
+            if name in ids:  # the numbers are those of this file, whatever the model's order is
+                ids.setdefault(str(number), ids[name])
         return ids
 
     def gold_ids(self, examples: Sequence[TextExample]) -> list[list[int]]:
@@ -201,10 +247,26 @@ class Classification:
     # --- model --------------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
-        return self
+        """With the threshold of the highest micro F1, where several labels may be given."""
+        if not self.options.multi_label or self.options.threshold is not None:
+            return self
+        from bertft.evaluation.metrics import best_threshold
+
+        p = np.array([self._probabilities(one) for one in pieces])  # [N, C]
+        gold = np.zeros(p.shape, dtype=bool)
+        for row, ids in enumerate(self.gold_ids(examples)):
+            gold[row, ids] = True
+        return replace(self, chosen=best_threshold(p, gold))
+
+    def _probabilities(self, pieces: Pieces) -> FloatArray:
+        """[C] from the mean logits over an example's windows."""
+        logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
+        return sigmoid(logits) if self.options.multi_label else softmax(logits)
 
     def head(self, examples: Sequence[TextExample]) -> Head:
         """The head, with the class weights of the training examples."""
+        from bertft.heads.sequence import SequenceHead
+
         counts = Counter(index for ids in self.gold_ids(examples) for index in ids)
         weights = None
         if self.options.class_weights == "balanced":
@@ -265,14 +327,13 @@ class Classification:
 
     def decode(self, example: TextExample, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """Probabilities from the mean logits over the example's windows."""
-        logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
-        p = sigmoid(logits) if self.options.multi_label else softmax(logits)
+        p = self._probabilities(pieces)
         order = np.argsort(-p, kind="stable")
         answer: Answer = {"id": example.id, self.keys[0]: example.text}
         if example.pair is not None:
             answer[self.keys[1]] = example.pair
         if self.options.multi_label:
-            given = [int(i) for i in order if p[i] >= self.options.threshold]
+            given = [int(i) for i in order if p[i] >= self.threshold]
             answer["labels"] = [self.labels[i] for i in given]
         else:
             answer["label"] = self.labels[int(order[0])]
@@ -308,27 +369,3 @@ class Classification:
             for a in answers
         ]
         return classification_scores(gold, given, self.labels, multi_label=self.options.multi_label)
-
-
-def _label(value: Any) -> str:
-    """A label cell as its name: 1, 1.0 and "1" are the same label."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise CellError("the label is missing", code="missing-label")
-    if isinstance(value, (list, dict, bytes)):
-        raise ValueError(f"the label is {type(value).__name__}, not text")
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    name = str(value).strip()
-    if not name:
-        raise CellError("the label is missing", code="missing-label")
-    return _normal(name)
-
-
-def _normal(name: str) -> str:
-    """One spelling for what looks the same: composed characters (NFC)."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _natural(name: str) -> tuple[Any, ...]:
-    """Sort key: whole numbers by value and before names, names by code point."""
-    return (0, int(name), name) if re.fullmatch(r"-?[0-9]{1,18}", name) else (1, 0, name)

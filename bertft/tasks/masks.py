@@ -14,13 +14,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Encoded, Masked
 from bertft.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 IdArray = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]

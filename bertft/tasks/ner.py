@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
+from bertft.checks.entities import broken_tags, lost_entities, lost_words
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import (
+    IGNORED,
     Answer,
     Encoded,
     FloatArray,
@@ -24,16 +25,18 @@ from bertft.contracts import (
     Learned,
     OffsetArray,
     Pieces,
-    Scores,
-    Source,
 )
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.probabilities import log_softmax
-from bertft.heads.token import IGNORED, TokenHead
+from bertft.evaluation.statistic import Scores
 from bertft.loaders.conll import TaggedText, read_tagged
-from bertft.loaders.tagged_rows import check_tag
-from bertft.recipe import Section, parse_options, validate
+from bertft.loaders.ids import id_of
+from bertft.loaders.source import Source
+from bertft.loaders.tag_spelling import STANDARD
+from bertft.loaders.tagged_rows import TEXT_COLUMNS, TagColumns, text_of
+from bertft.recipe import parse_options, validate
+from bertft.settings import Section
 from bertft.spans import (
     Composed,
     Entity,
@@ -44,7 +47,9 @@ from bertft.spans import (
 )
 from bertft.tasks import tagging
 from bertft.tasks.edges import Edges, learn_edges
-from bertft.tasks.entity_checks import entity_findings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1024
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
@@ -58,6 +63,17 @@ class NerOptions(Section):
     """How gold is written: word per line, character per line (KLUE), or rows with spans."""
     scheme: Literal["auto", "bio", "iob1", "bioes"] = "auto"
     """How the tags of such lines are meant; auto looks at the first sentences."""
+    word_column: str | int = ""
+    """Column of the words: its number from 1 (-1 is the last), or its name in a table. Empty: the
+    first column that neither numbers the words nor is the same in a whole sentence."""
+    tag_column: str | int = ""
+    """Column of the tags, likewise. Empty: the last column that can hold tags."""
+    offsets: Literal["characters", "inclusive", "from-1", "from-1-inclusive", "utf-16", "bytes"] = (
+        "characters"
+    )
+    """What start and end of entities count: characters from 0, the end behind the last one;
+    ``inclusive``: the end is the last one; ``from-1``: the first character is 1; ``utf-16``: units
+    as in JavaScript; ``bytes``: of UTF-8."""
     label_pieces: Literal["first", "all"] = "first"
     """``first`` tags words by their first piece; ``all`` tags every piece, for languages whose
     entities end inside words (Korean particles)."""
@@ -114,17 +130,19 @@ class Ner:
     # --- reading ------------------------------------------------------------------------------
 
     def read(self, source: Source) -> Iterator[TaggedText]:
-        for one in read_tagged(source, scheme=self.options.scheme, form=self.options.form):
+        o = self.options
+        columns = TagColumns(str(o.word_column), str(o.tag_column), o.offsets)
+        for one in read_tagged(source, scheme=o.scheme, form=o.form, columns=columns):
             if one.repaired:
                 source.meter.mended["tags that broke the BIO scheme are mended"] += one.repaired
             yield one
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TaggedText:
-        text = record if isinstance(record, str) else record.get("text")
-        if not isinstance(text, str):
+        if isinstance(record, str):
+            record = {"text": record}
+        if not any(name in record for name in TEXT_COLUMNS):
             raise DataError("no text to tag", hint='give a text, or {"text": ...}')
-        identity = id if isinstance(record, str) else str(record.get("id", id))
-        return TaggedText(identity, 0, text, None, None)
+        return text_of(record, id=id_of(record) or id)
 
     # --- labels -------------------------------------------------------------------------------
 
@@ -134,7 +152,7 @@ class Ner:
         if rows and [len(row) for row in rows] != [len(labels)] * (len(labels) + 1):
             raise RecipeError("learned: transitions: not a row of each label for each label")
         for label in labels:
-            check_tag(label)
+            STANDARD.tag(label)
         edges = Edges(tuple(found.edges.before), tuple(found.edges.after))
         return replace(self, labels=tuple(labels), transitions=rows, edges=edges)
 
@@ -145,7 +163,7 @@ class Ner:
             raise DataError("no text has an entity", path=path, hint="add tagged texts")
         return self.bind(["O", *(f"{part}-{name}" for name in types for part in "BI")], {})
 
-    def check(self, examples: Sequence[TaggedText], *, path: str) -> None:
+    def check(self, examples: Sequence[TaggedText], *, path: str) -> list[str]:
         known = set(self.types)
         for example in examples:
             for entity in example.entities or ():
@@ -155,6 +173,7 @@ class Ner:
                     if hint.startswith("did"):
                         hint += " Types: " + ", ".join(self.types[:12])
                     raise DataError(what, path=path, line=example.line, hint=hint)
+        return []
 
     def fit(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
         """Edges of the dev entities; with ``viterbi`` also transitions, at the best weight."""
@@ -184,6 +203,8 @@ class Ner:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[TaggedText]) -> Head:
+        from bertft.heads.token import TokenHead
+
         return TokenHead(self.labels)
 
     def encode(
@@ -246,8 +267,8 @@ class Ner:
     def _tags(
         self, example: TaggedText, composed: Composed, units: OffsetArray
     ) -> list[int] | None:
-        """Tag ids of all pieces, IGNORED where they carry no unit; None without gold."""
-        if example.entities is None:
+        """Tag ids of all pieces, IGNORED where they carry no unit; None without gold or labels."""
+        if example.entities is None or not self.labels:
             return None
         ids = {label: index for index, label in enumerate(self.labels)}
         tags = [IGNORED] * len(units)
@@ -315,7 +336,17 @@ class Ner:
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
         """Tags that break their scheme; entities and words that tokens do not give back."""
-        return entity_findings(self, split, tokenizer, max_length=max_length)
+        findings = list(broken_tags(split))
+        if tokenizer is None:
+            return findings
+
+        def lost(part: Sequence[TaggedText]) -> list[tuple[int, Entity]]:
+            return self.lost_entities(part, self.encode(part, tokenizer, max_length=max_length))
+
+        by_piece = self.options.label_pieces == "all"
+        if self.labels:
+            findings += lost_entities(split, lost, by_piece=by_piece)
+        return findings + list(lost_words(split, tokenizer))
 
     # --- answers ------------------------------------------------------------------------------
 

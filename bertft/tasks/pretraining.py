@@ -18,20 +18,21 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Scores, Source, Vary
+from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Vary
 from bertft.encoder.pieces import chunks
 from bertft.errors import DataError, ModelError
-from bertft.heads.masking import PretrainingHead, new_parts
+from bertft.evaluation.statistic import Scores
 from bertft.loaders.documents import Document, document_of, read_documents
 from bertft.loaders.rows import is_plain_text
-from bertft.recipe import Section, parse_options
+from bertft.loaders.source import Source
+from bertft.recipe import parse_options
+from bertft.settings import Section
 from bertft.tasks.masks import make_masker, unmasked
 from bertft.tasks.segments import (
     Corpus,
@@ -41,7 +42,10 @@ from bertft.tasks.segments import (
     cut_sentences,
     single_segments,
 )
-from bertft.tasks.text_rows import TextRows
+from bertft.tasks.text_rows import TextRows, numbers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 4096
 """Sentences that the tokenizer is given at once."""
@@ -88,7 +92,8 @@ class Pretraining:
         if is_plain_text(source):
             yield from read_documents(source)
             return
-        rows = TextRows(float, self.options.text_column)  # there is no gold to be read
+        # There is no gold to be read.
+        rows = TextRows(numbers, self.options.text_column, may_be_empty=True)
         for row in rows.read(replace(source, gold=False)):
             if row.text.strip():
                 yield document_of([row.text], line=row.line, id=row.id)
@@ -106,16 +111,21 @@ class Pretraining:
         documents = sum(one.whole and len(one.sentences) > 1 for one in examples)
         return replace(self, pairs=self.options.next_sentence and documents > 1)
 
-    def check(self, examples: Sequence[Document], *, path: str) -> None:
+    def check(self, examples: Sequence[Document], *, path: str) -> list[str]:
         """Any text will do."""
+        return []
 
     def fit(self, examples: Sequence[Document], pieces: Sequence[Pieces]) -> Pretraining:
         return self
 
     def head(self, examples: Sequence[Document]) -> Head:
+        from bertft.heads.masking import PretrainingHead
+
         return PretrainingHead(pairs=self.pairs)
 
     def new_parts(self, folder: Path) -> list[str]:
+        from bertft.heads.masking import new_parts
+
         return new_parts(folder, pairs=self.pairs)
 
     def vary(

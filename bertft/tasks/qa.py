@@ -9,29 +9,43 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces, Scores, Source
-from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
-from bertft.errors import DataError
-from bertft.evaluation.probabilities import log_softmax
-from bertft.heads.span import SpanHead, passage_of
-from bertft.loaders.squad import AnswerText, Question, read_questions
-from bertft.recipe import Section, parse_options, validate
-from bertft.spans import Composed, compose
-from bertft.tasks.extraction import N_BEST, Extraction, extract
-from bertft.tasks.question_checks import (
+from bertft.checks.questions import (
     NO_ANSWER,
     held_answers,
     learned_text,
     question_findings,
 )
+from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces
+from bertft.encoder.pieces import (
+    Frame,
+    TextPieces,
+    chunks,
+    cut_into_pieces,
+    passage_of,
+    placed,
+    windows_over,
+)
+from bertft.errors import DataError
+from bertft.evaluation.probabilities import log_softmax
+from bertft.evaluation.statistic import Scores
+from bertft.loaders.ids import id_of
+from bertft.loaders.source import Source
+from bertft.loaders.squad import AnswerText, Question, question_of, read_questions
+from bertft.recipe import parse_options, validate
+from bertft.settings import Section
+from bertft.spans import Composed, compose
+from bertft.tasks.extraction import N_BEST, Extraction, extract
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CHUNK = 512
 
@@ -92,11 +106,10 @@ class Qa:
     def example(self, record: str | Mapping[str, Any], *, id: str) -> Question:
         if isinstance(record, str):
             raise DataError("a question alone", hint='give {"question": ..., "context": ...}')
-        texts = [record.get(name) for name in ("question", "context")]
-        if not all(isinstance(text, str) for text in texts):
+        if not all(name in record for name in ("question", "context")):
             raise DataError("question or context is missing", hint='both are needed: {"question": '
                             '..., "context": ...}')  # fmt: skip
-        return Question(str(record.get("id", id)), 0, str(texts[0]), str(texts[1]), None)
+        return question_of(record, id=id_of(record) or id)
 
     # --- what training finds ------------------------------------------------------------------
 
@@ -112,8 +125,9 @@ class Qa:
             raise DataError("no question has an answer", path=path, hint="add answers")
         return replace(self, null_threshold=0.0 if unanswerable else None)
 
-    def check(self, examples: Sequence[Question], *, path: str) -> None:
+    def check(self, examples: Sequence[Question], *, path: str) -> list[str]:
         """Every answer is possible: it was found in its passage when it was read."""
+        return []
 
     def fit(self, examples: Sequence[Question], pieces: Sequence[Pieces]) -> Qa:
         """Null threshold (best F1 on dev) and confidence (was the answer exact?)."""
@@ -167,6 +181,8 @@ class Qa:
     # --- model --------------------------------------------------------------------------------
 
     def head(self, examples: Sequence[Question]) -> Head:
+        from bertft.heads.span import SpanHead
+
         return SpanHead()
 
     def encode(
@@ -281,7 +297,10 @@ class Qa:
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
         """Answers that the model cannot learn, or could never give."""
-        return question_findings(self, split, tokenizer, max_length=max_length)
+        if tokenizer is None:
+            return []
+        encode = partial(self.encode, tokenizer=tokenizer, max_length=max_length)
+        return question_findings(split, encode, longest=self.options.max_answer_length)
 
     # --- answers ------------------------------------------------------------------------------
 

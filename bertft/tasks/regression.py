@@ -6,20 +6,24 @@ An option of classification: ``name = "classification"`` with ``regression = tru
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bertft.checks.finding import Finding, Reading, Split
-from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Scores, Source, Task
+from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Task
 from bertft.errors import CellError, DataError, RecipeError
-from bertft.heads.number import NumberHead
+from bertft.evaluation.statistic import Scores
+from bertft.loaders.source import Source
 from bertft.tasks.classification import Classification, ClassificationOptions, read_options
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
@@ -32,6 +36,9 @@ def classification_or_regression(settings: Mapping[str, Any]) -> Task[Any]:
     options = read_options(settings)
     if not options.regression:
         return Classification(options)
+    if isinstance(options.label_column, list):
+        hint = "name the one column of the number"
+        raise RecipeError("[task]: a list in label_column does not go with regression", hint=hint)
     usual = ClassificationOptions()
     for option in LABEL_OPTIONS:
         if getattr(options, option) != getattr(usual, option):
@@ -60,7 +67,8 @@ class Regression:
 
     def _rows(self) -> TextRows:
         o = self.options
-        return TextRows(_number, o.text_column, o.pair_column, o.label_column, o.pairs)
+        label = "" if isinstance(o.label_column, list) else o.label_column
+        return TextRows(lambda first: _number, o.text_column, o.pair_column, label, o.pairs)
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Regression:
         return self
@@ -72,13 +80,16 @@ class Regression:
             raise DataError(what, path=path, hint="add rows with another one")
         return self
 
-    def check(self, examples: Sequence[TextExample], *, path: str) -> None:
+    def check(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
         """Every number is a possible target."""
+        return []
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Regression:
         return self
 
     def head(self, examples: Sequence[TextExample]) -> Head:
+        from bertft.heads.number import NumberHead
+
         numbers = [_gold(example) for example in examples]
         return NumberHead(float(np.mean(numbers)) if numbers else None)
 
@@ -136,7 +147,7 @@ def _gold(example: TextExample) -> float:
     return example.gold
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, told: Counter[str]) -> float:
     """A gold cell. Raises ValueError when it holds no finite number."""
     try:
         number = float(value)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bertft.contracts import Encoded, FloatArray, OffsetArray, Pieces
+from bertft.encoder.pieces import first_pieces
 from bertft.spans import Span
 
 NEVER = -1e9
@@ -47,7 +48,7 @@ def word_units(words: Sequence[Span], offsets: OffsetArray) -> OffsetArray:
     in one piece (SentencePiece keeps "U.S." whole) are one unit.
     """
     spans = np.array(words, dtype=np.int32).reshape(-1, 2)
-    first, there = _first_pieces(spans, offsets)
+    first, there = first_pieces(spans, offsets)
     first, spans = first[there], spans[there]
     units = np.zeros_like(offsets)
     places, opens = np.unique(first, return_index=True)
@@ -55,22 +56,6 @@ def word_units(words: Sequence[Span], offsets: OffsetArray) -> OffsetArray:
     units[places, 0] = spans[opens, 0]
     units[places, 1] = spans[closes, 1]
     return units
-
-
-def words_without_pieces(words: Sequence[Span], offsets: OffsetArray) -> list[int]:
-    """Positions of the words that no piece stands for."""
-    _, there = _first_pieces(np.array(words, dtype=np.int32).reshape(-1, 2), offsets)
-    return [int(index) for index in np.flatnonzero(~there)]
-
-
-def _first_pieces(
-    spans: OffsetArray, offsets: OffsetArray
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """The first piece of each word [W], and whether there is one [W]."""
-    first = np.searchsorted(offsets[:, 1], spans[:, 0], side="right")
-    there = first < len(offsets)
-    there[there] = offsets[first[there], 0] < spans[there, 1]
-    return first, there
 
 
 @lru_cache(maxsize=8)

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedTokenizerBase
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
-from bertft.loaders import length_fault
-from bertft.loaders.rows import pick_column, read_rows
-from bertft.recipe import DataSettings
+from bertft.loaders import Row, length_fault
+from bertft.loaders.annotations import recognised
+from bertft.loaders.ids import RowIds, id_of
+from bertft.loaders.rows import is_plain_text, pick_column, read_rows
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
+from bertft.tasks.label_cells import bit_columns
 from bertft.tasks.long_text import LongText, encode_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEXT_COLUMNS = (
     "text", "sentence", "document", "review", "content", "comment", "utterance", "query",
@@ -30,10 +39,18 @@ LABEL_COLUMNS = (
     "gold_label", "score", "similarity",
 )  # fmt: skip
 
+PEEK = 1000
+"""Rows that are looked at before the first is read: how gold is written, which columns hold it."""
 SKIP_HINT = "mend the row, or leave such rows out with --on-bad-row skip"
 
 Gold = tuple[str, ...] | float
 """Label names as the file spells them, or the number that regression learns."""
+
+ReadGold = Callable[[Any, Counter[str]], Gold]
+"""Turns a cell into Gold; what it reads otherwise than it is written is counted. ValueError for a
+cell that is none."""
+Columns = tuple[str, str | None, str | tuple[str, ...] | None]
+"""Text, pair and label; several for the label where each holds zeros and ones."""
 
 _NO_DATA = DataSettings()
 
@@ -67,30 +84,54 @@ class TextExample:
 class TextRows:
     """Where texts and gold are. A column that is "" is looked for by its usual names.
 
-    ``read_gold`` turns a cell into Gold and raises ValueError for one that is none; rows whose cell
-    is in ``left_out`` have no gold by design: they are skipped and counted.
+    ``gold`` is given the first cells of a file and says what reads them; rows whose cell is in
+    ``left_out`` have no gold by design: they are skipped and counted. Rows without text are
+    refused, unless ``may_be_empty``.
     """
 
-    read_gold: Callable[[Any], Gold]
+    gold: Callable[[Sequence[Any]], ReadGold]
     text_column: str = ""
     pair_column: str = ""
-    label_column: str = ""
+    label_column: str | tuple[str, ...] = ""
     pairs: bool = False
     left_out: frozenset[Any] = frozenset()
+    may_be_empty: bool = False
+    several: bool = False
+    """Whether a text may have several labels."""
 
     def read(self, source: Source) -> Iterator[TextExample]:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
-        columns = self._columns(table.columns, source)
-        for row in table:
-            label = columns[2]
-            if self.left_out and label and _is_in(cell(row.fields, label), self.left_out):
+        tool = ""
+        if not self.pairs and not is_plain_text(source):
+            table, tool = recognised(table, source, gold="labels", several=self.several)
+        ids = RowIds(table, source.meter)
+        first, rows = _peek(table) if source.gold else ([], iter(table))
+        columns: Columns = ("text", None, "label" if source.gold else None)
+        if not tool:
+            columns = self._columns(table.columns, source, first)
+        label = columns[2]
+        read_gold = None if label is None else self._reader(first, label, source)
+        for row in rows:
+            if (
+                self.left_out
+                and isinstance(label, str)
+                and _is_in(row.fields, label, self.left_out)
+            ):
                 source.meter.counts["rows without an agreed label are left out"] += 1
                 continue
             try:
-                yield self._example(row.fields, columns, line=row.line, source=source)
+                yield self._example(row, columns, read_gold, source=source, id=ids.of(row))
             except DataError as error:
                 source.bad_row(error)
+
+    def _reader(
+        self, first: Sequence[Row], label: str | tuple[str, ...], source: Source
+    ) -> ReadGold:
+        try:
+            return self.gold([cell(row.fields, label) for row in first])
+        except DataError as error:
+            raise DataError(error.reason, path=source.path, line=1, hint=error.hint) from None
 
     def example(self, record: str | Mapping[str, Any], *, id: str) -> TextExample:
         """An example without gold (Python API)."""
@@ -99,52 +140,84 @@ class TextRows:
                 raise DataError(
                     "this model compares two texts", hint='give {"text": ..., "text_pair": ...}'
                 )
-            return TextExample(id, 0, record)
+            record = {self.text_column or TEXT_COLUMNS[0]: record}
         source = Source("<input>", data=_NO_DATA, gold=False)
-        columns = self._columns(tuple(record), source)
-        return self._example(record, columns, line=0, source=source, id=id)
+        columns = self._columns(tuple(record), source, [])
+        row = Row(dict(record), 0)
+        return self._example(row, columns, None, source=source, id=id_of(record) or id)
 
-    def _columns(self, found: Sequence[str], source: Source) -> tuple[str, str | None, str | None]:
+    def _columns(self, found: Sequence[str], source: Source, first: Sequence[Row]) -> Columns:
         """(text, pair, label) columns of this file."""
         path = source.path
         # Plain text has one column of its own name, whatever those of the training data were.
         wanted = "" if not source.gold and tuple(found) == ("text",) else self.text_column
         text = pick_column(found, wanted, TEXT_COLUMNS, what="text", path=path)
-        pair = label = None
+        pair: str | None = None
+        label: str | tuple[str, ...] | None = None
         if self.pairs:
             pair = pick_column(
                 found, self.pair_column, PAIR_COLUMNS, what="pair", path=path, taken=(text,)
             )
         if source.gold:
-            taken = (text, pair)
-            label = pick_column(
-                found, self.label_column, LABEL_COLUMNS, what="label", path=path, taken=taken
+            label = self._label_columns(
+                [one for one in found if one not in (text, pair)], path, first
             )
         return text, pair, label
 
+    def _label_columns(
+        self, free: Sequence[str], path: str, first: Sequence[Row]
+    ) -> str | tuple[str, ...]:
+        """The column of the label, or those of several labels. Raises DataError."""
+
+        def pick(wanted: str) -> str:
+            return pick_column(free, wanted, LABEL_COLUMNS, what="label", path=path)
+
+        if not isinstance(self.label_column, str):
+            return tuple(map(pick, self.label_column))
+        try:
+            return pick(self.label_column)
+        except DataError as error:
+            bits = [] if self.label_column else bit_columns([row.fields for row in first], free)
+            if not bits:
+                raise
+            names = ", ".join(f'"{name}"' for name in bits)
+            hint = f"one column of zeros and ones per label? --set 'task.label_column=[{names}]'"
+            if len(bits) == 1:
+                hint = f"a column of zeros and ones? --set 'task.label_column={names}'"
+            raise DataError(error.reason, path=path, line=1, hint=hint) from None
+
     def _example(
         self,
-        fields: Mapping[str, Any],
-        columns: tuple[str, str | None, str | None],
+        row: Row,
+        columns: Columns,
+        read_gold: ReadGold | None,
         *,
-        line: int,
         source: Source,
-        id: str = "",
+        id: str,
     ) -> TextExample:
-        """One row; ``id`` serves where it has none of its own, else the line number."""
-        text_column, pair_column, label_column = columns
+        text_column, pair_column, label = columns
+        fields, required = row.fields, not self.may_be_empty
         try:
-            text = _text(fields, text_column, required=source.gold)
-            pair = None if pair_column is None else _text(fields, pair_column, required=source.gold)
-            gold = None if label_column is None else self.read_gold(cell(fields, label_column))
+            text = _text(fields, text_column, required=required)
+            pair = None if pair_column is None else _text(fields, pair_column, required=required)
+            gold = None
+            if label is not None and read_gold is not None:
+                gold = read_gold(cell(fields, label), source.meter.mended)
         except ValueError as error:
-            code = error.code if isinstance(error, CellError) else ""
             raise DataError(
-                str(error), path=source.path, line=line, hint=SKIP_HINT, code=code
+                f"{row.where}: {error}" if row.where else str(error),
+                path=source.path,
+                line=row.line,
+                hint=SKIP_HINT,
+                code=error.code if isinstance(error, CellError) else "",
+                row=id,
             ) from None
-        identity = fields.get("id", fields.get("guid", fields.get("idx")))
-        name = (id or str(line)) if identity is None else str(identity)
-        return TextExample(name, line, text, pair, gold)
+        return TextExample(id, row.line, text, pair, gold)
+
+
+def numbers(first: Sequence[Any]) -> ReadGold:
+    """Gold that is a number in each cell, whatever the first cells of a file are."""
+    return lambda value, told: float(value)
 
 
 def encode_examples(
@@ -163,8 +236,10 @@ def encode_examples(
     return encode_texts(texts, seconds, tokenizer, max_length=max_length, rule=rule)
 
 
-def cell(fields: Mapping[str, Any], column: str) -> Any:
-    """A column's value; ``labels.score`` reaches into an object of JSON."""
+def cell(fields: Mapping[str, Any], column: str | tuple[str, ...]) -> Any:
+    """A column's value, or those of several; ``labels.score`` reaches into an object of JSON."""
+    if not isinstance(column, str):
+        return tuple(cell(fields, one) for one in column)
     if column in fields or "." not in column:
         return fields.get(column)
     outer, _, inner = column.partition(".")
@@ -172,19 +247,36 @@ def cell(fields: Mapping[str, Any], column: str) -> Any:
     return cell(value, inner) if isinstance(value, Mapping) else None
 
 
-def _is_in(value: Any, values: frozenset[Any]) -> bool:
+def _peek(rows: Iterable[Row]) -> tuple[list[Row], Iterator[Row]]:
+    """The first rows, and all of them; what is wrong behind those is raised in its turn."""
+    source, first = iter(rows), list[Row]()
+    try:
+        first.extend(islice(source, PEEK))
+    except DataError as error:
+        source = _raising(error)
+    return first, chain(first, source)
+
+
+def _raising(error: DataError) -> Iterator[Row]:
+    raise error
+    yield
+
+
+def _is_in(fields: Mapping[str, Any], column: str, values: frozenset[Any]) -> bool:
+    value = cell(fields, column)
     return isinstance(value, (str, int, float, type(None))) and value in values
 
 
 def _text(fields: Mapping[str, Any], column: str, *, required: bool) -> str:
     value = cell(fields, column)
     if isinstance(value, (list, dict, bytes)):
-        raise ValueError(f"the text (column '{column}') is {type(value).__name__}, not text")
+        what = f"the text (column '{column}') is {type(value).__name__}, not text"
+        raise CellError(what, code="unusable-text")
     if value is None or isinstance(value, float):
         value = "" if value is None or math.isnan(value) else str(value)
     text = value if isinstance(value, str) else str(value)
     if required and not text.strip():
         raise CellError(f"the text (column '{column}') is empty", code="empty-text")
     if fault := length_fault(text):
-        raise ValueError(fault)
+        raise CellError(fault, code="long-text")
     return text

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import StepReport
+from bertft.watch import StepReport
 
 
 class Journal:

@@ -19,21 +19,15 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from bertft.contracts import (
-    Batch,
-    Batcher,
-    Encoded,
-    Head,
-    Progress,
-    StepReport,
-    Vary,
-    is_better,
-)
+from bertft.contracts import Batch, Batcher, Encoded, Head, Vary
 from bertft.errors import TrainingError
-from bertft.recipe import TrainingSettings
+from bertft.evaluation.statistic import is_better
+from bertft.settings import TrainingSettings
 from bertft.training import processes, sharding
 from bertft.training.optimizer import rate_share, set_learning_rate
 from bertft.training.plan import Plan
+from bertft.training.progress import Progress
+from bertft.watch import StepReport
 
 Evaluate = Callable[[], dict[str, float]]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from bertft.recipe import TrainingSettings
+from bertft.settings import TrainingSettings
 
 LAYER = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 

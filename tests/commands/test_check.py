@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 from samples import BAD, FAST, GOOD, Command, set_flags, write_csv
 
-from bertft.commands.check import REPAIRS
+from bertft.checks.repair import REPAIRS
 from bertft.commands.check import check as check_data
 from bertft.recipe import load_recipe
 from bertft.tasks import TASKS
@@ -77,7 +77,7 @@ class TestClean:
     def test_the_bundled_data(self, command, recipe):
         code, out, err = command("check", recipe, "--offline", "--strict")
         assert (code, out) == (0, ""), err
-        assert err.rstrip().splitlines()[-1].startswith("errors 0, warnings 0, notes ")
+        assert err.rstrip().splitlines()[-1].startswith("0 errors, 0 warnings, ")
         assert re.search(r"^train +\d", err, re.M)
 
     @pytest.mark.parametrize("offline", [True, False])
@@ -238,7 +238,7 @@ class TestWarnings:
         assert lines[at + 1] == "    dev: 1 of 4 (25.0 %)"
         assert lines[at + 2] == "    dev.csv:5  a good film = train:2"
         assert lines[at + 3].startswith("    mend: take them out")
-        assert lines[-1] == "errors 0, warnings 1, notes 0"
+        assert lines[-1] == "0 errors, 1 warning, 0 notes"
 
 
 class TestEncoder:
@@ -292,7 +292,7 @@ class TestBadInput:
             (["empty.toml"], r"the recipe names no data; give a file with --train"),
             (
                 ["sentiment", "--fix", "out"],
-                r"nothing of classification data can be repaired; --fix knows what to do for: qa",
+                r"nothing of classification data can be repaired; --fix knows .*: qa, ner",
             ),
             (
                 ["qa", "--set", "model.max_length=64", "--set", "task.window_overlap=128"],

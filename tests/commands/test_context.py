@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import unicodedata
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import torch
 from samples import Command
 from transformers import AutoModel, AutoTokenizer
 
-from bertft.commands.context import find_word, similarities
+from bertft.inside.context import find_word, similarities
 
 SENTENCES = ("a good film , not dull", "영화 film 정말", "the film is not a good film")
 
@@ -58,28 +57,20 @@ def test_similarities_are_those_of_transformers(command: Command, tiny: Path) ->
     assert f"{found[2, 0, 1]:.3f}" in err
 
 
-@pytest.mark.parametrize("suffix", ["svg", "html"])
-def test_a_picture_is_one_file_that_loads_nothing(
-    command: Command, tiny: Path, suffix: str
-) -> None:
-    out = Path(f"context.{suffix}")
-    text = "<b> film & film </b>"
-    arguments = ("film", text, SENTENCES[0], "--model", str(tiny), "--out", str(out))
+def test_a_picture_is_not_written_twice(command: Command, tiny: Path) -> None:
+    arguments = ("film", *SENTENCES[:2], "--model", str(tiny), "--out", "context.html")
     assert command("context", *arguments)[0] == 0
-    page = out.read_text(encoding="utf-8")
-    picture = page[page.index("<svg") : page.index("</svg>") + 6]
-    lines = ElementTree.fromstring(picture).findall("{http://www.w3.org/2000/svg}polyline")
-    assert [len(line.attrib["points"].split()) for line in lines] == [3]
-    assert "<script" not in page
-    assert page.count("http") == 1  # the name of SVG itself
-    assert "<b>" not in page
-    assert command("context", *arguments)[0] == 2  # it is there already
+    assert "cosine similarity" in Path("context.html").read_text(encoding="utf-8")
+    code, _, err = command("context", *arguments)
+    assert code == 2
+    assert "context.html exists already" in err
 
 
-def test_a_picture_as_png(command: Command, tiny: Path) -> None:
-    flags = ("--model", str(tiny), "--out", "context.png")
-    assert command("context", "film", *SENTENCES[:2], *flags)[0] == 0
-    assert Path("context.png").read_bytes()[:4] == b"\x89PNG"
+def test_a_picture_holds_so_many_sentences(command: Command, tiny: Path) -> None:
+    flags = ("--model", str(tiny), "--out", "context.svg")
+    code, _, err = command("context", "film", *[SENTENCES[0]] * 11, *flags)
+    assert code == 2
+    assert "11 sentences are too many for a picture, which holds 10" in err
 
 
 def test_bank_moves_with_its_context(command: Command) -> None:

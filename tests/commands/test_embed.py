@@ -20,15 +20,16 @@ from samples import Command
 from transformers import AutoModel, AutoTokenizer
 
 import bertft
-from bertft.commands import embed as embed_module
-from bertft.commands.embed import EmbedRequest, View, choose_layers, embed_files, unit_length
-from bertft.commands.encoders import EncoderRequest
-from bertft.commands.texts import TextRequest
-from bertft.commands.watch import Silent
+from bertft.commands.embed import EmbedRequest, embed_files
 from bertft.encoder.sentence import SentenceRule, sentence_rule
 from bertft.errors import BertftError, ModelError
-from bertft.evaluation import hidden
+from bertft.inside import embedder as embed_module
+from bertft.inside import hidden
+from bertft.inside.embedder import View, choose_layers, unit_length
+from bertft.inside.request import EncoderRequest
 from bertft.loaders import files
+from bertft.prediction.texts import TextRequest
+from bertft.watch import Silent
 
 TEXTS = [
     "a good film",

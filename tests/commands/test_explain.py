@@ -6,29 +6,26 @@ import base64
 import json
 import re
 import shutil
-import struct
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
+from pages import SCRIPTS, Page, checked
 from samples import BAD, GOOD, Command
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import bertft
-from bertft.commands.encoders import EncoderRequest
-from bertft.commands.explain import ExplainRequest, explain
-from bertft.commands.explain_page import packed, script_json, template
-from bertft.commands.picture import KINDS, ZOOM, picture_output
-from bertft.commands.texts import TextRequest
-from bertft.commands.watch import Silent
+from bertft.commands.explain import explain
 from bertft.errors import BertftError
+from bertft.inside.request import EncoderRequest, ExplainRequest
+from bertft.prediction.texts import TextRequest
+from bertft.reports.explain_page import packed
+from bertft.reports.templating import frame
+from bertft.watch import Silent
 
-SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = 'a </script><script>alert(1)</script> "good" <img src=x onerror=alert(2)> & film'
 
 
@@ -140,58 +137,12 @@ def test_python_explains_what_the_command_line_does(
 # --- pictures -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flag", ["--run", "--model"])
-def test_a_picture_has_a_bar_for_each_word(command: Command, trained: Path, flag: str) -> None:
-    where = [flag, str(trained if flag == "--run" else trained / "best")]
-    code, out, err = command("explain", "a <b> 영화 &", *where, "--json", "--out", "bars.svg")
-    assert code == 0, err
-    (result,) = map(json.loads, out.splitlines())
-    picture = ElementTree.parse("bars.svg").getroot()
-    texts = [one.text for one in picture.iter(f"{SVG}text")]
-    values = (
-        [one["attribution"] for one in result["explanations"][0]["words"]]
-        if (flag == "--run")
-        else result["rollout"]
-    )
-    widths = [float(one.attrib["width"]) for one in picture.iter(f"{SVG}rect")][1:]
-    assert np.corrcoef(widths, np.abs(values))[0, 1] > 0.999
-    assert [f"{value:.3f}" for value in values] == texts[3::2]
-    assert {"a", "영화" if flag == "--run" else "film"} & set(texts)
-
-
-def test_a_png_is_that_picture(command: Command, trained: Path) -> None:
-    for out in ("bars.svg", "bars.png"):
-        code, _, err = command("explain", "good film", "--run", str(trained), "--out", out)
-        assert code == 0, err
-    size = ElementTree.parse("bars.svg").getroot().attrib
-    content = Path("bars.png").read_bytes()
-    assert content[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">II", content[16:24])
-    assert (width, height) == (ZOOM * int(size["width"]), ZOOM * int(size["height"]))
-    before = Path("bars.png").stat().st_mtime_ns
-    code, _, err = command("explain", "good film", "--run", str(trained), "--out", "bars.png")
-    assert code == 2
+def test_a_picture_is_not_written_twice(command: Command, trained: Path) -> None:
+    for code in (0, 2):
+        found, _, err = command("explain", "good film", "--run", str(trained), "--out", "bars.png")
+        assert found == code
+    assert Path("bars.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert "bars.png exists already" in err
-    assert Path("bars.png").stat().st_mtime_ns == before
-
-
-def test_characters_without_a_font_are_told(tmp_path: Path) -> None:
-    """The private use area has none anywhere."""
-    told: list[str] = []
-
-    class Ear(Silent):
-        def note(self, text: str) -> None:
-            told.append(text)
-
-    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>{}</text></svg>'
-    for suffix in KINDS:
-        with picture_output(str(tmp_path / f"a{suffix}"), overwrite=False, watch=Ear()) as draw:
-            draw(svg.format("\U000ff123"))
-    assert len(told) == 1, "an SVG is drawn elsewhere"
-    assert told[0].startswith("1 characters have no font here and are not drawn: \U000ff123;")
-
-    with picture_output(str(tmp_path / "b.png"), overwrite=False, watch=Ear()) as draw:
-        draw(svg.format("\x01"))  # which XML cannot hold
 
 
 def test_too_many_explanations_for_a_picture(command: Command, trained: Path) -> None:
@@ -205,55 +156,23 @@ def test_too_many_explanations_for_a_picture(command: Command, trained: Path) ->
 # --- the page -----------------------------------------------------------------------------------
 
 
-class Reader(HTMLParser):
-    """Collects elements, and what scripts hold."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.elements and self.elements[-1][0] == "script":
-            self.scripts[-1] += data
-        self.text += data
-
-
-def test_the_page_is_self_contained_and_hostile_text_stays_text(
+def test_the_page_holds_every_text_and_what_the_script_draws(
     command: Command, trained: Path
 ) -> None:
-    code, _, err = command("explain", HOSTILE, "fun", "--run", str(trained), "--out", "page.html")
+    flags = ["--run", str(trained), "--attention", "--out", "page.html"]
+    code, out, err = command("explain", HOSTILE, "fun", *flags)
     assert code == 0, err
-    page = Path("page.html").read_text(encoding="utf-8")
-    reader = Reader()
-    reader.feed(page)
-    names = [name for name, _ in reader.elements]
-    assert names.count("article") == 2
-    assert names.count("script") == 3, "one for each text, and one that shows them"
-    assert "img" not in names
-    assert not any(set(found) & {"src", "href", "onerror"} for _, found in reader.elements)
-    assert not re.search(r"https?://|@import|url\(", page)
-    assert "onerror=alert(2)" in reader.text
-    view = json.loads(reader.scripts[0])
-    assert "script" in view["tokens"] or any("s" in token for token in view["tokens"])
-    weights = np.frombuffer(base64.b64decode(view["attention"]), dtype=np.uint8)
-    assert weights.size == view["layers"] * view["heads"] * len(view["tokens"]) ** 2
-    code, _, err = command("explain", "fun", "--run", str(trained), "--out", "page.html")
-    assert code == 2
-    assert "exists already" in err
-
-
-def test_json_in_a_script_cannot_end_it() -> None:
-    hostile = {"a": "</script><!--<script>&\u2028"}
-    found = script_json(hostile)
-    assert not set("<>&\u2028") & set(found)
-    assert json.loads(found) == hostile
+    page = checked(Path("page.html").read_text(encoding="utf-8"), policy=SCRIPTS)
+    assert page.tags.count("article") == 2
+    assert len(page.scripts) == 3, "one for each text, and one that shows them"
+    assert "".join(text for tag, text in page.texts if tag in ("p", "mark")).count(HOSTILE) == 1
+    for script, line in zip(page.scripts, out.splitlines(), strict=False):
+        view, result = json.loads(script), json.loads(line)
+        weights = np.frombuffer(base64.b64decode(view["attention"]), dtype=np.uint8) / 255
+        assert np.abs(weights - np.array(result["attention"]).ravel()).max() < 0.003
+    answer = json.loads(out.splitlines()[0])["answer"]
+    headings = [text for tag, text in page.texts if tag == "h2"]
+    assert headings[0] == f"Predicted: {answer['label']}, probability {answer['score']:.2f}"
 
 
 def test_weights_are_kept_to_half_a_step() -> None:
@@ -266,7 +185,7 @@ def test_the_script_of_the_page_is_valid(tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on this machine to read the script")
-    (script,) = re.findall(r"<script>\n(.*?)</script>", template(), re.S)
+    *_, script = Page("".join(frame("explain.html.j2"))).scripts
     file = tmp_path / "page.js"
     file.write_text(script, encoding="utf-8")
     done = subprocess.run([node, "--check", str(file)], capture_output=True, text=True)

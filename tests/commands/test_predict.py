@@ -19,12 +19,12 @@ import pytest
 from samples import BAD, GOOD
 
 import bertft
-from bertft.commands import predict as predict_module
-from bertft.commands.predict import WINDOW, Predictor
-from bertft.commands.predict_files import PredictRequest, predict_files
-from bertft.commands.watch import Silent
+from bertft.commands.predict import PredictRequest, predict_files
 from bertft.errors import DataError
 from bertft.loaders import files
+from bertft.prediction import predictor as predict_module
+from bertft.prediction.predictor import WINDOW, Predictor
+from bertft.watch import Silent
 
 TEXTS = ["the plot is very slow", "영화 정말 좋다", 'never, "dull"', "a", *GOOD, *BAD]
 FLAGS = ["--run", "run", "--device", "cpu", "--precision", "fp32"]
@@ -151,7 +151,7 @@ class TestOutput:
         _, out, _ = command("predict", texts, "--format", kind, *FLAGS)
         rows = list(csv.DictReader(io.StringIO(out, newline=""), delimiter=delimiter))
         expected = predictor.predict(TEXTS)
-        assert list(rows[0]) == ["id", "text", "label", "score", "truncated"]
+        assert list(rows[0]) == ["id", "text", "label", "score", "truncated", "error"]
         assert [row["text"] for row in rows] == TEXTS
         assert [row["label"] for row in rows] == [one["label"] for one in expected]
         assert [float(row["score"]) for row in rows] == [one["score"] for one in expected]
@@ -185,7 +185,8 @@ class TestOutput:
 
     def test_a_file_appears_when_it_is_whole(self, command, run, tmp_path):
         (tmp_path / "in.csv").write_text("id,text\n1,a\n2,b,c\n", encoding="utf-8")
-        code, _, err = command("predict", "in.csv", "--out", "out.csv", *FLAGS)
+        stop = ("--on-bad-row", "stop")
+        code, _, err = command("predict", "in.csv", "--out", "out.csv", *stop, *FLAGS)
         assert code == 2
         assert "in.csv:3: 2 fields expected" in err
         assert not (tmp_path / "out.csv").exists()
@@ -200,7 +201,7 @@ class TestOutput:
 
 class TestPredictor:
     def test_a_batch_of_n_equals_n_batches_of_one(self, predictor):
-        texts = [*TEXTS, "good " * 40, "", " "]
+        texts = [*TEXTS, "good " * 40, "."]
         together = predictor.predict(texts)
         for text, one in zip(texts, together, strict=True):
             (alone,) = predictor.predict([text])

@@ -15,10 +15,11 @@ from samples import Command, set_flags
 from stopping import events
 from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.encoder.packing import Padder
 from bertft.errors import Interrupted
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks.pretraining import from_options
 
 FLAGS = set_flags(
@@ -227,8 +228,9 @@ def test_sentence_lists_of_two_files_from_scratch(command: Command, tmp_path: Pa
 
 def test_resume_is_byte_equal(command: Command, base: Path, tmp_path: Path) -> None:
     """A run that goes on from its middle ends with the very weights of one that did not stop."""
-    from bertft.commands.pretrain import PretrainRequest, pretrain
-    from bertft.commands.watch import Silent
+    from bertft.commands.pretrain import pretrain
+    from bertft.jobs.pretraining import PretrainRequest
+    from bertft.watch import Silent
 
     def request(out: str) -> PretrainRequest:
         files = tuple(write_corpus(tmp_path / name) for name in ("a.txt", "b.txt"))
@@ -257,8 +259,9 @@ def test_resume_is_byte_equal(command: Command, base: Path, tmp_path: Path) -> N
 def test_a_file_that_changed_meanwhile_is_refused(
     command: Command, base: Path, tmp_path: Path
 ) -> None:
-    from bertft.commands.pretrain import PretrainRequest, pretrain
-    from bertft.commands.watch import Silent
+    from bertft.commands.pretrain import pretrain
+    from bertft.jobs.pretraining import PretrainRequest
+    from bertft.watch import Silent
 
     files = tuple(write_corpus(tmp_path / name) for name in ("a.txt", "b.txt"))
 
@@ -318,7 +321,7 @@ def test_what_is_refused(
 def test_the_final_scores_are_of_the_pairs_of_training(
     command: Command, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertft.commands.evaluate.WINDOW", 3)
+    monkeypatch.setattr("bertft.prediction.scoring.WINDOW", 3)
     corpus = write_corpus(tmp_path / "corpus.txt")
     held = write_corpus(tmp_path / "held.txt", documents=16)
     arguments = ["pretrain", corpus, "--dev", held, "--model", str(base), "--out", "run"]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bertft.commands.evaluate import evaluate
-from bertft.commands.runs import compare_runs
 from bertft.commands.train import train
 from bertft.errors import RunError
+from bertft.runs.compare import compare_runs
 
 
 @pytest.fixture

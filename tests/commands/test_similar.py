@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from samples import Command
 
 import bertft
-from bertft.commands.embed import unit_length
-from bertft.evaluation.similarity import Nearest, near_pairs
+from bertft.inside.embedder import unit_length
+from bertft.inside.similarity import Nearest, near_pairs
 
 TEXTS = ["a good film", "the plot is slow", "a good film", "i hate it", "a good good film", "no"]
 

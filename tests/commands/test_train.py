@@ -15,13 +15,14 @@ import pytest
 from samples import BAD, FAST, GOOD, set_flags, write_csv
 
 import bertft
-from bertft.commands.prepare import TrainRequest
-from bertft.commands.reading import hold_out
 from bertft.commands.train import train, train_seeds
 from bertft.errors import DataError
-from bertft.recipe import Recipe, load_recipe
+from bertft.jobs.request import TrainRequest
+from bertft.loaders.reading import hold_out
+from bertft.recipe import load_recipe
+from bertft.settings import Recipe
 from bertft.tasks.text_rows import TextExample
-from bertft.training.checkpoint import verify_folder
+from bertft.training.folders import verify_folder
 from bertft.training.journal import read_journal
 
 

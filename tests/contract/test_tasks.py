@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,18 +17,19 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from bertft.commands.encoders import EncoderRequest
-from bertft.commands.explain import ExplainRequest, explain
-from bertft.commands.explain_plot import picture
-from bertft.commands.predict import Predictor, load
-from bertft.commands.texts import TextRequest
-from bertft.commands.watch import Silent
-from bertft.contracts import Answer, Encoded, FloatArray, Source, Task
+from bertft.commands.explain import explain
+from bertft.contracts import Answer, Encoded, FloatArray, Task
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.packing import Packer
 from bertft.errors import DataError
-from bertft.recipe import DataSettings
+from bertft.inside.request import EncoderRequest, ExplainRequest
+from bertft.loaders.source import Source
+from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.texts import TextRequest
+from bertft.reports.explain_chart import bar_chart
+from bertft.settings import DataSettings
 from bertft.tasks import TASKS, make_task
+from bertft.watch import Silent
 
 MAX_LENGTH = 16
 LONG = "the film was never dull , the food was very good and we love it but the plot is slow"
@@ -485,9 +485,9 @@ def test_the_answer_that_is_explained_is_the_one_of_predict(
             assert len(found) == (2 if ready.task.name == "qa" else 1)
         if "scores" in answer:
             assert found[0]["probability"] == max(answer["scores"].values())
-        lines = ElementTree.fromstring(picture([result])).iter("{http://www.w3.org/2000/svg}path")
+        shown = [bar for panel in bar_chart([result]).panels for bar in panel.bars]
         bars = sum(len(one["words"]) for one in found) or len(result["tokens"])
-        assert len(list(lines)) == bars
+        assert sum(bar.value is not None for bar in shown) == bars
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<article>") == len(answers)
     assert page.count("<section>") == sum(len(one["explanations"]) for one in explained)

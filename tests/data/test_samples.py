@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from bertft.contracts import Source
+from bertft.loaders.source import Source
 from bertft.loaders.squad import Question, read_questions
-from bertft.recipe import DataSettings, bundled_root
+from bertft.recipe import bundled_root
+from bertft.settings import DataSettings
 
 ROOT = bundled_root() / "data"
 LANGUAGES = pytest.mark.parametrize("language", ["en", "ko"])

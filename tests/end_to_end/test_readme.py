@@ -194,8 +194,8 @@ SMALL = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> dict[str, Path]:
     """A finished run of the tiny encoder for each task, on small files."""
-    from bertft.commands.prepare import TrainRequest
     from bertft.commands.train import train
+    from bertft.jobs.request import TrainRequest
 
     runs = {}
     for kind, recipe in RECIPES.items():

@@ -28,6 +28,8 @@ def test_the_wheel_holds_every_recipe_and_data_file(wheel: Path) -> None:
         for path in (ROOT / kind).rglob("*"):
             if path.is_file():
                 assert f"bertft/_bundled/{path.relative_to(ROOT).as_posix()}" in names
+    for path in (ROOT / "bertft/reports/templates").iterdir():
+        assert f"bertft/reports/templates/{path.name}" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bertft.contracts import Statistic
 from bertft.evaluation import intervals
 from bertft.evaluation.intervals import (
     Difference,
@@ -27,6 +26,7 @@ from bertft.evaluation.metrics import (
     ratio,
     single_label_metrics,
 )
+from bertft.evaluation.statistic import Statistic
 
 Array = np.ndarray[Any, Any]
 

@@ -200,7 +200,7 @@ def _stopping_after(step: int) -> Callable[[], None]:
     """Sends the child SIGTERM after a step."""
 
     def install() -> None:
-        from bertft.console import Console
+        from bertft.console.console import Console
 
         shown = Console.step
 

@@ -1,7 +1,7 @@
 """Real processes that run the command line, and real ends for them.
 
-The parent has imported everything once; a forked child calls ``bertft.cli.main`` as the installed
-command does, and dies by SIGKILL where it is told to.
+The parent has imported everything once; a forked child calls ``bertft.cli.app.main`` as the
+installed command does, and dies by SIGKILL where it is told to.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _be_command(
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         for stream in (1, 2):
             os.dup2(descriptor, stream)
-        from bertft import cli
+        from bertft.cli import app as cli
 
         sys.argv = ["bertft", *arguments]
         if before is not None:

@@ -52,7 +52,7 @@ def _when(trials: Trials, steps: int, act: Callable[[], Any]) -> Callable[[int],
 
 def _slow() -> None:
     """Lets a child rest after each step, so that it does not finish before its fault."""
-    from bertft.console import Console
+    from bertft.console.console import Console
 
     shown = Console.step
 

@@ -56,10 +56,10 @@ class Trials:
 
     def _import_everything(self) -> None:
         """Train once in this process: what it imports late costs seconds, which children save."""
-        for name in ("bertft.cli", "bertft.console"):
+        for name in ("bertft.cli.app", "bertft.console.console"):
             importlib.import_module(name)
-        from bertft.commands.prepare import TrainRequest
         from bertft.commands.train import train
+        from bertft.jobs.request import TrainRequest
 
         paths = {name: str(self.folder / f"{name}.csv") for name in ("train", "dev", "test")}
         request = TrainRequest(

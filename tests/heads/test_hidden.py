@@ -34,7 +34,6 @@ from bertft.encoder.packing import Packer, Padder
 from bertft.encoder.pieces import Frame
 from bertft.encoder.zoo import find
 from bertft.errors import ModelError
-from bertft.evaluation.hidden import Extractor, masked_copies
 from bertft.heads.hidden import HiddenStates, PoolerOutput
 from bertft.heads.pretraining import (
     EXAMPLES,
@@ -43,6 +42,7 @@ from bertft.heads.pretraining import (
     likelihood_of,
     most_probable,
 )
+from bertft.inside.hidden import Extractor, masked_copies
 from bertft.training.runtime import Runtime
 
 TEXTS = [

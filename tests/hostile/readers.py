@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.predict import Predictor, load
-from bertft.commands.predict_files import PredictRequest, predict_files
-from bertft.commands.prepare import TrainRequest, prepare, read_recipe
-from bertft.commands.reading import read_examples
-from bertft.commands.runs import compare_runs, list_runs, show_run
-from bertft.commands.watch import Silent
-from bertft.console import Console
-from bertft.recipe import DataSettings, bundled_root, load_recipe
+from bertft.commands.predict import PredictRequest, predict_files
+from bertft.commands.runs import list_runs, show_run
+from bertft.console.console import Console
+from bertft.console.scores import show_scores
+from bertft.jobs.prepare import prepare
+from bertft.jobs.request import TrainRequest, read_recipe
+from bertft.loaders.reading import read_examples
+from bertft.prediction.predictor import Predictor, load
+from bertft.recipe import bundled_root, load_recipe
+from bertft.runs.compare import compare_runs
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
+from bertft.watch import Silent
 
 DATA = bundled_root() / "data"
 
@@ -141,7 +145,7 @@ def _predicted(
             whole_file=whole_file,
             device="cpu",
         )
-        with mock.patch("bertft.commands.predict_files.load", return_value=predictor):
+        with mock.patch("bertft.commands.predict.load", return_value=predictor):
             return predict_files(request, watch=Silent())
 
     return Reader(name, file, samples, read, cost=5)
@@ -187,7 +191,7 @@ def _read_run(folder: Path) -> int:
         shown = show_run("runs/run")
         json.dumps(shown, ensure_ascii=False).encode()
         if shown["scores"]:
-            console.show_scores(shown["scores"])
+            show_scores(console, shown["scores"])
     return len(rows)
 
 
@@ -233,7 +237,7 @@ def _train_on(folder: Path) -> int:
         train=str(folder / "train.csv"),
         model=str(folder / "runs" / "run" / "best"),
     )
-    from bertft.commands.build import build_model, make_trainer
+    from bertft.jobs.build import build_model, make_trainer
 
     job = prepare(read_recipe(request), request, watch=Silent())
     model, head = build_model(job)
@@ -266,7 +270,7 @@ def _parquet(objects: list[dict[str, Any]]) -> bytes:
 
 
 def _conll(jsonl: bytes) -> bytes:
-    from bertft.commands.formats import FORMATS
+    from bertft.commands.predict import FORMATS
 
     file = io.StringIO()
     with FORMATS["conll"](file) as write:

@@ -26,7 +26,7 @@ sys.addaudithook(watch)
 """
 SEVERAL = """
 import sys
-from bertft.cli import main
+from bertft.cli.app import main
 codes = []
 for line in sys.stdin.read().splitlines():
     sys.argv = ["bertft", *line.split("\\t")]

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertft.commands.ask import passages
-from bertft.commands.predict import windows
-from bertft.contracts import Source
 from bertft.encoder.pieces import CHARACTERS
 from bertft.errors import DataError
 from bertft.loaders import MAX_TEXT, files
 from bertft.loaders.articles import read_articles
 from bertft.loaders.files import TextFile
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.prediction.passages import passages
+from bertft.prediction.predictor import windows
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 
 

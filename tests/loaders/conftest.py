@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders.source import Source
 from bertft.loaders.tables import Row, open_table
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 Write = Callable[[str, "str | bytes"], str]
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders.documents import Document, read_documents, split_sentences
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 
 

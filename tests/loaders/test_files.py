@@ -264,7 +264,7 @@ class TestEncodings:
 
     def test_a_file_of_bad_lines_is_looked_at_once(self, write, monkeypatch):
         look = mock.Mock(return_value="hint")
-        monkeypatch.setattr(files, "_encoding_hint", look)
+        monkeypatch.setattr(files, "encoding_hint", look)
         skipped: list[DataError] = []
         with TextFile(write("a.txt", b"\xff\n" * 50_000), bad_row=skipped.append) as file:
             assert list(file) == []

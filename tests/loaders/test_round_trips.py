@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import files
+from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 ODD = st.text(st.sampled_from(list('"",;\t\r\n\u2028\x0b\x1c가a ')), max_size=8)

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question, read_questions
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 CONTEXT = "서울은 한국의 수도이다. Its river is the Han River."
 RIVER = AnswerText("the Han River", CONTEXT.index("the Han River"))
@@ -272,10 +272,10 @@ class TestFlat:
             ([""], "an answer is empty"),
             ([{"answer_start": 3}], "an answer is empty"),
             (
-                [{"text": "수도", "answer_start": "8"}],
-                "answer_start of the answer '수도' is 8, not",
+                [{"text": "수도", "answer_start": "8th"}],
+                "answer_start of the answer '수도' is 8th, not",
             ),
-            ([{"text": "수도", "answer_start": 8.0}], "is 8.0, not a whole number"),
+            ([{"text": "수도", "answer_start": 8.5}], "is 8.5, not a whole number"),
             ([{"text": "수도", "answer_start": True}], "is true or false, not a whole number"),
         ],
     )

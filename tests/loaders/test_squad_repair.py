@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, read_questions
 from bertft.loaders.squad_repair import moved_answers, repair_questions
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 CONTEXT = "서울은 한국의 수도이다. Its river is the Han River."
 RIVER = "the Han River"

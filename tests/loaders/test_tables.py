@@ -6,11 +6,11 @@ import codecs
 
 import pytest
 
-from bertft.contracts import Source
 from bertft.errors import DataError
 from bertft.loaders import files, tables
+from bertft.loaders.source import Source
 from bertft.loaders.tables import Row, format_of, open_table
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 
 class TestLinesAndFields:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import Source
 from bertft.errors import DataError
+from bertft.loaders.source import Source
 from bertft.loaders.tables import Row, open_table
 from bertft.loaders.text import read_lines
-from bertft.recipe import DataSettings
+from bertft.settings import DataSettings
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

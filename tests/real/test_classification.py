@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from samples import Command
 
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
+from bertft.loaders.reading import read_examples
 from bertft.recipe import load_recipe
 from bertft.tasks import make_task
+from bertft.watch import Silent
 
 pytestmark = pytest.mark.real
 

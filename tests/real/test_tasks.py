@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from samples import Command
 
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
 from bertft.contracts import Encoded, FloatArray, Task
 from bertft.encoder.load import load_encoder, load_tokenizer
-from bertft.recipe import ModelSettings, load_recipe
+from bertft.loaders.reading import read_examples
+from bertft.recipe import load_recipe
+from bertft.settings import ModelSettings
 from bertft.tasks import make_task
+from bertft.watch import Silent
 
 pytestmark = pytest.mark.real
 

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from bertft.commands.reading import read_examples
-from bertft.commands.watch import Silent
 from bertft.encoder.zoo import find
 from bertft.loaders.files import resolve
+from bertft.loaders.reading import read_examples
 from bertft.recipe import BUNDLED, HUB, bundled_recipes, load_recipe
 from bertft.tasks import make_task
+from bertft.watch import Silent
 
 RECIPES = bundled_recipes()
 NAMES = sorted(RECIPES)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import Source
 from bertft.errors import DataError, RecipeError
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.classification import Classification, TextExample
 
@@ -108,9 +108,11 @@ class TestRows:
         with pytest.raises(DataError, match=r"a\.jsonl:2: the text \(column 'text'\) is empty"):
             read(task(), path)
 
-    def test_empty_texts_are_answered_when_predicting(self, tmp_path):
-        path = save(tmp_path / "a.csv", 'text,other\n"",1\n')
-        assert [one.text for one in read(task(), path, gold=False)] == [""]
+    def test_empty_texts_are_refused_when_predicting_too(self, tmp_path):
+        path = save(tmp_path / "a.csv", 'id,text\n7,a\n8,""\n')
+        with pytest.raises(DataError, match=r"a\.csv:3: the text .* is empty") as caught:
+            read(task(), path, gold=False)
+        assert (caught.value.code, caught.value.row) == ("empty-text", "8")
 
     @pytest.mark.parametrize("wrong", [["a", "b"], {"en": "a"}])
     def test_nested_texts_are_refused(self, tmp_path, wrong):

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.errors import DataError, RecipeError
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.classification import Classification, TextExample
 

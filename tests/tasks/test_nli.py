@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.errors import DataError, RecipeError
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.classification import Classification, TextExample
 from bertft.tasks.nli import LABELS

@@ -12,10 +12,11 @@ from conftest import WORDS, tiny_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import Encoded, SelfSupervised, Source
+from bertft.contracts import Encoded, SelfSupervised
 from bertft.errors import DataError
 from bertft.loaders.documents import Document
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.masks import make_masker, unmasked
 from bertft.tasks.pretraining import Pretraining, from_options

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bertft.contracts import Encoded, Source
+from bertft.contracts import Encoded
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import DataError, RecipeError
-from bertft.recipe import DataSettings
+from bertft.loaders.source import Source
+from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.regression import Regression
 from bertft.tasks.text_rows import TextExample

@@ -58,8 +58,8 @@ def start(steady: Path, tmp_path: Path) -> Start:
 
     Settings are ``section.key=value``; ``rows`` are the training data, ``model`` the encoder.
     """
-    from bertft.commands import build, prepare
-    from bertft.commands.watch import Silent
+    from bertft.jobs import build, prepare
+    from bertft.watch import Silent
 
     def write(name: str, rows: Rows) -> str:
         path = tmp_path / name

@@ -14,22 +14,24 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from bertft.commands.saving import state_saver
-from bertft.contracts import Progress
 from bertft.errors import RunError
+from bertft.runs.saving import state_saver
 from bertft.training import loop
 from bertft.training.checkpoint import (
-    MANIFEST,
     Checkpoint,
     load_state,
     open_checkpoint,
-    replace_folder,
     save_state,
+    take_state,
+)
+from bertft.training.folders import (
+    MANIFEST,
+    replace_folder,
     saved_folders,
     settle_folders,
-    take_state,
     verify_folder,
 )
+from bertft.training.progress import Progress
 
 Start = Callable[..., SimpleNamespace]
 

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bertft.contracts import Progress, StepReport
 from bertft.training import loop
+from bertft.training.progress import Progress
+from bertft.watch import StepReport
 
 Start = Callable[..., SimpleNamespace]
 BATCH = "training.batch_size=5"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertft.contracts import StepReport
 from bertft.training.journal import Journal, cut_back, read_journal
+from bertft.watch import StepReport
 
 STEP = StepReport(
     epoch=1,

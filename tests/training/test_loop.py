@@ -16,9 +16,10 @@ from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from bertft.contracts import Progress, StepReport
 from bertft.errors import TrainingError
 from bertft.training import loop
+from bertft.training.progress import Progress
+from bertft.watch import StepReport
 
 Start = Callable[..., SimpleNamespace]
 STILL = "training.learning_rate=1e-30"

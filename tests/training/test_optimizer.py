@@ -17,7 +17,7 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from bertft.recipe import TrainingSettings
+from bertft.settings import TrainingSettings
 from bertft.training.optimizer import (
     depth_of,
     freeze_encoder,

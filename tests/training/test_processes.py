@@ -14,9 +14,9 @@ import tomli_w
 from samples import FAST, set_flags, write_reviews
 from stopping import events
 
-from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import train
 from bertft.errors import RecipeError, RunError
+from bertft.jobs.request import TrainRequest
 from bertft.training import processes
 
 LAUNCH = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -172,7 +172,7 @@ def test_wrong_input_is_told_once(command: Any, monkeypatch: Any, tmp_path: Path
 def test_a_batch_smaller_than_the_processes_is_refused() -> None:
     from types import SimpleNamespace
 
-    from bertft.commands.prepare import refuse_idle_processes
+    from bertft.jobs.prepare import refuse_idle_processes
     from bertft.recipe import load_recipe
 
     recipe = load_recipe("sentiment", overrides=("training.batch_size=3",))

@@ -18,9 +18,9 @@ from samples import BAD, FAST, GOOD, write_csv, write_reviews
 from stopping import events
 from transformers import AutoModelForSequenceClassification
 
-from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import train
 from bertft.errors import DeviceError, RunError
+from bertft.jobs.request import TrainRequest
 from bertft.training import processes, sharding
 from bertft.training.runtime import Runtime, make_accelerator
 

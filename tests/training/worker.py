@@ -11,13 +11,12 @@ import signal
 import sys
 from pathlib import Path
 
-from bertft.commands.prepare import TrainRequest
 from bertft.commands.train import train
-from bertft.commands.watch import Silent
-from bertft.contracts import StepReport
 from bertft.encoder import lookup
 from bertft.errors import Interrupted
-from bertft.evaluation import inference
+from bertft.jobs.request import TrainRequest
+from bertft.training import inference
+from bertft.watch import Silent, StepReport
 
 MAX_TOKENS = inference.MAX_TOKENS
 

@@ -1,0 +1,227 @@
+"""The verbs that look at data, score and answer; app.py adds them to ``bertft``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bertft.cli import completion
+from bertft.cli.options import (
+    BadRowOption,
+    Device,
+    DeviceOption,
+    DevOption,
+    InputSetOption,
+    JsonOption,
+    ModelOption,
+    OfflineOption,
+    Precision,
+    PrecisionOption,
+    RecipeArgument,
+    SetOption,
+    TestOption,
+    TrainOption,
+    open_console,
+)
+from bertft.cli.verb import DATA, USE, verb
+from bertft.collector import importing
+from bertft.errors import RunError
+from bertft.words import counted
+
+answer_app = typer.Typer()
+
+
+@verb(
+    answer_app,
+    panel=DATA,
+    examples=("check sentiment --train reviews.csv", "check ner --train news.conll --json"),
+)
+def check(
+    recipe: Annotated[str, RecipeArgument],
+    train: TrainOption = "",
+    dev: DevOption = "",
+    test: TestOption = "",
+    model: ModelOption = "",
+    set_: SetOption = None,
+    on_bad_row: BadRowOption = None,
+    fix: Annotated[
+        str, typer.Option("--fix", metavar="OUT", help="Write repaired copies (qa, ner) to OUT.")
+    ] = "",
+    examples: Annotated[
+        int, typer.Option(min=0, max=20, help="Places that are shown of each finding.")
+    ] = 3,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on warnings.")] = False,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Look for what is amiss with data, without training; exit code 2 with errors."""
+    console = open_console(offline=offline)
+    from bertft.jobs.request import TrainRequest
+    from bertft.runs.first_look import look_at_training
+
+    request = TrainRequest(
+        recipe=recipe,
+        overrides=tuple(set_ or ()),
+        train=train,
+        dev=dev,
+        test=test,
+        model=model,
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+    )
+    checked = look_at_training(request)
+    with importing():
+        from bertft.commands.check import check as run_check
+
+    report = run_check(checked, fix=fix, offline=offline)
+    if json:
+        from bertft.console.output import emit_json
+
+        emit_json(report.content(examples=examples))
+    else:
+        from bertft.console.findings import show_report
+
+        show_report(console, report, examples=examples)
+    if code := report.exit_code(strict=strict):
+        raise typer.Exit(code)
+
+
+@verb(answer_app, name="eval", panel=USE, examples=("eval demo --data test.csv", "eval sentiment"))
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE_OR_RUN",
+            help="A run, or a recipe for its newest run.",
+            autocompletion=completion.recipes_or_runs,
+        ),
+    ] = "",
+    data: Annotated[str, typer.Option("--data", metavar="FILE", help="Score on this file.")] = "",
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run", metavar="RUN", help="The run to score.", autocompletion=completion.runs
+        ),
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
+    ] = "",
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.AUTO,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Score a run on its test data, or on a file of yours."""
+
+    if not (run or target):
+        raise RunError(
+            "eval needs a run or a recipe", hint="bertft eval sentiment, or bertft eval runs/NAME"
+        )
+    console = open_console(offline=offline)
+    from bertft.runs.first_look import look_at_files, look_at_run
+
+    look_at_files([data])
+    look_at_run(run or target, overrides=set_ or ())
+    with importing():
+        from bertft.commands.evaluate import evaluate as run_evaluation
+
+    folder, scores = run_evaluation(
+        run or target,
+        data=data,
+        out=out,
+        overrides=tuple(set_ or ()),
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+        device=device.value,
+        precision=precision.value,
+        watch=console,
+    )
+    console.close()
+    if json:
+        from bertft.console.output import emit_json
+
+        emit_json(scores)
+    else:
+        from bertft.console.scores import show_scores
+
+        show_scores(console, scores)
+    console.note(f"written: {folder}/scores.json, {folder}/report.html")
+
+
+@verb(
+    answer_app,
+    panel=USE,
+    examples=("predict reviews.csv --run demo --out answers.csv", "predict notes.txt --format txt"),
+)
+def predict(
+    files: Annotated[
+        list[str], typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files; - for stdin.")
+    ],
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="The run; newest if left out.",
+            autocompletion=completion.runs,
+        ),
+    ] = "",
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
+    ] = "",
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completion.formats,
+            help="jsonl, csv, tsv, txt, doccano, label-studio; entities: conll, html.",
+        ),
+    ] = "",
+    input_format: Annotated[
+        str, typer.Option("--input-format", help="Format of stdin: txt, csv, tsv or jsonl.")
+    ] = "",
+    question: Annotated[
+        str, typer.Option("--question", metavar="Q", help="Ask this of each passage (qa models).")
+    ] = "",
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="The K most probable labels, or best answers.")
+    ] = None,
+    whole_file: Annotated[bool, typer.Option("--whole-file", help="One text per file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing --out.")
+    ] = False,
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.AUTO,
+    offline: OfflineOption = False,
+) -> None:
+    """Answer the texts of files, one JSON object per line, in input order."""
+    console = open_console(offline=offline, streams=not out)
+    from bertft.runs.first_look import look_at_files, look_at_run
+
+    look_at_files(files)
+    look_at_run(run, overrides=set_ or ())
+    with importing():
+        from bertft.commands.predict import PredictRequest, predict_files
+
+    request = PredictRequest(
+        files=tuple(files),
+        run=run,
+        out=out,
+        format=format,
+        input_format=input_format,
+        question=question,
+        top_k=top_k,
+        whole_file=whole_file,
+        overwrite=overwrite,
+        overrides=tuple(set_ or ()),
+        on_bad_row=on_bad_row.value if on_bad_row else "",
+        device=device.value,
+        precision=precision.value,
+    )
+    done = predict_files(request, watch=console)
+    console.close()
+    console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))

@@ -1,0 +1,85 @@
+"""Scores for a person: metrics with intervals and baseline, classes, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isclose
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from bertft.console.tables import safe, short
+from bertft.words import counted
+
+if TYPE_CHECKING:
+    from bertft.commands.train import TrainResult
+    from bertft.console.console import Console
+
+
+def show_scores(console: Console, content: Mapping[str, Any]) -> None:
+    """Metrics with their intervals beside the baseline, then the classes."""
+    if not content["metrics"]:
+        console.say(str(content.get("note", "nothing was scored")))
+        return
+    title = safe(f"{content['split']}: {counted(content['n'], 'example')}")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("score", "value", "95 % CI", "baseline"):
+        table.add_column(heading, justify="left" if heading == "score" else "right")
+    hidden = equal_scores(content["metrics"])
+    for name, score in content["metrics"].items():
+        if name in hidden:
+            continue
+        low, high = score.get("low"), score.get("high")
+        interval = "" if low is None or high is None else f"{low:.4f} - {high:.4f}"
+        floor = content["baseline"].get(name)
+        table.add_row(
+            safe(name),
+            f"{score['value']:.4f}",
+            interval,
+            "" if floor is None else f"{floor:.4f}",
+        )
+    console.print(table)
+    show_classes(console, content.get("per_class", {}))
+
+
+def equal_scores(metrics: Mapping[str, Mapping[str, float]]) -> set[str]:
+    """Scores that need not be shown: micro F1 is accuracy where each example has one label."""
+    if not {"accuracy", "micro_f1"} <= metrics.keys():
+        return set()
+    accuracy, micro = metrics["accuracy"], metrics["micro_f1"]
+    return {"micro_f1"} if all(isclose(accuracy[key], micro[key]) for key in accuracy) else set()
+
+
+def show_classes(
+    console: Console, classes: Mapping[str, Mapping[str, float]], *, most: int = 12
+) -> None:
+    """All classes; of very many those with the lowest F1."""
+    chosen = list(classes.items())
+    if len(classes) > most:
+        chosen = sorted(chosen, key=lambda one: one[1]["f1"])[:most]
+    rows = [
+        [
+            short(name),
+            *(f"{c[key]:.4f}" for key in ("precision", "recall", "f1")),
+            f"{c['support']:,.0f}",
+        ]
+        for name, c in chosen
+    ]
+    if rows:
+        console.print()
+        console.show_table(("class", "precision", "recall", "f1", "support"), rows)
+    if len(classes) > most:
+        console.note(f"the {most} classes with the lowest F1; all {len(classes)} in scores.json")
+
+
+def show_seeds(
+    console: Console, results: Sequence[TrainResult], summary: Mapping[str, float]
+) -> None:
+    """The metric of each seed's run, then mean and standard deviation."""
+    metric = results[0].scores["metric"]
+    rows = [(one.run, f"{one.scores['metrics'][metric]['value']:.4f}") for one in results]
+    console.show_table(("run", f"{results[0].split} {metric}"), rows)
+    mean, deviation = summary["mean"], summary["deviation"]
+    console.say(f"mean {mean:.4f}, standard deviation {deviation:.4f} over {len(results)} seeds")
+    if collapsed := int(summary["collapsed"]):
+        console.note(f"{collapsed} collapsed: no better than always answering the majority class")

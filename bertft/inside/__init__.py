@@ -1,0 +1,1 @@
+"""What looks into a model: states, attention, attribution, similarity, a word in its contexts."""

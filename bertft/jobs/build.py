@@ -1,0 +1,188 @@
+"""From a Job to what the loop runs on: its model, the loop.Trainer, and the plan that is shown.
+
+Job -> build_model -> make_trainer -> training_plan, in the order in which ``train`` calls them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from accelerate.utils import set_seed
+from torch.nn.parallel import DistributedDataParallel
+from transformers import PreTrainedModel
+
+from bertft.contracts import Head, SelfSupervised
+from bertft.encoder.averaging import add_averaging
+from bertft.encoder.dropout import set_dropout, use_fast_dropout
+from bertft.encoder.load import check_vocabulary
+from bertft.encoder.lookup import Lookup, use_lookups
+from bertft.encoder.packing import Packer, choose_batcher
+from bertft.encoder.states import take_states
+from bertft.errors import ModelError
+from bertft.heads.hidden import states_read_by
+from bertft.heads.inherited import inherited
+from bertft.jobs.prepare import Job
+from bertft.training import loop, processes, sharding
+from bertft.training.optimizer import freeze_encoder, make_optimizer
+from bertft.training.plan import Plan
+from bertft.watch import TrainingPlan
+
+
+def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
+    """The model with a new head, from the recipe's seed; frozen as the recipe says."""
+    settings = job.recipe.training
+    head = job.task.head(job.splits["train"])
+    set_seed(settings.seed)
+    model = head.build(job.encoder.folder)
+    check_vocabulary(model, job.encoder.tokenizer)
+    pool_tokens(job, model, head)
+    if settings.dropout >= 0:
+        set_dropout(model, settings.dropout)
+    is_frozen = settings.mode == "features"
+    if is_frozen or settings.freeze == "encoder":
+        freeze_encoder(model)
+    if settings.gradient_checkpointing and not is_frozen:
+        # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
+        new: Any = getattr(model, "activation_checkpointing_enable", None)
+        enable = new or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    return model, head
+
+
+def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
+    """Let the head read the mean of all tokens where ``model.pooling`` asks for it.
+
+    Raises:
+        ModelError: it asks for what this encoder or task does not allow.
+    """
+    pooling = job.recipe.model.pooling
+    if pooling == "mean" and not head.pools:
+        what = f"model.pooling = mean: the head of {job.task.name} reads every token"
+        raise ModelError(what, hint="leave it out")
+    wanted = pooling == "mean"
+    if pooling == "auto" and job.recipe.training.mode == "features":
+        # A head that is kept has learned from what the encoder gives it as it is.
+        wanted = not inherited(model, job.encoder.folder).rows
+    if wanted and head.pools and not add_averaging(model) and pooling == "mean":
+        what = f"model.pooling = mean: {job.encoder.name} takes no layer that averages"
+        raise ModelError(what, hint="--set model.pooling=first, or choose another encoder")
+
+
+def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
+    """The loop's inputs; model and optimizer are handed to Accelerate here."""
+    settings, accelerator = job.recipe.training, job.accelerator
+    metric = settings.metric or job.task.metric
+    encoded = job.encoded["train"]
+    fused = job.runtime.device in ("cpu", "cuda")
+    if not job.runtime.sharded:  # then each process's part alone is moved
+        model = model.to(accelerator.device)
+    tokenizer = job.encoder.tokenizer
+    batcher = choose_batcher(model, tokenizer, head=head)
+    if settings.mode == "features":
+        readout = states_read_by(head)
+        take_states(model, tokenizer, head=head, batcher=batcher, readout=readout)
+    tables = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
+    after_backward = exchange_rows(model, tables)
+    if job.runtime.sharded:
+        sharding.shard(model, device=accelerator.device, precision=job.runtime.precision)
+    optimizer: Any = make_optimizer(model, settings, fused=fused)
+    optimizer = accelerator.prepare_optimizer(optimizer)
+    prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
+    ids = [job.splits["train"][one.example].id for one in encoded]
+    task, vary = job.task, None
+    if isinstance(task, SelfSupervised):
+        train, length = job.splits["train"], job.recipe.model.max_length
+        vary = task.vary(train, tokenizer, max_length=length, seed=settings.seed)
+    return loop.Trainer(
+        prepared,
+        head,
+        encoded,
+        ids,
+        batcher,
+        order_of_batches(job),
+        settings,
+        optimizer,
+        accelerator,
+        metric,
+        [table.begin for table in tables],
+        after_backward,
+        vary,
+    )
+
+
+def order_of_batches(job: Job) -> Plan:
+    """Which sequences each step of each process learns from."""
+    settings = job.recipe.training
+    return Plan(
+        lengths=tuple(len(one) for one in job.encoded["train"]),
+        batch_size=settings.batch_size,
+        accumulation=settings.gradient_accumulation,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        processes=job.accelerator.num_processes,
+    )
+
+
+def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:
+    """Replace what torch does dearly on a CPU; the tables that need a call around each step."""
+    use_fast_dropout(model)
+    # The gradients of a sharded model are torch's to make and to exchange.
+    return [] if job.runtime.sharded else use_lookups(model)
+
+
+def exchange_rows(model: PreTrainedModel, tables: Sequence[Lookup]) -> list[Callable[[], None]]:
+    """Have processes exchange the rows that a step touched, not whole tables; what does that.
+
+    A table is half of a small encoder, and a step touches a few hundred of its rows.
+    """
+    if processes.count() == 1:
+        return []
+    own = {f"{name}.weight" for name, one in model.named_modules() if one in tables}
+    buffers = {name for name, _ in model.named_buffers()}  # no encoder changes one in training
+    parallel: Any = DistributedDataParallel  # torch 2.13 leaves this method untyped
+    parallel._set_params_and_buffers_to_ignore_for_model(model, own | buffers)
+
+    def exchange(table: Lookup) -> None:
+        table.replace(processes.gathered_rows(*table.rows()))
+
+    return [partial(exchange, table) for table in tables]
+
+
+def training_plan(
+    job: Job, trainer: loop.Trainer, model: PreTrainedModel, *, out: str
+) -> TrainingPlan:
+    """What is about to happen, counted."""
+    encoded = [one for split in job.encoded.values() for one in split]
+    own = isinstance(job.task, SelfSupervised)  # it cuts as it likes, and says so in remarks
+    unknown = job.encoder.tokenizer.unk_token_id
+    tokens = sum(len(one) for one in job.encoded["train"])
+    unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
+    settings = job.recipe.training
+    batch = f"{settings.batch_size}"
+    if settings.gradient_accumulation > 1:
+        batch += f" x {settings.gradient_accumulation}"
+    return TrainingPlan(
+        task=job.task.name,
+        model=job.encoder.name,
+        parameters=sum(p.numel() for p in model.parameters()),
+        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        labels=job.task.labels,
+        examples={split: len(examples) for split, examples in job.splits.items()},
+        windows=len(job.encoded["train"]),
+        truncated=len({(id(one), one.example) for one in encoded if one.dropped and not own}),
+        unknown_share=unk / max(1, tokens),
+        epochs=settings.epochs,
+        steps=trainer.plan.total_steps,
+        batch=batch,
+        device=job.runtime.device,
+        precision=job.runtime.precision,
+        reason=job.runtime.reason,
+        threads=job.runtime.threads,
+        packed=isinstance(trainer.batcher, Packer),
+        run=out,
+        mode=settings.mode,
+        keep=settings.keep,
+        files=job.files,
+    )

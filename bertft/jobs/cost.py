@@ -1,0 +1,93 @@
+"""What a training will cost, told from its first steps: time, speed, padding avoided, memory."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+
+from bertft.encoder.packing import Padder
+from bertft.encoder.states import StateBatcher
+from bertft.training import loop
+from bertft.training.progress import Progress
+from bertft.watch import StepReport
+
+STEPS = 6
+"""Steps that are measured; the first of them warms up and does not count."""
+LONG = 60.0
+"""Seconds that have to be left for a preview to be worth a line."""
+
+
+class CostPreview:
+    """Collects the first reports of a run; ``after`` gives the preview once there are enough."""
+
+    def __init__(self, trainer: loop.Trainer, *, least: float = LONG) -> None:
+        self._trainer = trainer
+        self._least = least
+        self._seen: list[StepReport] = []
+
+    def after(self, report: StepReport) -> str:
+        """The preview, once; "" before and after, and for trainings that are over soon."""
+        if len(self._seen) == STEPS:
+            return ""
+        self._seen.append(report)
+        if len(self._seen) < STEPS and not report.is_last:
+            return ""
+        seconds_left = self._seconds_left(report)
+        return self._text(seconds_left) if seconds_left >= self._least else ""
+
+    def _rate(self) -> float:
+        """Tokens a second."""
+        counted = self._seen[1:] or self._seen
+        return sum(one.tokens for one in counted) / max(sum(one.seconds for one in counted), 1e-9)
+
+    def _seconds_left(self, report: StepReport) -> float:
+        plan = self._trainer.plan
+        share_left = 1 - report.step / plan.total_steps
+        return sum(plan.lengths) * plan.epochs * share_left / self._rate()
+
+    def _text(self, seconds_left: float) -> str:
+        parts = [f"about {duration(seconds_left)} of training left (evaluations not counted)"]
+        unit = "states" if isinstance(self._trainer.batcher, StateBatcher) else "tokens"
+        parts.append(f"{self._rate():,.0f} {unit}/s")
+        padding = self._padding()
+        if padding >= 0.01:
+            padded = isinstance(self._trainer.batcher, Padder)
+            parts.append(f"{padding:.0%} {'is padding' if padded else 'of padding avoided'}")
+        if memory := peak_memory():
+            parts.append(f"{memory / 2**30:.1f} GB of memory so far")
+        return ", ".join(parts)
+
+    def _padding(self) -> float:
+        """Share of a padded batch that would hold no token, over the measured steps."""
+        plan, real, padded = self._trainer.plan, 0, 0
+        for step in range(min(STEPS, plan.steps_per_epoch)):
+            for batch in plan.batches(epoch=0, step=step):
+                lengths = [plan.lengths[index] for index in batch]
+                real += sum(lengths)
+                padded += len(lengths) * max(lengths, default=0)
+        return 1 - real / max(1, padded)
+
+
+def measure_cost(trainer: loop.Trainer) -> str:
+    """The preview of a training that is not run: a few steps whose result is thrown away."""
+    preview = CostPreview(trainer, least=0.0)
+    texts = (preview.after(one) for one in loop.run(trainer, progress=Progress(), evaluate=None))
+    return next((text for text in islice(texts, STEPS) if text), "")
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"

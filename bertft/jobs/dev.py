@@ -1,0 +1,65 @@
+"""Dev scores while weights are learned: what the loop asks for, and what is learned from dev."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from bertft.contracts import Encoded, Pieces, Task
+from bertft.errors import RecipeError, did_you_mean
+from bertft.jobs.prepare import Job
+from bertft.training import loop
+from bertft.training.inference import compute_logits, pieces_of
+
+
+def dev_scorer(job: Job, trainer: loop.Trainer) -> loop.Evaluate | None:
+    """A function that scores the dev set with the weights as they are; None where there is none.
+
+    It leaves the task in ``job`` with what dev told it (thresholds), which is saved with the best
+    weights.
+    """
+    if "dev" not in job.splits:
+        return None
+    examples, encoded = job.splits["dev"], job.encoded["dev"]
+
+    def evaluate() -> dict[str, float]:
+        pieces = _pieces(job, trainer, len(examples), encoded)
+        job.task = task = job.task.fit(examples, pieces)
+        return _scores(task, examples, pieces)
+
+    return evaluate
+
+
+def check_metric(job: Job, trainer: loop.Trainer) -> None:
+    """Score one example. RecipeError where the recipe's metric is none of the task's scores."""
+    split = "dev" if "dev" in job.splits else "train"
+    examples = job.splits[split][:1]
+    encoded = [one for one in job.encoded[split] if one.example == 0]
+    values = _scores(job.task, examples, _pieces(job, trainer, 1, encoded))
+    if trainer.metric not in values:
+        hint = did_you_mean(trainer.metric, values)
+        raise RecipeError(f"training.metric: no score '{trainer.metric}'", hint=hint)
+
+
+def _pieces(
+    job: Job, trainer: loop.Trainer, count: int, encoded: Sequence[Encoded]
+) -> list[Pieces]:
+    logits = compute_logits(
+        trainer.accelerator.unwrap_model(trainer.model),
+        encoded,
+        head=trainer.head,
+        batcher=trainer.batcher,
+        precision=job.runtime.precision,
+        together=True,
+    )
+    return pieces_of(count, encoded, logits)
+
+
+def _scores(task: Task[Any], examples: Sequence[Any], pieces: Sequence[Pieces]) -> dict[str, float]:
+    """The task's scores, and the mean loss of an example as ``loss`` where there is gold for it."""
+    answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
+    golds = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
+    losses = [one["loss"] for one in golds if "gold" in one]
+    loss = {"loss": statistics.fmean(losses)} if losses else {}
+    return task.score(examples, answers).values | loss

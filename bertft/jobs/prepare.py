@@ -1,0 +1,173 @@
+"""What training starts from: a request in, a Job out, with all data read, checked and encoded.
+
+    flags + recipe -> examples -> labels -> encoder -> Encoded        (then build.py)
+
+Nothing is written to disk here. Read order: TrainRequest, Job, read_recipe, prepare.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from bertft.checks.findings import quick_findings
+from bertft.contracts import Encoded, SelfSupervised, Task
+from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
+from bertft.errors import ModelError, RecipeError
+from bertft.jobs.request import TrainRequest
+from bertft.loaders.hub import hub_is_off
+from bertft.loaders.reading import hold_out, read_examples
+from bertft.settings import Recipe, TrainingSettings
+from bertft.tasks import make_task
+from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
+from bertft.watch import Watch
+
+HANGUL_SHARE = 0.1
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(slots=True)
+class Job:
+    """A prepared training: data, encoder and task are bound, nothing is written yet."""
+
+    recipe: Recipe
+    name: str
+    task: Task[Any]
+    splits: dict[str, list[Any]]
+    files: dict[str, str]
+    encoder: Encoder
+    runtime: Runtime
+    accelerator: Accelerator
+    encoded: dict[str, list[Encoded]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    """What the run depends on (environment.json), as it was when the run was started."""
+
+
+def prepare(
+    recipe: Recipe,
+    request: TrainRequest,
+    *,
+    watch: Watch,
+    before: Mapping[str, Any] | None = None,
+) -> Job:
+    """Read and check all data, choose device and precision, load the encoder, encode.
+
+    ``before`` is the environment of the run that goes on: what it chose then is chosen again.
+    """
+    task = make_task(recipe.task)
+    if isinstance(task, SelfSupervised) and recipe.training.mode == "features":
+        what = f"{task.name} trains the encoder itself: training.mode = features"
+        raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
+    with hub_is_off(off=request.offline):
+        splits, files = read_splits(task, recipe, watch=watch)
+    own = splits["train"] if "dev" in files else splits["train"] + splits.get("dev", [])
+    task = task.learn_labels(own, path=recipe.data.train)
+    for split, examples in splits.items():
+        for said in task.check(examples, path=files.get(split, recipe.data.train)):
+            watch.note(f"{split}: {said}")
+    for warning in quick_findings(task, splits, files | {"dev": files.get("dev", files["train"])}):
+        watch.note(f"warning: {warning}; see 'bertft check'")
+    accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
+    refuse_idle_processes(recipe, accelerator)
+    tell_choices(recipe, runtime, accelerator, watch=watch)
+    set_seed(recipe.training.seed)
+    model = recipe.model
+    if before:
+        model = model.model_copy(update={"revision": before["model"]["revision"]})
+    encoder = load_encoder(model, offline=request.offline)
+    check_length(encoder.folder, model.max_length)
+    name = before["recipe"] if before else Path(request.recipe).stem
+    job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
+    if not recipe.model.decomposed_hangul:
+        refuse_decomposed_hangul(splits["train"], encoder)
+    for split in ("train", "dev"):
+        if split not in splits:
+            continue
+        encoded = task.encode(splits[split], encoder.tokenizer, max_length=model.max_length)
+        for remark in task.remarks(splits[split], encoded):
+            watch.note(f"{split}: {remark}")
+        job.encoded[split] = encoded
+    if isinstance(task, SelfSupervised):
+        job.task = task.learn_inputs(job.encoded["train"], encoder.tokenizer)
+        if parts := task.new_parts(encoder.folder):
+            watch.note(f"{encoder.name} carries no {' and no '.join(parts)}: made anew")
+    return job
+
+
+def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) -> Runtime:
+    """Device and precision: those of the recipe; where it leaves them open, those of ``before``.
+
+    A device that is not here any more is chosen anew, and its precision with it. Threads are those
+    of ``before``.
+    """
+    device, precision = settings.device, settings.precision
+    threads = before["threads"] if before else None
+    if before and device in ("auto", before["device"]) and has_device(before["device"]):
+        device = before["device"]
+        precision = before["precision"]["used"]
+    return choose_runtime(device=device, precision=precision, threads=threads)
+
+
+def read_splits(
+    task: Task[Any], recipe: Recipe, *, watch: Watch
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """({split: examples}, {split: path}); a missing dev set is held out from train, and said.
+
+    There is none where ``data.dev_share`` is 0.
+    """
+    data = recipe.data
+    if not data.train:
+        raise RecipeError("the recipe names no training data", hint="give a file with --train")
+    files = {name: getattr(data, name) for name in SPLITS if getattr(data, name)}
+    splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
+    for path in data.further:
+        splits["train"] += read_examples(task, path, data, watch=watch)
+    if not data.has_dev:
+        text = (
+            "data.dev_share = 0: all rows train the model; no dev scores, the last weights are kept"
+        )
+        watch.note(f"{text}, and nothing is tuned, calibrated or stopped early on dev")
+    elif "dev" not in splits:
+        splits["train"], splits["dev"] = hold_out(
+            splits["train"], share=data.dev_share, seed=recipe.training.seed
+        )
+        watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
+    return splits, files
+
+
+def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
+    """Raise RecipeError where processes have nothing to share: few sequences, or a head alone."""
+    size, count = recipe.training.batch_size, accelerator.num_processes
+    if recipe.training.mode == "features" and count > 1:
+        hint = "start bertft without accelerate launch or torchrun"
+        raise RecipeError(f"features mode trains in one process, not {count}", hint=hint)
+    if size < count:
+        hint = f"--set training.batch_size={count} or more, or start fewer processes"
+        raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
+
+
+def tell_choices(
+    recipe: Recipe, runtime: Runtime, accelerator: Accelerator, *, watch: Watch
+) -> None:
+    """Note what changes the model's own dropout, and how it lies on several processes."""
+    if (dropout := recipe.training.dropout) >= 0:
+        watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
+    if runtime.sharded:
+        count = accelerator.num_processes
+        watch.note(f"the model is shared out over {count} processes (FSDP 2), layer by layer")
+
+
+def refuse_decomposed_hangul(examples: Sequence[Any], encoder: Encoder) -> None:
+    """Raise ModelError for Korean text with a tokenizer that splits its syllables into jamo."""
+    texts = (unicodedata.normalize("NFC", one.text) for one in examples)
+    korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
+    if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(encoder.tokenizer):
+        what = f"{korean} of {len(examples)} texts are Korean, and {encoder.name} splits Hangul"
+        hint = "choose a Korean model ('bertft models list --language ko')"
+        raise ModelError(f"{what} into jamo", hint=f"{hint} or --set model.decomposed_hangul=true")

@@ -1,0 +1,94 @@
+"""What ``train`` is asked for, and the recipe that comes of it: flags laid over a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertft.errors import RecipeError, RunError
+from bertft.recipe import bundled_recipes, load_recipe
+from bertft.settings import DataSettings, Recipe
+
+ALIASES = "task.label_aliases"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What ``bertft train`` is asked for; empty texts mean "as the recipe says"."""
+
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    train: str = ""
+    dev: str = ""
+    test: str = ""
+    model: str = ""
+    out: str = ""
+    seed: int | None = None
+    resume: str = ""
+    offline: bool = False
+    dry_run: bool = False
+    on_bad_row: str = ""
+
+
+def read_recipe(request: TrainRequest) -> Recipe:
+    """The recipe with the request's flags laid over it; of a resumed run, its own recipe.
+
+    Where the data of a resumed run are now is not its recipe's to say (runs/inputs.py).
+    """
+    if request.resume:
+        changed = (request.overrides, request.out, request.on_bad_row)
+        if any(changed) or request.seed is not None:
+            raise RecipeError(
+                "--resume goes on with the run's own recipe",
+                hint="leave out flags other than --train, --dev, --test and --model, which say "
+                "where its data and its encoder are now",
+            )
+        return unfinished_recipe(Path(request.resume))
+    recipe = load_recipe(request.recipe, overrides=request.overrides)
+    data = _own_files(recipe.data, request)
+    if request.recipe in bundled_recipes() and data.train != load_recipe(request.recipe).data.train:
+        recipe = without_aliases(recipe, request.overrides)
+    model, training = recipe.model, recipe.training
+    if request.model:
+        model = model.model_copy(update={"name": request.model})
+    if request.seed is not None:
+        training = training.model_copy(update={"seed": request.seed})
+    if not data.has_dev:  # nothing tells which weights are the best
+        training = training.model_copy(update={"keep": "last"})
+    return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def without_aliases(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
+    """The recipe with those ``label_aliases`` only that ``overrides`` name.
+
+    Its own speak of its own data: what 0 and 1 mean in another file is not known.
+    """
+    asked = [one.partition("=")[0].strip() for one in overrides]
+    aliases = recipe.task.get("label_aliases")
+    if ALIASES in asked or not isinstance(aliases, dict):
+        return recipe
+    kept = {key: name for key, name in aliases.items() if f"{ALIASES}.{key}" in asked}
+    return recipe.model_copy(update={"task": recipe.task | {"label_aliases": kept}})
+
+
+def unfinished_recipe(run: Path) -> Recipe:
+    """The recipe of a run to go on with. Raises RunError when it is no run, or finished."""
+    path = run / "recipe.toml"
+    if not path.is_file():
+        raise RunError(f"{run} is no run (no {path.name})", hint="give the directory of a run")
+    if (run / "scores.json").exists():
+        raise RunError(f"{run} is finished", hint=f"bertft eval {run}, or train anew")
+    return load_recipe(str(path))
+
+
+def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
+    """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
+    update: dict[str, Any] = {}
+    if request.train:
+        update = {"train": request.train, "further": [], "dev": "", "test": ""}
+    update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
+    if request.on_bad_row:
+        update["on_bad_row"] = request.on_bad_row
+    return data.model_copy(update=update)

@@ -1,0 +1,95 @@
+"""What each row is called: by the file's own id, else by its number.
+
+In: a Table, or one mapping. Out: an id for each row. A column is taken for ids where its values
+differ in the rows that were read ahead; ids that repeat further on are kept, counted and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bertft.loaders import Row, Table
+from bertft.loaders.source import Meter
+
+ID_COLUMNS = (
+    "id", "guid", "uuid", "uid", "question_id", "questionid", "qid", "pair_id", "pairid", "idx",
+    "example_id", "record_id", "sentence_id", "sentenceid", "sent_id", "text_id", "doc_id",
+    "document_id", "review_id", "comment_id", "tweet_id", "news_id", "article_id",
+)  # fmt: skip
+"""In any case; the first that tells rows apart is taken."""
+WATCHED = 1_000_000
+"""Ids that are remembered at most, to see one that repeats."""
+
+
+def own_id(value: Any) -> str:
+    """An id as text; "" for what is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else "" if value != value else str(value)
+    text = str(value)
+    return text if text.strip() else ""
+
+
+def id_columns(columns: Sequence[str]) -> list[str]:
+    """Those of some columns that may hold ids, the likeliest first."""
+    folded = {name.casefold(): name for name in reversed(columns)}
+    return [folded[name] for name in ID_COLUMNS if name in folded]
+
+
+def id_of(fields: Mapping[str, Any]) -> str:
+    """The own id of a single record; "" where it has none."""
+    values = (own_id(fields[name]) for name in id_columns(tuple(fields)))
+    return next(filter(None, values), "")
+
+
+class RowIds:
+    """Calls the rows of a table by their ids, one after another.
+
+    ``unique``: it is enough that ids are there; who reads refuses those that repeat.
+    """
+
+    def __init__(self, table: Table, meter: Meter, *, unique: bool = False) -> None:
+        self._meter = meter
+        self._unique = unique
+        self._column, self._repeated = _choose(table, unique=unique)
+        self._seen: set[str] = set()
+        meter.own_ids = bool(self._column)
+
+    def of(self, row: Row) -> str:
+        """What the row is called."""
+        if not self._column:
+            if self._repeated:
+                what = f"rows are numbered: the column '{self._repeated}' repeats its values"
+                self._meter.mended[what] += 1
+            return row.number
+        name = own_id(row.fields.get(self._column))
+        if not name:
+            self._meter.mended[f"rows without '{self._column}' are numbered"] += 1
+            return f"row {row.number}"
+        if not self._unique:
+            self._watch(name)
+        return name
+
+    def _watch(self, name: str) -> None:
+        if name in self._seen:
+            what = f"rows have the '{self._column}' of an earlier row: ids do not tell them apart"
+            self._meter.mended[what] += 1
+        elif len(self._seen) < WATCHED:
+            self._seen.add(name)
+
+
+def _choose(table: Table, *, unique: bool) -> tuple[str, str]:
+    """(the column of the ids, "") or ("", a column that repeats its values, where there is one)."""
+    partly, repeated = "", ""
+    for column in id_columns(table.columns):
+        names = [name for row in table.first if (name := own_id(row.fields.get(column)))]
+        if len(set(names)) < len(names):
+            repeated = repeated or column
+        elif len(names) == len(table.first):  # also where nothing was read ahead
+            return column, ""
+        elif names:
+            partly = partly or column
+    chosen = partly or (repeated if unique else "")
+    return chosen, "" if chosen else repeated

@@ -1,0 +1,100 @@
+"""Examples of files: bad rows refused or counted, never dropped.
+
+``read_examples`` reads a file whole, for train and eval; the others serve all that read files.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+from bertft.contracts import Task
+from bertft.errors import DataError
+from bertft.loaders.source import BadRow, Source, refuse
+from bertft.recipe import parse_recipe
+from bertft.settings import DataSettings, Recipe
+from bertft.watch import Watch
+
+
+class SkippedRows:
+    """A BadRow that leaves rows out, counts them and remembers the first fault."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+
+    def __call__(self, error: DataError) -> None:
+        self.count += 1
+        self.first = self.first or (error.message and str(error.args[0]))
+
+    def tell(self, watch: Watch) -> None:
+        if self.count:
+            watch.note(f"{self.count} unusable rows left out; the first: {self.first}")
+
+
+def bad_row_rule(data: DataSettings) -> BadRow:
+    """The BadRow that ``data.on_bad_row`` asks for."""
+    return SkippedRows() if data.on_bad_row == "skip" else refuse
+
+
+def input_settings(overrides: Iterable[str], *, on_bad_row: str = "") -> Recipe:
+    """``data.`` and ``task.`` overrides of an input, checked like those of a recipe."""
+    recipe = parse_recipe({"task": {"name": "any"}}, overrides=overrides, where="--set")
+    if on_bad_row:
+        data = recipe.data.model_copy(update={"on_bad_row": on_bad_row})
+        recipe = recipe.model_copy(update={"data": data})
+    return recipe
+
+
+def tell_left_out(source: Source, *, watch: Watch) -> None:
+    """Say how a source was read, once it is, and what of it has no answer."""
+    if blank := source.meter.blank():
+        watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
+    _tell(source, watch=watch)
+
+
+def _tell(source: Source, *, watch: Watch) -> None:
+    """What was guessed about a source, put right, and left out."""
+    meter = source.meter
+    for note in meter.notes:
+        watch.note(f"{source.path}: {note}")
+    for what, count in (meter.counts + meter.mended).items():
+        watch.note(f"{source.path}: {count} {what}")
+    for doubt in meter.doubts:
+        watch.note(f"warning: {source.path}: {doubt}")
+
+
+def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watch) -> list[Any]:
+    """All examples with gold. Raises DataError for an unusable or empty file."""
+    rule = bad_row_rule(data)
+    source = Source(path, data=data, bad_row=rule)
+    examples = list(task.read(source))
+    _tell(source, watch=watch)
+    if isinstance(rule, SkippedRows):
+        rule.tell(watch)
+    if not examples:
+        raise DataError("no usable rows", path=path, hint="the file needs a header and rows")
+    return examples
+
+
+def hold_out(examples: list[Any], *, share: float, seed: int) -> tuple[list[Any], list[Any]]:
+    """(train, dev): a random ``share`` is held out, at least one row; file order is kept.
+
+    Examples of one group (questions on one passage, hypotheses of one premise) stay together, so
+    that dev does not ask about what was learned.
+    """
+    count = max(1, round(len(examples) * share))
+    groups: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        groups.setdefault(example.group or f"row {index}", []).append(index)
+    if count >= len(examples) or len(groups) < 2:
+        raise DataError("too few rows to hold out a dev set", hint="give one with --dev")
+    chosen: set[int] = set()
+    for name in random.Random(seed).sample(list(groups), len(groups) - 1):
+        if len(chosen) >= count:
+            break
+        chosen.update(groups[name])
+    train = [one for index, one in enumerate(examples) if index not in chosen]
+    dev = [one for index, one in enumerate(examples) if index in chosen]
+    return train, dev

@@ -1,0 +1,72 @@
+"""One question to many passages: files and a question in, the best answers over all of them out.
+
+Each plain text file is one passage; of a table, each row (column context, passage or text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bertft.contracts import Answer
+from bertft.errors import DataError
+from bertft.evaluation.probabilities import softmax
+from bertft.loaders import length_fault
+from bertft.loaders.ids import RowIds
+from bertft.loaders.rows import pick_column, read_rows
+from bertft.loaders.source import Source
+from bertft.loaders.squad import Question
+from bertft.prediction.predictor import Predictor, windows
+
+PASSAGE_COLUMNS = ("context", "passage", "paragraph", "text", "document")
+N_BEST = 20
+WINDOW = 64
+"""Passages in one go."""
+
+
+def passages(source: Source, question: str) -> Iterator[Question]:
+    """The question with each passage of a source."""
+    table = read_rows(source)
+    column = pick_column(table.columns, "", PASSAGE_COLUMNS, what="passage", path=source.path)
+    ids = RowIds(table, source.meter)
+    for row in table:
+        name = ids.of(row)
+        context = row.fields.get(column)
+        context = "" if context is None else context  # an empty passage holds no answer
+        if not isinstance(context, str) or (fault := length_fault(context)):
+            what = fault if isinstance(context, str) else f"no text in column '{column}'"
+            source.bad_row(DataError(what, path=table.path, line=row.line, row=name))
+            continue
+        yield Question(name, row.line, question, context, None)
+
+
+def best_answers(
+    predictor: Predictor, asked: Iterable[tuple[str, Question]], *, top_k: int | None
+) -> Iterator[Answer]:
+    """The ``top_k`` best answers (the best one when None) over all (file, question) pairs.
+
+    Spans of different passages are compared by their logits; ``score`` is their softmax over the
+    best spans of all passages. One passage and no ``top_k`` gives its answer with the confidence
+    that was calibrated in training. Memory holds one window of passages and the best spans.
+    """
+    kept: list[Answer] = []
+    first: Answer | None = None
+    count = 0
+    most = max(N_BEST, top_k or 1)
+    for window in windows(asked, most=WINDOW, length=lambda one: len(one[1].text)):
+        answers = predictor.answer([question for _, question in window], top_k=most)
+        for (file, _), answer in zip(window, answers, strict=True):
+            spans = answer.pop("answers")
+            first = first or {"file": file, **answer}
+            count += 1
+            if not answer["no_answer"]:
+                kept += [{"file": file, **answer, **span} for span in spans]
+        kept = sorted(kept, key=lambda one: -one["logit"])[:most]
+    if first is None:
+        return
+    if not kept or (count == 1 and top_k is None):
+        yield first
+        return
+    shares = softmax([one["logit"] for one in kept])
+    for one, share in zip(kept[: top_k or 1], shares, strict=False):
+        one.pop("logit")
+        yield one | {"score": float(share)}

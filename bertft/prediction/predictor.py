@@ -1,0 +1,117 @@
+"""predict: a finished run and texts in, answers out, streamed in input order.
+
+The Predictor is also the Python API: ``bertft.load("runs/x").predict(["what a film"])``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bertft.contracts import Answer, Head, Pieces, Task
+from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
+from bertft.encoder.packing import choose_batcher
+from bertft.encoder.pieces import CHARACTERS
+from bertft.prediction.unanswered import Unanswered, example_of
+from bertft.runs.folder import Run, model_folder, open_run
+from bertft.runs.stored import read_card
+from bertft.tasks import bound_task
+from bertft.training.inference import compute_logits, pieces_of
+from bertft.training.runtime import Runtime, choose_runtime
+
+WINDOW = 2048
+
+Item = TypeVar("Item")
+
+
+class Predictor:
+    """A trained model, ready to answer: task, tokenizer, and the model on its device."""
+
+    def __init__(self, folder: Path, *, runtime: Runtime) -> None:
+        check_folder(folder)
+        self.card = read_card(folder)
+        self.task: Task[Any] = bound_task(self.card)
+        self.head: Head = self.task.head([])
+        self.tokenizer = load_tokenizer(folder)
+        self.runtime = runtime
+        self.max_length = int(self.card["max_length"])
+        model = self.head.build(folder, trained=True)
+        check_vocabulary(model, self.tokenizer)
+        self.model = model.to(runtime.device)  # type: ignore[arg-type]
+        self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
+        self.together = False
+        """Whether all processes of a training answer the same examples at the same time."""
+
+    def predict(
+        self, texts: Sequence[str | Mapping[str, Any] | None], *, top_k: int | None = None
+    ) -> list[Answer]:
+        """Answers in the order of ``texts``; each is a text, or a mapping with the task's columns.
+
+        One that holds no text gets ``{"id": ..., "error": ...}`` in the place of its answer.
+
+        Args:
+            texts: texts, or mappings such as ``{"text": ..., "text_pair": ...}``.
+            top_k: how many labels ``scores`` names; all when None.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes a list of texts, not one text")
+        examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(texts, start=1))
+        return list(self.stream(examples, top_k=top_k))
+
+    def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Answer]:
+        """Answers one by one, in order; memory holds one window of examples at a time.
+
+        An Unanswered among them gives its error.
+        """
+        for window in windows(examples, most=WINDOW, length=lambda one: len(one.text)):
+            asked = [one for one in window if not isinstance(one, Unanswered)]
+            answers = iter(self.answer(asked, top_k=top_k))
+            for one in window:
+                yield one.answer if isinstance(one, Unanswered) else next(answers)
+
+    def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
+        """Answers for examples that are all in memory."""
+        pairs = zip(examples, self.pieces(examples), strict=True)
+        return [self.task.decode(example, parts, top_k=top_k) for example, parts in pairs]
+
+    def pieces(self, examples: Sequence[Any]) -> list[Pieces]:
+        """The windows of each example with their logits."""
+        encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
+        logits = compute_logits(
+            self.model,
+            encoded,
+            head=self.head,
+            batcher=self.batcher,
+            precision=self.runtime.precision,
+            together=self.together,
+        )
+        return pieces_of(len(examples), encoded, logits)
+
+
+def windows(
+    items: Iterable[Item], *, most: int, length: Callable[[Item], int]
+) -> Iterator[list[Item]]:
+    """At most ``most`` items at a time, and fewer where their texts are long."""
+    window: list[Item] = []
+    held = 0
+    for item in items:
+        window.append(item)
+        held += length(item)
+        if len(window) == most or held >= CHARACTERS:
+            yield window
+            window, held = [], 0
+    if window:
+        yield window
+
+
+def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto") -> Predictor:
+    """Load a run (its directory, or its ``best`` folder) for prediction.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+        precision: auto, fp32, bf16 or fp16; fp32 reproduces plain transformers to rounding.
+    """
+    found = run if isinstance(run, Run) else open_run(run)
+    runtime = choose_runtime(device=device, precision=precision)
+    return Predictor(model_folder(found), runtime=runtime)

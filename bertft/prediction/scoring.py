@@ -1,0 +1,145 @@
+"""Answers and scores of examples with gold: a Predictor in, what scores.json says out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertft.contracts import Answer, SelfSupervised
+from bertft.evaluation.intervals import bootstrap
+from bertft.evaluation.statistic import Scores, floor_of, is_better
+from bertft.prediction.predictor import Predictor
+from bertft.runs.stored import UNSCORED
+from bertft.watch import Watch
+from bertft.words import cut_texts
+
+WINDOW = 512
+TRY = (
+    "try more epochs, another learning rate, more (or better balanced) examples, another encoder; "
+    "bertft check looks at the data"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Answers and scores of one split."""
+
+    split: str
+    path: str
+    metric: str
+    answers: list[Answer]
+    gold: list[dict[str, Any]]
+    scores: Scores
+    precision: str
+
+
+def score_split(
+    predictor: Predictor,
+    examples: Sequence[Any],
+    *,
+    split: str,
+    path: str,
+    metric: str,
+    watch: Watch,
+) -> Scored:
+    """Answers and scores for examples with gold; truncated texts are counted and said.
+
+    Logits are kept for WINDOW examples at a time. ``metric`` is the recipe's main score; empty for
+    the task's own.
+    """
+    task = predictor.task
+    # What a self-supervised task makes of an example depends on the others.
+    size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
+    answers: list[Answer] = []
+    gold: list[dict[str, Any]] = []
+    watch.advance(0, None, total=len(examples))
+    for start in range(0, len(examples), size):
+        window = examples[start : start + size]
+        for example, pieces in zip(window, predictor.pieces(window), strict=True):
+            answers.append(task.decode(example, pieces))
+            gold.append(task.gold(example, answers[-1], pieces))
+        watch.advance(len(answers), None, total=len(examples))
+    cut = sum(bool(answer.get("truncated")) for answer in answers)
+    if cut:
+        longest, where = predictor.max_length, f" of {path}"
+        watch.note(cut_texts(cut, of=len(answers), longest=longest, where=where))
+    scores = task.score(examples, answers)
+    return Scored(
+        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
+    )
+
+
+def doubts(scored: Scored) -> str:
+    """What speaks against a model, in one line: it is no better than a constant, or gives one.
+
+    "" where nothing does, and for what is learned without gold.
+    """
+    golds = [one.get("gold") for one in scored.gold]
+    if all(gold is None for gold in golds) or len(golds) < 2:
+        return ""
+    found = []
+    given = {_given(answer) for answer in scored.answers}
+    if len(given) == 1 and any(gold != golds[0] for gold in golds):
+        found.append(f"all {len(golds):,} examples are given {given.pop()}")
+    metric, baseline = scored.metric, scored.scores.baseline
+    value, floor = scored.scores.values[metric], floor_of(metric, baseline)
+    if not is_better(metric, value, than=floor):
+        worse = "worse than" if is_better(metric, floor, than=value) else "no better than"
+        what = "the baseline's" if baseline else "getting nothing right:"
+        found.append(f"{metric} {value:.4f} is {worse} {what} {floor:.4f}")
+    return f"{scored.split}: {'; '.join(found)}: {TRY}" if found else ""
+
+
+def _given(answer: Answer) -> str:
+    """What an answer says, apart from its probabilities and places."""
+    if "entities" in answer:
+        entities = [f"{one['label']} {one['start']}" for one in answer["entities"]]
+        return ", ".join(entities) or "no entity"
+    if "labels" in answer:
+        return (
+            "the labels " + ", ".join(sorted(answer["labels"])) if answer["labels"] else "no label"
+        )
+    if "value" in answer:
+        return f"the number {answer['value']:.4g}"
+    if "no_answer" in answer:
+        return "no answer" if answer["no_answer"] else f"the answer '{answer['answer'][:40]}'"
+    return f"the label {answer['label']}"
+
+
+def unscored_content(metric: str, *, precision: str) -> dict[str, Any]:
+    """What scores.json says where there is nothing to score a model on."""
+    return {
+        "split": UNSCORED,
+        "data": "",
+        "n": 0,
+        "metric": metric,
+        "precision": precision,
+        "metrics": {},
+        "baseline": {},
+        "note": "no dev and no test set: nothing was scored",
+    }
+
+
+def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What scores.json says: every metric with its interval.
+
+    ``unseen`` are the scores without the examples that stand in the training data as well.
+    """
+    intervals = bootstrap(scored.scores.statistic)
+    content = {
+        "split": scored.split,
+        "data": scored.path,
+        "n": len(scored.answers),
+        "metric": scored.metric,
+        "precision": scored.precision,
+        "metrics": {
+            name: {"value": value, "low": intervals[name][0], "high": intervals[name][1]}
+            if name in intervals
+            else {"value": value}
+            for name, value in scored.scores.values.items()
+        },
+        "baseline": scored.scores.baseline,
+        **scored.scores.tables,
+    }
+    return content | ({"without_train": dict(unseen)} if unseen else {})

@@ -1,0 +1,96 @@
+"""Rows that have no answer, in their place among those that have one.
+
+In: a task and a Source. Out: its examples in file order, and an Unanswered for each row that cannot
+be used, so that nothing of a file is lost and answers keep their places.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bertft.contracts import Answer, Task
+from bertft.errors import DataError
+from bertft.loaders.source import Source
+from bertft.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A row without an answer: what it is called, and why."""
+
+    id: str
+    error: str
+    text: str = ""
+
+    @property
+    def answer(self) -> Answer:
+        """What stands in the place of its answer."""
+        return {"id": self.id, "error": self.error}
+
+
+def with_unanswered(task: Task[Any], source: Source) -> Iterator[Any]:
+    """The examples of a source, and an Unanswered in the place of each row that is refused."""
+    faults: deque[DataError] = deque()
+    for example in task.read(replace(source, bad_row=faults.append)):
+        while faults:
+            yield _refused(faults.popleft(), source)
+        yield example
+    while faults:
+        yield _refused(faults.popleft(), source)
+
+
+def _refused(error: DataError, source: Source) -> Unanswered:
+    number = f"row {error.line}" if source.meter.own_ids else str(error.line)
+    return Unanswered(error.row or number, error.reason)
+
+
+def example_of(task: Task[Any], record: str | Mapping[str, Any] | None, *, id: str) -> Any:
+    """An example of one text or mapping; Unanswered where it holds nothing that can be answered.
+
+    Raises:
+        DataError: it does not have what the task reads, whatever its values are.
+    """
+    if record is None or (isinstance(record, float) and record != record):
+        return Unanswered(id, "there is no text")
+    if not isinstance(record, str | Mapping):
+        what = f"text {id} is {type(record).__name__}, not a text or a mapping"
+        raise DataError(what, hint='give texts, or mappings such as {"text": ...}')
+    try:
+        return task.example(record, id=id)
+    except DataError as error:
+        if not error.code:
+            raise
+        return Unanswered(error.row or id, error.reason)
+
+
+class AnswerCount:
+    """Counts answers, those of texts that were cut, and rows without one, as they go by."""
+
+    def __init__(self) -> None:
+        self.done = self.cut = self.failed = 0
+        self.first = ""
+
+    def see(self, answer: Answer) -> None:
+        if "error" in answer:
+            self.failed += 1
+            place = f"{answer['file']}: " if "file" in answer else ""
+            self.first = self.first or f"{place}{answer['id']}: {answer['error']}"
+        else:
+            self.done += 1
+            self.cut += bool(answer.get("truncated"))
+
+    def tell(self, watch: Watch, *, max_length: int) -> None:
+        """Say what is not as one would think."""
+        if self.failed:
+            all_rows = self.done + self.failed
+            watch.note(
+                f"{self.failed} of {all_rows} rows have no answer, but an error in its place; "
+                f"the first is {self.first}"
+            )
+        if self.cut:
+            watch.note(
+                f"{self.cut} of {self.done} texts are longer than {max_length} tokens and were cut"
+            )

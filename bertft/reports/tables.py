@@ -1,0 +1,195 @@
+"""The tables of a report: scores go in, rows of plain text come out; each says what it leaves out.
+
+A page escapes what a table holds, whatever that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertft.reports.examples import BINS, Seen
+from bertft.runs.counterpart import Beside
+
+CLASSES = 100
+"""Rows of the table of classes."""
+SQUARE = 20
+"""Classes of a confusion matrix; of more, only the most frequent confusions are listed."""
+EASY = 4
+"""Classes of a matrix that is read at a glance, without such a list."""
+CONFUSIONS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text, with notes below them.
+
+    ``kind``: "left" for words rather than numbers, "pairs" for two columns of words, "many" for
+    columns that a phone shows below the row's name.
+    """
+
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    kind: str = ""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A count of a confusion matrix, and its share of the row's."""
+
+    count: int
+    share: float
+    right: bool
+
+
+def interval(one: Mapping[str, float], *, sign: str = "") -> str:
+    return f"{one['low']:{sign}.4f} to {one['high']:{sign}.4f}" if "low" in one else ""
+
+
+def scores_table(scores: Mapping[str, Any]) -> Table:
+    """Each score with its interval, beside the baseline and what it is without train."""
+    baseline, unseen = scores["baseline"], scores.get("without_train", {})
+    header = ["score", "value", "95 % CI"]
+    header += ["baseline"] * bool(baseline) + ["without train"] * bool(unseen)
+    rows = []
+    for name, one in scores["metrics"].items():
+        row = [name, f"{one['value']:.4f}", interval(one)]
+        if baseline:
+            row.append(_number(baseline.get(name)))
+        if unseen:
+            row.append(_number(unseen["metrics"].get(name)))
+        rows.append(row)
+    notes = [f"The baseline {_baseline(scores['metrics'])}."] if baseline else []
+    if unseen:
+        one = (
+            "the 1 example that is"
+            if unseen["n"] == 1
+            else f"the {unseen['n']:,} examples that are"
+        )
+        notes.append(f"Without train: {one} not also in train.")
+    return Table(header, rows, "many", notes)
+
+
+def _baseline(metrics: Mapping[str, Any]) -> str:
+    if "mlm_loss" in metrics:
+        return "knows only how often each token stands in the training text"
+    if "exact_match" in metrics:
+        return "never gives an answer"
+    return "always predicts the most frequent label"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def beside_table(beside: Beside | None, *, metric: str) -> Table:
+    """A run and its counterpart, and the difference; no rows without one."""
+    if beside is None:
+        return Table()
+    rows = [
+        [
+            one.name,
+            one.mode,
+            f"{one.score['value']:.4f}",
+            interval(one.score),
+            f"{one.seconds:,.1f}",
+        ]
+        for one in (beside.own, beside.other)
+    ]
+    apart = beside.difference
+    note = (
+        f"{metric} of this run minus that of the other: {apart['b - a']:+.4f} "
+        f"(95 % CI {interval(apart, sign='+')}), p = {apart['p']:.3f} by a paired bootstrap test. "
+        "Seconds are those of the training steps; encoding is not counted."
+    )
+    return Table(["run", "mode", metric, "95 % CI", "seconds"], rows, "many", [note])
+
+
+def questions_table(scores: Mapping[str, Any], seen: Seen) -> Table:
+    """Questions that have an answer beside those that have none, where there are both."""
+    values = {name: one["value"] for name, one in scores["metrics"].items()}
+    if "no_answer_accuracy" not in values:
+        return Table()
+    overlap = "rouge_w" if "rouge_w" in values else "f1"
+    exact, common = values["has_answer_exact_match"], values[f"has_answer_{overlap}"]
+    without = f"{values['no_answer_accuracy']:.4f}"
+    rows = [
+        ["with an answer", f"{seen.count - seen.unanswerable:,}", f"{exact:.4f}", f"{common:.4f}"],
+        ["without an answer", f"{seen.unanswerable:,}", without, without],
+    ]
+    return Table(["questions", "count", "exact match", overlap], rows)
+
+
+def classes_table(classes: Mapping[str, Mapping[str, float]]) -> Table:
+    """Scores of each class, the worst F1 first; of very many, the worst."""
+    if not classes:
+        return Table()
+    order = sorted(classes, key=lambda name: (classes[name]["f1"], -classes[name]["support"]))
+    rows = [
+        [
+            name,
+            *(
+                f"{value:,.0f}" if column in ("support", "predicted") else f"{value:.3f}"
+                for column, value in classes[name].items()
+            ),
+        ]
+        for name in order[:CLASSES]
+    ]
+    notes = ["The worst F1 first."] if len(classes) > 2 else []
+    if left := len(order) - len(rows):
+        notes.append(f"{left:,} better {_classes(left)} left out; scores.json has them.")
+    return Table(["class", *next(iter(classes.values()))], rows, "many", notes)
+
+
+def _classes(count: int) -> str:
+    return "class is" if count == 1 else "classes are"
+
+
+def confusion_square(counts: Mapping[str, Mapping[str, int]]) -> dict[str, list[Cell]]:
+    """The rows of a confusion matrix by gold label; empty where it would be too large to read."""
+    if len(counts) > SQUARE:
+        return {}
+    found = {}
+    for gold, row in counts.items():
+        total = max(1, sum(row.values()))
+        cells = [(row.get(name, 0), name == gold) for name in counts]
+        found[gold] = [Cell(one, round(0.75 * one / total, 2), right) for one, right in cells]
+    return found
+
+
+def confused_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
+    """The most frequent confusions, with their share of the gold label's examples."""
+    if len(counts) <= EASY:
+        return Table()
+    wrong = [
+        (count, gold, given)
+        for gold, row in counts.items()
+        for given, count in row.items()
+        if gold != given and count
+    ]
+    wrong.sort(key=lambda one: (-one[0], one[1], one[2]))
+    rows = [
+        [gold, given, f"{count:,}", f"{count / sum(counts[gold].values()):.0%}"]
+        for count, gold, given in wrong[:CONFUSIONS]
+    ]
+    left = len(wrong) - len(rows)
+    more = f"{left:,} rarer {'confusion is' if left == 1 else 'confusions are'} left out; "
+    header = ["gold", "predicted", "count", "of gold"]
+    return Table(header, rows, "pairs", [f"{more}scores.json has them."] if left else [])
+
+
+def bins_table(seen: Seen) -> Table:
+    """The predictions of about one confidence: how many, and the share that is right."""
+    rows = [
+        [
+            f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}",
+            f"{one.count:,}",
+            f"{one.confidence / one.count:.3f}",
+            f"{one.right / one.count:.3f}",
+        ]
+        for place, one in enumerate(seen.bins)
+        if one.count
+    ]
+    return Table(["confidence", "predictions", "mean", "right"], rows)

@@ -1,0 +1,1 @@
+"""A run directory and its life: files, resuming, saving, what ends it, comparing."""

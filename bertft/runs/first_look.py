@@ -1,0 +1,57 @@
+"""What can be refused before torch is imported: recipe, files, model and run of a request.
+
+A slip is answered at once that way. What is read here is read again by whoever does the work, which
+holds for the Python API as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertft.contracts import Task
+from bertft.encoder.find import check_name
+from bertft.jobs.request import TrainRequest, read_recipe
+from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.reading import input_settings
+from bertft.recipe import HUB
+from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, newest_run
+from bertft.runs.stored import read_card
+from bertft.settings import Recipe
+from bertft.tasks import bound_task, make_task, with_columns
+
+
+def look_at_training(request: TrainRequest) -> Recipe:
+    """The recipe of a request to train, found right as far as that goes without torch.
+
+    Raises:
+        BertftError: the recipe, a file, the model's name or the run directory is at fault.
+    """
+    recipe = read_recipe(request)
+    make_task(recipe.task)
+    data = recipe.data
+    look_at_files([data.train, *data.further, data.dev, data.test])
+    check_name(recipe.model.name)
+    if request.out:
+        free_run_folder(request.out, recipe=request.recipe)
+    return recipe
+
+
+def look_at_run(name: str, *, overrides: Iterable[str] = ()) -> Run:
+    """The run of a name, the newest for "", if its task has the settings that are overridden.
+
+    Raises:
+        BertftError: there is no such run, or an override is wrong.
+    """
+    settings = input_settings(overrides)
+    run = find_run(name) if name else newest_run(None)
+    task: Task[Any] = bound_task(read_card(model_folder(run)))
+    with_columns(task, settings)
+    return run
+
+
+def look_at_files(paths: Iterable[str]) -> None:
+    """Raise DataError for the first that is not there."""
+    for path in filter(None, paths):
+        if path != STDIN and not path.startswith(HUB):
+            resolve(path)

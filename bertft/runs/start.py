@@ -1,0 +1,149 @@
+"""All that comes before the first step: a request in; a Job, its trainer and a run directory out.
+
+A new run is created with a checkpoint to start from; a stopped one is brought back to its newest.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from bertft.collector import paused_collector
+from bertft.contracts import SelfSupervised
+from bertft.heads.inherited import inherited
+from bertft.jobs.build import build_model, make_trainer, training_plan
+from bertft.jobs.cost import measure_cost
+from bertft.jobs.dev import check_metric, dev_scorer
+from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
+from bertft.jobs.prepare import Job, prepare
+from bertft.jobs.request import TrainRequest, read_recipe
+from bertft.recipe import load_recipe
+from bertft.runs.environment import environment
+from bertft.runs.folder import free_run_folder, new_run_folder
+from bertft.runs.inputs import SPLITS, found_recipe, recorded_recipe
+from bertft.runs.lock import locked
+from bertft.runs.resume import best_is_lost, find_checkpoint, go_on
+from bertft.runs.saving import Describe, save_best, state_of, write_state
+from bertft.runs.stops import stops_told
+from bertft.runs.writing import new_file, write_json
+from bertft.training import loop, processes
+from bertft.training.checkpoint import Checkpoint, State
+from bertft.training.journal import Journal, cut_back
+from bertft.training.progress import Progress
+from bertft.watch import TrainingPlan, Watch
+
+
+def start(
+    request: TrainRequest, *, describe: Describe, watch: Watch, held: ExitStack
+) -> tuple[Job, loop.Trainer, Progress, Path] | None:
+    """All that comes before the first step; None for a dry run.
+
+    The lock on the run directory is left in ``held``.
+    """
+    run = Path(request.resume) if request.resume else None
+    with stops_told(run):
+        recipe = read_recipe(request)
+        processes.join(cpu=recipe.training.device == "cpu")
+        checkpoint, before = None, None
+        if run is not None:
+            lock(run, watch=watch, held=held)
+            find = partial(find_checkpoint, run, recipe, watch=watch)
+            checkpoint = processes.main_decides(find)
+            before = checkpoint.depends["environment"]
+            given = {name: getattr(request, name) for name in (*SPLITS, "model")}
+            given = {name: path for name, path in given.items() if path}
+            recipe = found_recipe(recipe, before, run, given=given, tell=watch.note)
+        elif processes.is_main():
+            free_run_folder(request.out, recipe=request.recipe)
+        with paused_collector():  # the examples and their tokens stay
+            job = prepare(recipe, request, watch=watch, before=before)
+        model, head = build_model(job)
+        tell_of_head(job, model, watch=watch)
+        trainer = make_trainer(job, model, head)
+        check_metric(job, trainer)  # one that does not exist is told before training
+        plan = training_plan(job, trainer, model, out=request.resume or request.out)
+        watch.plan(plan)
+        from_states = recipe.training.mode == "features"
+        for note in feature_notes(job, trainer) if from_states else ():
+            watch.note(note)
+        if request.dry_run:
+            watch.note(encoding_cost(job, trainer) if from_states else measure_cost(trainer))
+            return None
+        if from_states:
+            learn_from_states(job, trainer, watch=watch)
+        if run is not None and checkpoint is not None:
+            reopen_run(job, trainer, run, checkpoint=checkpoint, describe=describe, watch=watch)
+            return job, trainer, checkpoint.progress, run
+        state = state_of(trainer)
+        run = processes.main_decides(partial(create_run, job, state, request, plan=plan))
+        lock(run, watch=watch, held=held)
+        watch.note(f"run directory: {run}")
+        return job, trainer, Progress(), run
+
+
+def tell_of_head(job: Job, model: PreTrainedModel, *, watch: Watch) -> None:
+    """Say what became of the head of a model that had one."""
+    said = inherited(model, job.encoder.folder).said
+    if said and not isinstance(job.task, SelfSupervised):
+        watch.note(f"{job.encoder.name}: {said}")
+
+
+def lock(run: Path, *, watch: Watch, held: ExitStack) -> None:
+    """Lock the run directory; of several processes the main one does, for all of them."""
+    if processes.is_main():
+        held.enter_context(locked(run, tell=watch.note))
+
+
+def create_run(job: Job, state: State, request: TrainRequest, *, plan: TrainingPlan) -> Path:
+    """Create the run directory: recipe, environment, journal, and a checkpoint to start from."""
+    job.recipe = recorded_recipe(job.recipe)
+    job.environment = environment(job)
+
+    def write(folder: Path) -> None:
+        with new_file(folder / "recipe.toml") as file:
+            file.write(job.recipe.to_toml())
+        write_json(folder / "environment.json", job.environment)
+        journal = Journal(folder / "journal.jsonl")
+        journal.write("plan", asdict(plan))
+        journal.flush()
+        journal.close()
+        write_state(job, state, folder, progress=Progress())
+
+    return new_run_folder(request.out, recipe=request.recipe, write=write)
+
+
+def record_places(job: Job, run: Path) -> None:
+    """Say in a run that goes on where its inputs are now."""
+    if load_recipe(str(run / "recipe.toml")) != job.recipe:
+        write_json(run / "environment.json", job.environment)
+        with new_file(run / "recipe.toml") as file:
+            file.write(job.recipe.to_toml())
+
+
+def reopen_run(
+    job: Job,
+    trainer: loop.Trainer,
+    run: Path,
+    *,
+    checkpoint: Checkpoint,
+    describe: Describe,
+    watch: Watch,
+) -> None:
+    """Bring model, optimizer, best/ and journal back to where a checkpoint was saved."""
+    step = checkpoint.progress.step
+    for what in go_on(job, trainer, run, checkpoint=checkpoint):
+        watch.note(f"not as when the run was started: {what}")
+    if processes.is_main():
+        record_places(job, run)
+    if lost := processes.main_decides(partial(best_is_lost, run, checkpoint)):
+        watch.note(f"{lost}: made again of the weights of step {step}")
+        evaluate = dev_scorer(job, trainer)
+        scores = evaluate() if evaluate else None
+        save_best(job, trainer, run, step=step, scores=scores, describe=describe)
+    if processes.is_main():
+        cut_back(run / "journal.jsonl", step=step)
+    watch.note(f"going on after step {step} of {run}")

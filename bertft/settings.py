@@ -1,0 +1,162 @@
+"""The typed schema of a recipe: every setting that changes a result, with its default and its unit.
+
+Unknown keys are refused; the task's own options stay raw in ``task`` until the task validates them
+with ``recipe.parse_options``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field
+
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+FEATURES = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "evaluate_every": 0}
+"""Defaults of features mode: a head alone takes larger steps than an encoder, and more of them."""
+
+
+class Section(BaseModel):
+    """Base of every recipe section: frozen, unknown keys refused, no silent type changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ModelSettings(Section):
+    """Which encoder is fine-tuned."""
+
+    name: str = "minilm"
+    """A zoo alias, a Hub id or a folder."""
+    revision: str = ""
+    """Commit, tag or branch of a Hub model; empty for its main branch (the commit is recorded)."""
+    max_length: int = Field(default=128, ge=8)
+    """Longest input in tokens, [CLS] and [SEP] included."""
+    decomposed_hangul: bool = False
+    """Allow Korean text with a tokenizer that splits Hangul syllables into jamo."""
+    pooling: Literal["auto", "first", "mean"] = "auto"
+    """What the head of a text reads: its first token's state, or the mean of all its tokens', for
+    which a layer that averages is put on the encoder (encoder/averaging.py). ``auto``: the mean in
+    features mode where the encoder allows it, else the first token."""
+
+
+class DataSettings(Section):
+    """Where the examples are and how their files are written."""
+
+    train: str = ""
+    further: list[str] = []
+    """More files of training examples, beside ``train``."""
+    dev: str = ""
+    test: str = ""
+    dev_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the training rows held out as dev set when ``dev`` is empty; 0 trains on all rows:
+    the last weights are kept, and nothing is scored, tuned or calibrated on dev."""
+
+    @property
+    def has_dev(self) -> bool:
+        return bool(self.dev) or self.dev_share > 0
+
+    header: bool = True
+    """False for CSV/TSV files whose first line is data; ``columns`` then names the columns."""
+    columns: list[str] = []
+    delimiter: str = ""
+    """Field separator; empty for comma in .csv and tab in .tsv."""
+    quoting: Literal["auto", "standard", "none"] = "auto"
+    """``standard``: RFC 4180; ``none``: quotes are text; ``auto``: standard for .csv; for .tsv what
+    the first quotes show."""
+    encoding: str = "utf-8"
+    on_bad_row: Literal["stop", "skip"] = "stop"
+    """``skip`` leaves out rows that cannot be used, and counts them."""
+
+
+class TrainingSettings(Section):
+    """How the weights are learned."""
+
+    mode: Literal["fine-tune", "features"] = "fine-tune"
+    """``features``: the encoder stays as it is and reads each text once; only the head (and the
+    pooler, which belongs to it) learns, from these vectors."""
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    """Sequences in one forward pass; several processes share them."""
+    gradient_accumulation: int = Field(default=1, ge=1)
+    """Batches per optimizer step; the loss is averaged over all of them together."""
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """Peak learning rate, reached after the warm-up."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate rises linearly from 0."""
+    schedule: Literal["linear", "constant"] = "linear"
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Applied to weight matrices only, never to biases and LayerNorm."""
+    adam_betas: tuple[DecayRate, DecayRate] = Field(default=(0.9, 0.999), strict=False)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    dropout: float = Field(default=-1.0, ge=-1, lt=1)
+    """Of hidden states and attention weights in training; below 0: as the model's config says."""
+    max_gradient_norm: float = Field(default=1.0, ge=0)
+    """Gradients are scaled down to this norm; 0 switches clipping off."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Learning rate of each layer as a share of the one above it; 1 is the same everywhere."""
+    freeze: Literal["none", "encoder"] = "none"
+    """``encoder`` trains only the head (and the pooler, which belongs to it)."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, more time."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    evaluate_every: int = Field(default=0, ge=0)
+    """Optimizer steps between evaluations on dev; 0 evaluates after each epoch."""
+    early_stopping: int = Field(default=0, ge=0)
+    """Stop after this many evaluations without a better score; 0 never stops early."""
+    metric: str = ""
+    """Dev score that selects the best checkpoint; empty for the task's own."""
+    keep: Literal["best", "last"] = "best"
+    """Weights that the run ends with: those of the best dev score, or the last ones. On a small dev
+    set the best is mostly luck, and the last had the whole schedule, down to a rate of 0."""
+    seed: int = Field(default=13, ge=0, lt=2**32)
+    save_every: int = Field(default=0, ge=0)
+    """Optimizer steps between checkpoints, beside that of each evaluation; 0 saves every five
+    minutes (less often where saving would take more than 2 % of the time)."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """Checkpoints kept while training, ``last/`` included: if it is damaged the one before it is
+    used."""
+    keep_state: bool = False
+    """Keep ``last/`` (weights and optimizer as they were after the last step) of a finished run; it
+    goes with the end of the training otherwise, for nothing goes on from it."""
+
+
+class Recipe(Section):
+    """A whole experiment. ``task`` holds the task's name and its raw options."""
+
+    description: str = ""
+    model: ModelSettings = ModelSettings()
+    task: dict[str, Any]
+    data: DataSettings = DataSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting written out, defaults included."""
+        return self.model_dump(mode="json")
+
+    def hash(self) -> str:
+        """SHA-256 over the resolved settings: equal hashes mean the same experiment."""
+        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.resolved())
+
+
+def all_settings() -> list[str]:
+    """Every setting as ``--set`` names it, the task's own aside."""
+    found = []
+    for section, field in Recipe.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            found += [f"{section}.{name}" for name in kind.model_fields]
+    return found
+
+
+def settings_named(name: str) -> list[str]:
+    """The settings that a bare name (epochs) may mean: of that name, else the nearest."""
+    names = {key.rpartition(".")[2]: key for key in all_settings()}
+    exact = [key for key in all_settings() if key.rpartition(".")[2] == name]
+    return exact or [names[near] for near in get_close_matches(name, names, n=1, cutoff=0.8)]

@@ -1,0 +1,29 @@
+"""How a count is said: 1 text, 2 texts."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the singular where it is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def cut_texts(count: int, *, of: int, longest: int, where: str = "") -> str:
+    """That texts were cut: how many of how many, and what the model reads at most."""
+    are, were = ("is", "was") if count == 1 else ("are", "were")
+    texts = f"{count:,} of {counted(of, 'text')}{where}"
+    return f"{texts} {are} longer than {longest} tokens and {were} cut"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a clock shows them: 0:07, 12:30, 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them: 812 kB, 91 MB, 1.2 GB."""
+    if count < 1e6:
+        return f"{count / 1e3:,.0f} kB"
+    return f"{count / 1e6:,.0f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
