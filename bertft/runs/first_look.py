@@ -7,6 +7,7 @@ holds for the Python API as well.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from bertft.contracts import Task
@@ -16,7 +17,8 @@ from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import input_settings
 from bertft.recipe import HUB
 from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, newest_run
-from bertft.runs.stored import read_card
+from bertft.runs.inputs import found_recipe, given_inputs
+from bertft.runs.stored import read_card, read_environment
 from bertft.settings import Recipe
 from bertft.tasks import bound_task, make_task, with_columns
 
@@ -28,6 +30,10 @@ def look_at_training(request: TrainRequest) -> Recipe:
         BertftError: the recipe, a file, the model's name or the run directory is at fault.
     """
     recipe = read_recipe(request)
+    if request.resume:
+        run = Path(request.resume)
+        was = read_environment(run / "environment.json")
+        recipe = found_recipe(recipe, was, run, given=given_inputs(request))
     make_task(recipe.task)
     data = recipe.data
     look_at_files([data.train, *data.further, data.dev, data.test])
