@@ -89,7 +89,7 @@ def own_data(run: Run, settings: DataSettings, *, watch: Watch) -> str:
     recorded = getattr(settings, split)
     digest = run.environment.get("data", {}).get(split, {}).get("sha256", "")
     path: str = found_file(recorded, digest, run.path, tell=watch.note)
-    if path and not path.startswith(HUB) and path != STDIN:
+    if path and not path.startswith(HUB) and path != STDIN and not Path(path).is_dir():
         try:
             resolve(path)
         except DataError as error:

@@ -191,7 +191,7 @@ def _given(fields: Mapping[str, Any]) -> Any:
         return []
     if isinstance(value, str) and start not in (None, "") and value.strip():
         return [{"text": value, "answer_start": start}]
-    return [value] if isinstance(value, Mapping) else value
+    return value
 
 
 def _pairs(record: Record, value: Any) -> list[tuple[Any, Any]]:
@@ -270,11 +270,11 @@ def explain(context: str, text: str, start: int) -> tuple[int | None, str]:
         return (near if len(places) == 1 else None), reason
     if unicodedata.normalize("NFC", text) in unicodedata.normalize("NFC", context):
         return None, "context and answer are composed differently (Unicode NFC, NFD): write one way"
-    if " ".join(text.casefold().split()) in " ".join(context.casefold().split()):
-        return None, "the text occurs with other capitals or spaces only"
     if text in html.unescape(context):
         what = "the context holds HTML entities (&amp; and the like)"
         return None, f"{what}: write them as characters, and count answer_start anew"
+    if " ".join(text.casefold().split()) in " ".join(context.casefold().split()):
+        return None, "the text occurs with other capitals or spaces only"
     return None, "the text does not occur in the context"
 
 

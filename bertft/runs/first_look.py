@@ -7,6 +7,7 @@ holds for the Python API as well.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertft.encoder.find import check_name
@@ -15,7 +16,8 @@ from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN, resolve
 from bertft.recipe import HUB
 from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, newest_run
-from bertft.runs.stored import read_card
+from bertft.runs.inputs import found_recipe, given_inputs
+from bertft.runs.stored import read_card, read_environment
 from bertft.settings import Recipe
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ def look_at_training(request: TrainRequest) -> Recipe:
         BertftError: the recipe, a file, the model's name or the run directory is at fault.
     """
     recipe = look_at_recipe(request)
+    if request.resume:
+        run = Path(request.resume)
+        was = read_environment(run / "environment.json")
+        recipe = found_recipe(recipe, was, run, given=given_inputs(request))
     look_at_files(_files(recipe))
     check_name(recipe.model.name)
     if request.out:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.encoder.find import inside_run
+from bertft.jobs.request import TrainRequest
 from bertft.loaders.files import STDIN, sha256
 from bertft.recipe import BUNDLED, HUB
 from bertft.settings import Recipe
@@ -52,13 +53,19 @@ def without_places(recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
+def given_inputs(request: TrainRequest) -> dict[str, str]:
+    """The inputs that a request to go on with a run names, by their split, or as ``model``."""
+    given = {name: getattr(request, name) for name in (*SPLITS, "model")}
+    return {name: path for name, path in given.items() if path}
+
+
 def found_recipe(
     recipe: Recipe,
     environment: Mapping[str, Any],
     run: Path,
     *,
     given: Mapping[str, str],
-    tell: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Recipe:
     """The recipe of a run with its inputs where they are now.
 

@@ -24,7 +24,7 @@ from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
 from bertft.runs.environment import environment
 from bertft.runs.folder import free_run_folder, new_run_folder
-from bertft.runs.inputs import SPLITS, found_recipe, recorded_recipe
+from bertft.runs.inputs import found_recipe, given_inputs, recorded_recipe
 from bertft.runs.lock import locked
 from bertft.runs.resume import best_is_lost, find_checkpoint, go_on
 from bertft.runs.saving import Describe, save_best, state_of, write_state
@@ -54,8 +54,7 @@ def start(
             find = partial(find_checkpoint, run, recipe, watch=watch)
             checkpoint = processes.main_decides(find)
             before = checkpoint.depends["environment"]
-            given = {name: getattr(request, name) for name in (*SPLITS, "model")}
-            given = {name: path for name, path in given.items() if path}
+            given = given_inputs(request)
             recipe = found_recipe(recipe, before, run, given=given, tell=watch.note)
         elif processes.is_main():
             free_run_folder(request.out, recipe=request.recipe)

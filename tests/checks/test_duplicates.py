@@ -13,6 +13,7 @@ from bertft.checks.duplicates import (
     conflicts,
     exact_duplicates,
     itself,
+    near_findings,
     repeat_findings,
     repeats,
     shared_groups,
@@ -193,3 +194,41 @@ def test_repeats_are_those_of_plain_counting(train, dev):
     assert len(found.get(("dev", "train"), {})) == sum(text in train for text in dev)
     for rows in found.values():
         assert all(a < b for a, b in pairwise(rows))
+
+
+class TestNearAdvice:
+    """What is nearly the same is no copy where it has other gold, or shares its passage."""
+
+    def codes(self, *splits: Split) -> dict[str, Finding]:
+        return by_code(near_findings(splits, near(*splits)))
+
+    def test_questions_that_differ_on_purpose(self, make_split):
+        passage = "a passage about the city of Seoul, which lies on the Han River"
+        asked = [
+            (passage, "When was the city of Seoul made the capital of the country?", "answerable"),
+            (passage, "When wasn't the city of Seoul made the capital of the country?", "none"),
+            (passage, "When was the city of Seoul made the capital of a country?", "answerable"),
+        ]
+        found = self.codes(make_split("train", asked, group=True))
+        assert {code: one.count for code, one in found.items()} == {
+            "near-twin": 1, "near-sibling": 1,
+        }  # fmt: skip
+        assert {one.severity for one in found.values()} == {"note"}
+        assert "keep both" in found["near-twin"].mend
+        assert "keep one of each" not in found["near-sibling"].mend
+
+    def test_copies_are_still_copies(self, make_split):
+        train = make_split("train", [(LONG, "x"), (LONG + "!", "x")])
+        dev = make_split("dev", [(LONG + ".", "x"), (LONG + " it", "y")])
+        found = self.codes(train, dev)
+        assert found["near-duplicate"].severity == "note"
+        assert "keep one of each" in found["near-duplicate"].mend
+        across = found["near-duplicate-across"]
+        assert (across.severity, across.count) == ("warning", 1)
+        assert found["near-twin-across"].severity == "note"
+
+    def test_numbers_that_differ_make_no_twins(self, make_split):
+        split = make_split("train", [(LONG, "x"), (LONG + "!", "x")])
+        readings = [Reading(one.texts, (), 3.2 + i) for i, one in enumerate(split.readings)]
+        split = Split("train", "train.csv", split.examples, readings)
+        assert set(self.codes(split)) == {"near-duplicate"}

@@ -393,3 +393,81 @@ def test_squad_is_read_whole(shared: Path, name: str, count: int, contexts: int)
         for answer in question.answers or ():
             end = answer.start + len(answer.text)
             assert question.context[answer.start : end] == answer.text
+
+
+class TestShapes:
+    """What other programs and data sets write, read where there is no doubt."""
+
+    CONTEXT = "Seoul is the capital. It lies on the Han River.\r\nBusan is the second city."
+
+    @pytest.mark.parametrize("start", [37, "37", " 37 ", 37.0, "37.0", None])
+    def test_whole_numbers(self, tmp_path, start):
+        answers = [{"text": "Han River", "answer_start": start}]
+        (one,) = self.read(tmp_path, "a.jsonl", answers=answers)
+        assert one.answers == (AnswerText("Han River", 37),)
+
+    @pytest.mark.parametrize("start", ["37th", 37.5, True, "", [37], "1e3", "--5"])
+    def test_what_is_none(self, tmp_path, start):
+        with pytest.raises(DataError, match="not a whole number"):
+            self.read(tmp_path, "a.jsonl", answers=[{"text": "Han River", "answer_start": start}])
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"answer_text": "Han River", "answer_start": 37},
+            {"answer_text": "Han River"},
+            {"answer": "Han River", "answer_start": "37"},
+            {"answer": {"text": "Han River", "answer_start": 37}},
+            {"answer": {"text": ["Han River"], "answer_start": ["37"]}},
+        ],
+    )
+    def test_one_answer_in_columns_of_its_own(self, tmp_path, fields):
+        (one,) = self.read(tmp_path, "a.jsonl", **fields)
+        assert one.answers == (AnswerText("Han River", 37),)
+
+    def test_it_is_said(self, tmp_path):
+        path = tmp_path / "a.csv"
+        text = "context,question,answer_text,answer_start\nIt is so.,what?,so,6\nNo.,why?,,\n"
+        path.write_text(text, encoding="utf-8")
+        source = Source(str(path), data=DataSettings())
+        found = [one.answers for one in read_questions(source)]
+        assert found == [(AnswerText("so", 6),), ()]
+        told = "questions have their answer in 'answer_text' and 'answer_start'"
+        assert source.meter.mended == {told: 2}
+
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_korquad_2(self, tmp_path, indent):
+        """The page is the context, of which each question has one answer."""
+        answer = {"text": "Han River", "html_answer_text": "Han River", "answer_start": 37,
+                  "html_answer_start": 3}  # fmt: skip
+        asked = [{"id": f"{n}", "question": "What river?", "answer": answer} for n in (1, 2)]
+        page = {"title": "t", "url": "u", "context": self.CONTEXT, "raw_html": "<p>", "qas": asked}
+        (tmp_path / "a.json").write_text(json.dumps({"data": [page]}, indent=indent))
+        found = list(read_questions(Source(str(tmp_path / "a.json"), data=DataSettings())))
+        assert [(one.id, one.answers) for one in found] == [
+            ("1", (AnswerText("Han River", 37),)),
+            ("2", (AnswerText("Han River", 37),)),
+        ]
+
+    def test_records_below_data(self, tmp_path):
+        rows = [{"id": "a", "context": "It is so.", "question": "what?",
+                 "answers": {"text": ["so"], "answer_start": [6]}}]  # fmt: skip
+        (tmp_path / "a.json").write_text(json.dumps({"version": "1", "data": rows}))
+        (one,) = read_questions(Source(str(tmp_path / "a.json"), data=DataSettings()))
+        assert (one.id, one.answers) == ("a", (AnswerText("so", 6),))
+
+    def test_newsqa_is_refused_with_what_to_write(self, tmp_path):
+        story = {"storyId": "s", "text": "It is so.", "questions": [{"q": "what?"}]}
+        (tmp_path / "a.json").write_text(json.dumps({"data": [story]}))
+        with pytest.raises(DataError, match=r"NewsQA's: write .*answer_start"):
+            list(read_questions(Source(str(tmp_path / "a.json"), data=DataSettings())))
+
+    def test_entities_of_html_in_the_passage(self, tmp_path):
+        answers = [{"text": "M&A", "answer_start": 11}]
+        with pytest.raises(DataError, match=r"holds HTML entities .* write them as characters"):
+            self.read(tmp_path, "a.jsonl", context="He led the M&amp;A team.", answers=answers)
+
+    def read(self, folder, name, **fields):
+        row = {"question": "What river?", "context": self.CONTEXT, **fields}
+        (folder / name).write_text(json.dumps(row) + "\n", encoding="utf-8")
+        return list(read_questions(Source(str(folder / name), data=DataSettings())))
