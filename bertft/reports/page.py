@@ -89,7 +89,7 @@ def web_page(
 def _headline(scores: Mapping[str, Any]) -> dict[str, str]:
     """The main score, its interval, and whether it beats the baseline."""
     if not scores["metrics"]:
-        return {"note": str(scores["note"])}
+        return {"note": str(scores["note"]), "interval": "", "verdict": ""}
     name, main = scores["metric"], scores["metrics"][scores["metric"]]
     verdict = ""
     if name in scores["baseline"]:
@@ -98,7 +98,8 @@ def _headline(scores: Mapping[str, Any]) -> dict[str, str]:
         better = "better" if is_better(name, bound, than=floor) else "not clearly better"
         verdict = f"{better} than the baseline's {floor:.4f}"
     value = f"{main['value']:.4f}"
-    return {"metric": name, "value": value, "interval": interval(main), "verdict": verdict}
+    figures = {"metric": name, "value": value, "interval": interval(main), "verdict": verdict}
+    return {"note": "", **figures}
 
 
 def _calibration(seen: Seen) -> dict[str, Any]:
