@@ -144,7 +144,7 @@ def test_all_rows_can_be_trained_on(
     assert not (result.run / "predictions.jsonl").exists()
     assert "nothing was scored" in (result.run / "report.html").read_text()
     card = (result.run / "best" / "README.md").read_text()
-    assert "dev `none`" in card
+    assert "dev none" in card
     assert "dev score" not in card
     assert load(result.run).card["step"] == ear.plans[0].steps
     monkeypatch.chdir(tmp_path)
