@@ -15,6 +15,7 @@ from bertft.watch import Watch
 from bertft.words import cut_texts
 
 WINDOW = 512
+NO_LABEL = "no label"
 TRY = (
     "try more epochs, another learning rate, more (or better balanced) examples, another encoder; "
     "bertft check looks at the data"
@@ -81,14 +82,15 @@ def doubts(scored: Scored) -> str:
     found = []
     given = {_given(answer) for answer in scored.answers}
     if len(given) == 1 and any(gold != golds[0] for gold in golds):
-        found.append(f"all {len(golds):,} examples are given {given.pop()}")
+        found.append(f"all {len(golds):,} examples are given {next(iter(given))}")
     metric, baseline = scored.metric, scored.scores.baseline
     value, floor = scored.scores.values[metric], floor_of(metric, baseline)
     if not is_better(metric, value, than=floor):
         worse = "worse than" if is_better(metric, floor, than=value) else "no better than"
         what = "the baseline's" if baseline else "getting nothing right:"
         found.append(f"{metric} {value:.4f} is {worse} {what} {floor:.4f}")
-    return f"{scored.split}: {'; '.join(found)}: {TRY}" if found else ""
+    lower = "try a lower task.threshold; " if given == {NO_LABEL} else ""
+    return f"{scored.split}: {'; '.join(found)}: {lower}{TRY}" if found else ""
 
 
 def _given(answer: Answer) -> str:
@@ -97,9 +99,7 @@ def _given(answer: Answer) -> str:
         entities = [f"{one['label']} {one['start']}" for one in answer["entities"]]
         return ", ".join(entities) or "no entity"
     if "labels" in answer:
-        return (
-            "the labels " + ", ".join(sorted(answer["labels"])) if answer["labels"] else "no label"
-        )
+        return "the labels " + ", ".join(sorted(answer["labels"])) if answer["labels"] else NO_LABEL
     if "value" in answer:
         return f"the number {answer['value']:.4g}"
     if "no_answer" in answer:

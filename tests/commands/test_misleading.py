@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from samples import BAD, FAST, GOOD, Command, set_flags, write_csv
+from stopping import Stopper, crash, resume, sending
 
 from bertft.commands.evaluate import evaluate
 from bertft.commands.runs import list_runs, show_run
 from bertft.commands.train import train, train_seeds
-from bertft.errors import DataError, RecipeError
+from bertft.errors import DataError, Interrupted, RecipeError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.prediction.predictor import load
 from bertft.runs.compare import compare_runs
@@ -119,8 +121,10 @@ def test_several_labels_get_a_threshold_from_dev(
     assert result.scores["metrics"]["micro_f1"]["value"] > 0.5
     _, scores = evaluate(str(result.run), data=path, precision="fp32")
     assert scores["metrics"]["micro_f1"]["value"] == result.scores["metrics"]["micro_f1"]["value"]
-    _, scores = evaluate(str(result.run), data=path, overrides=("task.threshold=0.99",))
+    _, scores = evaluate(str(result.run), data=path, overrides=("task.threshold=0.99",), watch=ear)
     assert scores["metrics"]["micro_f1"]["value"] == 0
+    assert "data: all 12 examples are given no label" in ear.notes[-1]
+    assert "try a lower task.threshold" in ear.notes[-1]
     fixed = train(ask("b", *weak, "task.threshold=0.9", train=path, dev=path, test=""))
     assert fixed is not None
     assert load(fixed.run).task.learned == {}
@@ -144,7 +148,7 @@ def test_all_rows_can_be_trained_on(
     assert not (result.run / "predictions.jsonl").exists()
     assert "nothing was scored" in (result.run / "report.html").read_text()
     card = (result.run / "best" / "README.md").read_text()
-    assert "dev `none`" in card
+    assert "dev none" in card
     assert "dev score" not in card
     assert load(result.run).card["step"] == ear.plans[0].steps
     monkeypatch.chdir(tmp_path)
@@ -160,6 +164,20 @@ def test_all_rows_with_a_test_set(ask: Ask, ear: Any) -> None:
     result = train(ask("a", "data.dev_share=0", dev=""), watch=ear)
     assert result is not None
     assert (result.split, result.scores["n"], result.best_dev) == ("test", 24, None)
+
+
+@pytest.mark.parametrize("step", [3, 12])
+def test_a_run_without_dev_goes_on_where_it_was_stopped(step: int, ask: Ask) -> None:
+    """The weights are those of a run that was not stopped, also after the very last step."""
+    whole = train(ask("whole", "data.dev_share=0", dev=""))
+    assert whole is not None
+    asked = ask("stopped", "data.dev_share=0", dev="")
+    with pytest.raises(ZeroDivisionError if step == 12 else Interrupted):
+        train(asked, watch=Stopper(step, crash if step == 12 else sending(signal.SIGINT)))
+    result = resume(Path(asked.out))
+    weights = [(one.run / "best" / "model.safetensors").read_bytes() for one in (whole, result)]
+    assert weights[0] == weights[1]
+    assert result.scores["metrics"] == whole.scores["metrics"]
 
 
 def test_seeds_need_something_to_compare(ask: Ask) -> None:
