@@ -57,6 +57,7 @@ class RowIds:
         self._unique = unique
         self._column, self._repeated = _choose(table, unique=unique)
         self._seen: set[str] = set()
+        self._clash = bool(self._column) and _clash(table, self._column)
         meter.own_ids = bool(self._column)
 
     def of(self, row: Row) -> str:
@@ -69,7 +70,8 @@ class RowIds:
         name = own_id(row.fields.get(self._column))
         if not name:
             self._meter.repaired[f"rows without '{self._column}' are numbered"] += 1
-            return f"row {row.number}"
+            name = row.number
+            return f"row {name}" if self._clash or name in self._seen else name
         if not self._unique:
             self._watch(name)
         return name
@@ -80,6 +82,12 @@ class RowIds:
             self._meter.repaired[what] += 1
         elif len(self._seen) < WATCHED:
             self._seen.add(name)
+
+
+def _clash(table: Table, column: str) -> bool:
+    """Whether the number of a row without an id is the id of another one."""
+    named = {own_id(row.fields.get(column)) for row in table.first}
+    return any(row.number in named for row in table.first if not own_id(row.fields.get(column)))
 
 
 def _choose(table: Table, *, unique: bool) -> tuple[str, str]:

@@ -29,6 +29,8 @@ LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
     "class_weights", "threshold",
 )  # fmt: skip
+LARGEST = 1e18
+"""Of a number that is learned: the square of an error fits into float32."""
 
 
 def classification_or_regression(settings: Mapping[str, Any]) -> Task[Any]:
@@ -155,4 +157,6 @@ def _number(value: Any, told: Counter[str]) -> float:
         raise ValueError(f"the label {value!r} is not a number") from None
     if not math.isfinite(number):
         raise CellError("the label is missing", code="missing-label")
+    if abs(number) > LARGEST:
+        raise ValueError(f"the label {number:g} is too large to be learned")
     return number

@@ -51,6 +51,8 @@ def word_units(words: Sequence[Span], offsets: OffsetArray) -> OffsetArray:
     first, there = first_pieces(spans, offsets)
     first, spans = first[there], spans[there]
     units = np.zeros_like(offsets)
+    if not len(first):  # no word has a piece of its own
+        return units
     places, opens = np.unique(first, return_index=True)
     closes = np.append(opens[1:], len(first)) - 1
     units[places, 0] = spans[opens, 0]

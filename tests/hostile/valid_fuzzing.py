@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import gc
 import io
 import json
@@ -21,6 +22,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -61,8 +63,10 @@ def fuzz_valid(name: str, make: Made, tiny: Path, folder: Path, *, inputs: int, 
     for number in range(inputs):
         place = folder / str(number)
         place.mkdir()
-        sample = make(Random(f"{seed} {name} {number}"), place)
-        _Input(tally, sample, f"input {number} ({sample.told})", tiny, place).go_through()
+        random = Random(f"{seed} {name} {number}")
+        sample = make(random, place)
+        told = f"input {number} ({sample.told})"
+        _Input(tally, sample, told, tiny, place, random).go_through()
         shutil.rmtree(place)
         tally.inputs += 1
     return tally
@@ -71,13 +75,18 @@ def fuzz_valid(name: str, make: Made, tiny: Path, folder: Path, *, inputs: int, 
 class _Input:
     """One Sample on its way through the verbs; what is amiss goes to the Tally."""
 
-    def __init__(self, tally: Tally, sample: Sample, told: str, tiny: Path, place: Path) -> None:
-        self._tally, self._sample, self._told = tally, sample, told
+    def __init__(
+        self, tally: Tally, sample: Sample, told: str, tiny: Path, place: Path, random: Random
+    ) -> None:
+        self._tally, self._sample, self._told, self._random = tally, sample, told, random
         self._run = place / "run"
-        settings = (*QUICK, *sample.settings, *sample.reading)
+        settings = [*QUICK, *sample.settings, *sample.reading]
+        if sample.recipe != "pretrain" and random.random() < 0.15:
+            settings.append("training.mode=features")
         self._sets = [word for one in settings for word in ("--set", one)]
         self._reading = [word for one in sample.reading for word in ("--set", one)]
-        files = ["--train", str(sample.train), "--dev", str(sample.dev), "--model", str(tiny)]
+        files = ["--train", str(sample.train), "--model", str(tiny)]
+        files += ["--dev", str(sample.dev)] * (random.random() < 0.8)  # else it is held out
         self._given = [sample.recipe, *files, *self._sets]
 
     def go_through(self) -> None:
@@ -91,10 +100,14 @@ class _Input:
         self._call("eval", str(self._run), "--data", str(sample.dev), "--json", *self._reading,
                    see=self._see_scores)  # fmt: skip
         if sample.texts:
+            kind = self._random.choice(["csv", "tsv"])
+            others = ["jsonl", "txt"] + ["html", "conll", "doccano"] * (sample.recipe == "ner")
             self._call("predict", str(sample.ask), "--run", str(self._run), *self._reading,
                        see=self._see_answers)  # fmt: skip
             self._call("predict", str(sample.ask), "--run", str(self._run), *self._reading,
-                       "--format", "csv")  # fmt: skip
+                       "--format", kind, see=partial(self._see_table, kind))  # fmt: skip
+            self._call("predict", str(sample.ask), str(sample.ask), "--run", str(self._run),
+                       *self._reading, "--format", self._random.choice(others))  # fmt: skip
 
     def _call(
         self,
@@ -131,6 +144,14 @@ class _Input:
     def _see_scores(self, out: str) -> str:
         found, rows = json.loads(out)["n"], self._sample.rows
         return f"{found} rows were scored" if rows and found != rows["dev"] else ""
+
+    def _see_table(self, kind: str, out: str) -> str:
+        rows = csv.DictReader(
+            io.StringIO(out, newline=""), delimiter="," if kind == "csv" else "\t"
+        )
+        failed = [bool(row["error"]) for row in rows]
+        expected = [text is None for text in self._sample.texts]
+        return "" if failed == expected else f"{kind}: {failed} are errors, not {expected}"
 
     def _see_answers(self, out: str) -> str:
         answers = [json.loads(line) for line in out.splitlines()]
@@ -186,10 +207,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Feed valid files to every verb.")
     parser.add_argument("--inputs", type=int, default=50, help="for each kind of file")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--odd", type=int, default=500, help="odd files, for what follows reading")
     parser.add_argument("--only", default="", help="kinds whose name has this in it")
     given = parser.parse_args()
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    from after_reading import TASKS, follow
     from conftest import make_tiny
+
+    from bertft.encoder.load import load_tokenizer
 
     print("| files | inputs | commands | rows to answer | crashes | refused | rows lost |")
     print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
@@ -205,6 +230,13 @@ def main() -> None:
             kinds = " | ".join(str(len(kind)) for kind in (one.crashes, one.refused, one.lost))
             print(f"| {name} | {one.inputs} | {one.commands} | {one.rows} | {kinds} |", flush=True)
             faults += [f"{name}: {fault}" for fault in one.faults]
+        print("\n| odd files | inputs | faults |\n|---|---:|---:|")
+        tokenizer = load_tokenizer(tiny)
+        for name in TASKS:
+            found = [follow(name, tokenizer, Path(folder), seed=one) for one in range(given.odd)]
+            found = [f"odd {name}: {fault}" for fault in found if fault]
+            print(f"| {name} | {given.odd} | {len(found)} |", flush=True)
+            faults += found
     print(f"\n{len(faults)} faults\n" + "\n".join(faults))
     sys.exit(1 if faults else 0)
 

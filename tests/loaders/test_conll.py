@@ -275,7 +275,7 @@ def line(**fields):
 
 class TestTables:
     def test_texts_with_entities(self, write):
-        expected = [TaggedText("x", 1, TEXT, None, ENTITIES), TaggedText("row 2", 2, "a", None, ())]
+        expected = [TaggedText("x", 1, TEXT, None, ENTITIES), TaggedText("2", 2, "a", None, ())]
         lines = line(id="x", text=TEXT, entities=SPANS) + line(text="a", entities=[])
         assert tagged(write("a.jsonl", lines)) == expected
         assert tagged(write("a.jsonl.gz", gzip.compress(lines.encode()))) == expected

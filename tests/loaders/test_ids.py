@@ -83,6 +83,9 @@ def test_rows_without_an_id_among_others_have_their_number(tmp_path):
     found, said = read(write(tmp_path, rows, form="json"), "classification")
     assert found == ["2", "row 2", "x"]
     assert "rows without 'id' are numbered" in said
+    rows = [row | {"id": row["id"] and f"r{row['id']}"} for row in rows]
+    found, _ = read(write(tmp_path, rows, form="json"), "classification")
+    assert found == ["r2", "2", "rx"]
 
 
 def test_ids_that_repeat_far_down_are_kept_and_said(tmp_path):

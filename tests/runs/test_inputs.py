@@ -12,8 +12,10 @@ import pytest
 from samples import FAST, set_flags, write_reviews
 from stopping import SETTINGS, Stopper, sending
 
+from bertft.commands.pretrain import pretrain
 from bertft.commands.train import train
 from bertft.errors import Interrupted
+from bertft.jobs.pretraining import PretrainRequest
 from bertft.jobs.request import TrainRequest
 from bertft.recipe import load_recipe
 from bertft.runs.inputs import found_file, recorded_recipe
@@ -163,3 +165,26 @@ def test_links_keep_their_names(tmp_path, monkeypatch):
     Path("train.csv").symlink_to("blob")
     recipe = load_recipe("sentiment", overrides=["data.train=train.csv"])
     assert recorded_recipe(recipe).data.train == str(tmp_path / "train.csv")
+
+
+def test_a_pretraining_that_moved(at, tmp_path, monkeypatch):
+    """Two files of text, and the untrained encoder that lies beside the run."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    for name in ("one.txt", "two.txt"):
+        text = "\n\n".join(f"the film is good {name[:3]}\ni love it" for _ in range(12))
+        Path(name).write_text(text, encoding="utf-8")
+    settings = ("training.device=cpu", "training.batch_size=4", "model.max_length=32")
+    request = PretrainRequest(
+        corpus=("one.txt", "two.txt"), vocabulary=100, out="runs/p", overrides=settings
+    )
+    with pytest.raises(Interrupted):
+        pretrain(request, watch=Stopper(2, sending(signal.SIGTERM)))
+    moved = home.rename(tmp_path / "moved")
+    code, err = at(tmp_path, "train", "--resume", str(moved / "runs" / "p"))
+    assert code == 0, err
+    assert f"found as {moved}/two.txt, with the same SHA-256" in err
+    recipe = load_recipe(str(moved / "runs" / "p" / "recipe.toml"))
+    assert recipe.data.further == [str(moved / "two.txt")]
+    assert recipe.model.name == str(moved / "runs" / "p-start")
