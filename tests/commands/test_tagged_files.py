@@ -104,7 +104,10 @@ def report(task: str, tiny: Path, *settings_: str, fix: str = "", **files: str) 
 
 @pytest.mark.parametrize("name", ["a.conll", "a.jsonl"])
 def test_no_entity_at_all(tiny, tmp_path, name):
-    content = "it\tO\nwas\tO\n" if name == "a.conll" else '{"text": "it was", "entities": []}\n'
+    words = ["it", "was"] * 40  # more than one window holds
+    content = "".join(f"{word}\tO\n" for word in words)
+    if name == "a.jsonl":
+        content = json.dumps({"text": " ".join(words), "entities": []}) + "\n"
     path = tmp_path / name
     path.write_text(content)
     found = report("ner", tiny, "data.dev=''", "data.test=''", train=str(path))
