@@ -3,8 +3,8 @@
     python docs/notebook.py             write both languages
     python docs/notebook.py --check     say which are stale; exit code 1 if any is
 
-Blocks of commands become cells that run them; what the page shows as their output is the output of
-the cell, until it is run. All else is text.
+Blocks of commands and of Python become cells that run them; what the page shows as their output is
+the output of the cell, until it is run. All else is text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 DOCS = Path(__file__).parent
 PAGES = [DOCS / language / "tour.md" for language in ("en", "ko")]
-COMMANDS = ("console", "sh")
+CELLS = ("console", "sh", "python")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -56,12 +56,12 @@ def _cells(page: str) -> Iterator[nbformat.NotebookNode]:
     tokens = [one for one in MarkdownIt().parse(page) if one.level == 0 and one.map]
     start = 0  # of the text that is not in a cell yet
     for number, token in enumerate(tokens):
-        if token.type != "fence" or token.info not in COMMANDS:
+        if token.type != "fence" or token.info not in CELLS:
             continue
         following = tokens[number + 1] if number + 1 < len(tokens) else None
         below = following if following and _is_output(following) else None
         yield from _text(lines[start : token.map[0]])
-        yield _command_cell(token, shown=below.content if below else "")
+        yield _cell(token, shown=below.content if below else "")
         start = (below or token).map[1]
     yield from _text(lines[start:])
 
@@ -76,18 +76,23 @@ def _text(lines: list[str]) -> Iterator[nbformat.NotebookNode]:
         yield new_markdown_cell(text)
 
 
-def _command_cell(block: Token, *, shown: str) -> nbformat.NotebookNode:
-    """A cell that runs the commands of a block; ``shown`` stands below a ```sh block."""
-    lines = block.content.splitlines()
+def _cell(block: Token, *, shown: str) -> nbformat.NotebookNode:
+    """A cell that runs a block; ``shown`` is what stands below it, where it is no transcript."""
+    source = block.content.splitlines()
     if block.info == "console":
-        given = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-        shown = "".join(f"{line}\n" for line in lines if not line.startswith("$ "))
-    else:
-        given = [line for line in lines if line]
-    one_line_each = all(line.startswith("bertft ") and not line.endswith("\\") for line in given)
-    source = [f"!{line}" for line in given] if one_line_each else ["%%bash", *given]
+        shown = "".join(f"{line}\n" for line in source if not line.startswith("$ "))
+        source = [line.removeprefix("$ ") for line in source if line.startswith("$ ")]
     outputs = [new_output("stream", name="stdout", text=shown)] if shown else []
+    if block.info != "python":
+        source = _commands(source)
     return new_code_cell("\n".join(source), outputs=outputs)
+
+
+def _commands(lines: list[str]) -> list[str]:
+    """Lines of a shell as they stand in a cell: one by one, or as a script of bash."""
+    if all(line.startswith("bertft ") and not line.endswith("\\") for line in lines):
+        return [f"!{line}" for line in lines]
+    return ["%%bash", *lines]
 
 
 if __name__ == "__main__":
