@@ -214,15 +214,15 @@ class TestNearAdvice:
             "near-twin": 1, "near-sibling": 1,
         }  # fmt: skip
         assert {one.severity for one in found.values()} == {"note"}
-        assert "keep both" in found["near-twin"].mend
-        assert "keep one of each" not in found["near-sibling"].mend
+        assert "keep both" in found["near-twin"].fix
+        assert "keep one of each" not in found["near-sibling"].fix
 
     def test_copies_are_still_copies(self, make_split):
         train = make_split("train", [(LONG, "x"), (LONG + "!", "x")])
         dev = make_split("dev", [(LONG + ".", "x"), (LONG + " it", "y")])
         found = self.codes(train, dev)
         assert found["near-duplicate"].severity == "note"
-        assert "keep one of each" in found["near-duplicate"].mend
+        assert "keep one of each" in found["near-duplicate"].fix
         across = found["near-duplicate-across"]
         assert (across.severity, across.count) == ("warning", 1)
         assert found["near-twin-across"].severity == "note"

@@ -433,7 +433,7 @@ class TestShapes:
         found = [one.answers for one in read_questions(source)]
         assert found == [(AnswerText("so", 6),), ()]
         told = "questions have their answer in 'answer_text' and 'answer_start'"
-        assert source.meter.mended == {told: 2}
+        assert source.meter.repaired == {told: 2}
 
     @pytest.mark.parametrize("indent", [None, 2])
     def test_korquad_2(self, tmp_path, indent):
