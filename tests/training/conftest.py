@@ -59,6 +59,7 @@ def start(steady: Path, tmp_path: Path) -> Start:
     Settings are ``section.key=value``; ``rows`` are the training data, ``model`` the encoder.
     """
     from bertft.jobs import build, prepare
+    from bertft.jobs.request import TrainRequest, read_recipe
     from bertft.watch import Silent
 
     def write(name: str, rows: Rows) -> str:
@@ -76,8 +77,8 @@ def start(steady: Path, tmp_path: Path) -> Start:
         }
         path = tmp_path / "recipe.toml"
         path.write_text(tomli_w.dumps(recipe), encoding="utf-8")
-        request = prepare.TrainRequest(recipe=str(path), overrides=settings)
-        job = prepare.prepare(prepare.read_recipe(request), request, watch=Silent())
+        request = TrainRequest(recipe=str(path), overrides=settings)
+        job = prepare.prepare(read_recipe(request), request, watch=Silent())
         network, head = build.build_model(job)
         trainer = build.make_trainer(job, network, head)
         return SimpleNamespace(job=job, model=network, head=head, trainer=trainer)
