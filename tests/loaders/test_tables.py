@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from bertft.errors import DataError
-from bertft.loaders import files
+from bertft.loaders import delimited, files
 from bertft.loaders.source import Source
 from bertft.loaders.tables import Row, format_of, open_table
 from bertft.settings import DataSettings
