@@ -27,7 +27,7 @@ _HANGUL = re.compile("[가-힣]")
 _ENTITY = re.compile(r"&\s?(#\d{2,7}|#x[0-9a-f]{2,6}|[a-z]\w{1,30})\s?;", re.I)
 # What a careless cleaning leaves of &#39; and &quot;: the ampersand is gone, or a space.
 _BARE = re.compile(r"(?<![&\w#;])(?:#\d{2,5}|#x[0-9A-Fa-f]{2,4}|quot|apos|nbsp|amp|lt|gt);")
-_BARE_INSIDE = re.compile(r"(?<=\w)(?:#\d{2,5}|#x[0-9A-Fa-f]{2,4});")
+_BARE_INSIDE = re.compile(r"(?<=\w)(?:#\d{2,5}|#x[0-9A-Fa-f]{2,4}|quot|apos|nbsp);")
 _TAGS = "a|b|br|div|em|font|i|img|li|p|span|strong|table|td|tr|u|ul"
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>", re.I)
 
@@ -203,8 +203,8 @@ CHECKS = (
         "warning",
         "bare-entity",
         "rows with HTML entities that lost their ampersand (#39; quot;)",
-        "put the characters back, as in sed -e \"s/ *#39;/'/g\" -e 's/quot;/\"/g' "
-        "-e 's/amp;/\\&/g' -e 's/lt;/</g' -e 's/gt;/>/g' FILE > NEW",
+        "put the ampersand back and decode each text, in Python: "
+        r"html.unescape(re.sub(r' ?(?<!&)(#\d+|\b(?:quot|amp|lt|gt));', r'&\1;', text))",
         _bare_entity,
     ),
     Check(

@@ -2,7 +2,8 @@
 
 ahead.py    what is read ahead, and the faults in it, in their order
 files.py    paths, stdin, gzip and encodings -> decoded lines
-tables.py   CSV and TSV -> rows; ``open_table`` finds the reader for every format with columns
+tables.py   CSV and TSV (delimited.py) -> rows; ``open_table`` finds the reader for every format
+            that has columns
 text.py     plain text, JSON lines and JSON arrays -> rows
 hub.py      data sets of the Hugging Face Hub and Parquet files -> rows
 rows.py     any of these by the source's name -> rows
@@ -10,7 +11,8 @@ ids.py      what each row is called
 conll.py    tagged words or characters -> texts with entities; tagged_rows.py: the same from rows
             (word_lines.py: which column is what; tag_spelling.py: PER-B, b-per; entities.py,
             offsets.py: spans; annotations/: what annotation tools export)
-squad.py    questions about passages; articles.py: those of nested SQuAD files
+squad.py    questions about passages; articles.py: those of nested SQuAD files;
+            answer_places.py: where answers stand
 
 Here are the two types that all of them share; ``tables`` hands them out too.
 """

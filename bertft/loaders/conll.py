@@ -25,7 +25,7 @@ from bertft.loaders import length_fault
 from bertft.loaders.ahead import Ahead
 from bertft.loaders.annotations.brat import ANNOTATIONS, read_folder
 from bertft.loaders.files import STDIN, TextFile, resolve
-from bertft.loaders.ids import WATCHED
+from bertft.loaders.ids import SentenceIds
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
@@ -166,7 +166,7 @@ def _sentences(source: Source, *, form: str, columns: TagColumns) -> Iterator[Ta
     if form == "lines":
         form = "characters" if _are_characters(first) else "conll"
     reader = _characters(first, source) if form == "characters" else _words(first, source, columns)
-    names = _Names(source)
+    names = SentenceIds(source.meter)
     for block in ahead:
         try:
             sentence = _sentence(block, lines=reader, source=source)
@@ -174,26 +174,7 @@ def _sentences(source: Source, *, form: str, columns: TagColumns) -> Iterator[Ta
             source.bad_row(error)
             continue
         if sentence:
-            yield names.own(sentence)
-
-
-class _Names:
-    """Sentence ids begin anew in each document of some files: those that repeat get their line."""
-
-    def __init__(self, source: Source) -> None:
-        self._meter = source.meter
-        self._seen: set[str] = set()
-
-    def own(self, sentence: TaggedWords) -> TaggedWords:
-        """The sentence under an id that no other one has."""
-        if sentence.id in self._seen:
-            self._meter.repaired[
-                "sentences have the id of an earlier one: their line is added"
-            ] += 1
-            sentence = replace(sentence, id=f"{sentence.id}:{sentence.line}")
-        if sentence.id != str(sentence.line) and len(self._seen) < WATCHED:
-            self._seen.add(sentence.id)
-        return sentence
+            yield replace(sentence, id=names.own(sentence.id, line=sentence.line))
 
 
 def _words(first: list[Block], source: Source, columns: TagColumns) -> WordLines:

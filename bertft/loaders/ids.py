@@ -84,6 +84,25 @@ class RowIds:
             self._seen.add(name)
 
 
+class SentenceIds:
+    """Ids in comments begin anew in each document of some files: those that repeat get a line."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._seen: set[str] = set()
+
+    def own(self, name: str, *, line: int) -> str:
+        """An id that no other sentence has; ``name`` is the line where a sentence has none."""
+        if name in self._seen:
+            self._meter.repaired[
+                "sentences have the id of an earlier one: their line is added"
+            ] += 1
+            name = f"{name}:{line}"
+        if name != str(line) and len(self._seen) < WATCHED:
+            self._seen.add(name)
+        return name
+
+
 def _clash(table: Table, column: str) -> bool:
     """Whether the number of a row without an id is the id of another one."""
     named = {own_id(row.fields.get(column)) for row in table.first}

@@ -1,7 +1,7 @@
 """A copy of a question file in which misplaced answers are where they belong.
 
 In: a Source with answers. Out: the same file, in its own format and encoding, in which only
-``answer_start`` has changed, and only where the place is certain (squad.explain).
+``answer_start`` has changed, and only where the place is certain (answer_places.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import DataError
+from bertft.loaders.answer_places import explain
 from bertft.loaders.cells import whole_number
 from bertft.loaders.files import TextFile
 from bertft.loaders.quoting import uses_quotes
 from bertft.loaders.source import Source
-from bertft.loaders.squad import explain
 from bertft.loaders.tables import format_of
 
 Rewriter = Callable[[str, Source], tuple[str, int]]

@@ -7,21 +7,18 @@ the rows after it doubtful (a broken quote over several lines) ends the reading.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import PurePath
 
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row as Row
 from bertft.loaders import Table as Table
 from bertft.loaders.ahead import Ahead
+from bertft.loaders.delimited import Either, Quoted, Record, Split
 from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.hub import read_hub, read_parquet
-from bertft.loaders.quoting import AHEAD, first_quote, uses_quotes
 from bertft.loaders.source import Source
 from bertft.loaders.text import read_json
 from bertft.recipe import HUB
@@ -36,10 +33,6 @@ FORMATS = {
 }
 PEEK = 100
 """Rows that are read ahead, for the columns of JSON and to find out what ids tell apart."""
-MAX_RECORD = 16 * 2**20  # characters of one CSV record
-
-Record = tuple[int, list[str]]
-"""The line a record starts on, and its cells."""
 
 
 def format_of(path: str) -> str:
@@ -98,13 +91,13 @@ def _read_delimited(source: Source, *, kind: str) -> Table:
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         hint = 'use one character, as in --set data.delimiter=";"'
         raise DataError(f"{delimiter!r} cannot be a delimiter", path=file.name, hint=hint)
-    lines: _Quoted | _Split | _Either
+    lines: Quoted | Split | Either
     if settings.quoting == "standard" or (settings.quoting == "auto" and kind == "csv"):
-        lines = _Quoted(file, file.blocks(), delimiter=delimiter)
+        lines = Quoted(file, file.blocks(), delimiter=delimiter)
     elif settings.quoting == "auto" and delimiter == "\t":
-        lines = _Either(file, source)
+        lines = Either(file, source)
     else:
-        lines = _Split(file, file.blocks(), delimiter)
+        lines = Split(file, file.blocks(), delimiter)
     records = iter(lines)
     columns = _columns(records, source=source, delimiter=delimiter, name=file.name)
     file.bad_row = source.bad_row  # only now: a header that cannot be used is never skipped
@@ -172,143 +165,3 @@ def _rows(
             names = ", ".join(columns[:12]) + ", ..." * (width > 12)
             reason = f"{width} fields expected ({names}), {len(cells)} found"
             file.bad_row(DataError(reason, path=file.name, line=line, hint=hint))
-
-
-class _Split:
-    """Records of lines in which quotes are plain text; the first of them is line ``number``.
-
-    ``blank`` counts lines without any.
-    """
-
-    def __init__(
-        self, file: TextFile, blocks: Iterable[str], delimiter: str, *, number: int = 1
-    ) -> None:
-        self._lines = file.lines(blocks, number=number)
-        self._delimiter = delimiter
-        self.blank = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        for place, line in self._lines:
-            if line:
-                yield place, line.split(self._delimiter)
-            else:
-                self.blank += 1
-
-
-class _Either:
-    """Records of TSV; from the first cell that starts with a quote on, as what follows tells."""
-
-    def __init__(self, file: TextFile, source: Source) -> None:
-        self._file, self._source = file, source
-        self._parts: list[_Split | _Quoted] = []
-        self._done = 0
-
-    @property
-    def blank(self) -> int:
-        return self._done + sum(part.blank for part in self._parts)
-
-    def __iter__(self) -> Iterator[Record]:
-        blocks = self._file.blocks()
-        number, width = 1, 0
-        for text in blocks:
-            at = first_quote(text)
-            plain = _Split(self._file, [text[:at] if at >= 0 else text], "\t", number=number)
-            for line, cells in plain:
-                width = width or len(cells)
-                yield line, cells
-            self._done += plain.blank
-            number += text.count("\n", 0, at if at >= 0 else len(text))
-            if at < 0:
-                continue
-            ahead = [text[at:]]
-            while sum(map(len, ahead)) < AHEAD and (more := next(blocks, "")):
-                ahead.append(more)
-            whole = sum(map(len, ahead)) < AHEAD
-            rest = self._rest(ahead, chain(ahead, blocks), number, width=width, whole=whole)
-            self._parts.append(rest)
-            yield from rest
-            return
-
-    def _rest(
-        self, ahead: list[str], blocks: Iterable[str], number: int, *, width: int, whole: bool
-    ) -> _Split | _Quoted:
-        if not uses_quotes("".join(ahead), width=width, whole=whole):
-            return _Split(self._file, blocks, "\t", number=number)
-        told = 'quotes are read as in CSV (--set data.quoting="none" takes them for text)'
-        self._source.meter.notes.append(told)
-        return _Quoted(self._file, blocks, delimiter="\t", before=number - 1)
-
-
-class _Quoted:
-    """Records with RFC 4180 quotes, which may run over several lines; ``blank`` as in _Split."""
-
-    def __init__(
-        self, file: TextFile, blocks: Iterable[str], *, delimiter: str, before: int = 0
-    ) -> None:
-        self._file = file
-        self.blank = 0
-        self._blocks = blocks
-        self._before = before  # lines of the file that stand before these blocks
-        self._start = before + 1  # line where the record that is being read starts
-        if csv.field_size_limit() < MAX_RECORD:  # one setting for the whole process: only raised
-            csv.field_size_limit(MAX_RECORD)
-        lines = chain.from_iterable(self._lines())
-        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
-
-    def __iter__(self) -> Iterator[Record]:
-        reader, faults = self._reader, self._file.faults
-        while True:
-            try:
-                for cells in reader:
-                    last = self._before + reader.line_num
-                    line, self._start = self._start, last + 1
-                    if faults and self._is_faulty(last):
-                        continue
-                    if cells:
-                        yield line, cells
-                    else:
-                        self.blank += 1
-                return
-            except csv.Error as fault:
-                line, last = self._start, self._before + reader.line_num
-                error = self._error(str(fault), line=line, last=last)
-            self._start = last + 1
-            if last > line:  # the rows that it swallowed cannot be told apart
-                raise error
-            if not (faults and self._is_faulty(last)):
-                self._file.bad_row(error)
-
-    def _lines(self) -> Iterator[io.StringIO]:
-        """Lines with their ends, block by block; a record that swallows too many is stopped."""
-        start, size = 0, 0
-        for text in self._blocks:
-            size = len(text) + (size if start == self._start else 0)
-            start = self._start
-            if size > MAX_RECORD:
-                raise self._error("field limit", line=start, last=start)
-            yield io.StringIO(text, newline="\n")
-
-    def _is_faulty(self, last: int) -> bool:
-        """True when the record that ends on line ``last`` holds an unusable line."""
-        faults = self._file.faults
-        if faults[0].line > last:
-            return False
-        fault = faults.popleft()
-        while faults and faults[0].line <= last:
-            faults.popleft()
-        self._file.bad_row(fault)
-        return True
-
-    def _error(self, fault: str, *, line: int, last: int) -> DataError:
-        """What the csv module rejects in the record of lines ``line`` to ``last``."""
-        hint = 'write quotes inside quotes as "", or --set data.quoting="none" if they are text'
-        if "unexpected end" in fault:
-            reason = "a quote that opens in this record is never closed"
-        elif "field limit" in fault:
-            reason = f"a record of more than {MAX_RECORD >> 20} MiB; is a quote never closed?"
-        elif "new-line" in fault:
-            reason, hint = "a lone CR outside quotes", "put the text in double quotes"
-        else:
-            reason = "a closing quote is followed by more text"
-            reason += f" (on line {last})" if last > line else ""
-        return DataError(reason, path=self._file.name, line=line, hint=hint)

@@ -29,7 +29,14 @@ PLANTED = {
     "control-character": ["a\x07b", "a\x85b", "\x1b[31m"],
     "invisible-character": ["zero\u200bwidth", "\ufefftext", "soft\u00adhyphen", "\u202eright"],
     "decomposed-text": [unicodedata.normalize("NFD", "한국"), "e\u0301"],
-    "bare-entity": ["Oracle #39;s bid", "said quot;no quot; to", "AT amp;T", "it#39;s", "lt;b gt;"],
+    "bare-entity": [
+        "Oracle #39;s bid",
+        "said quot;no quot; to",
+        "AT amp;T",
+        "it#39;s",
+        "lt;b gt;",
+        "failsquot;",
+    ],
     "no-words": ["...", "♥ 😀", "?!"],
     "markup": ["a<br />b", "<p class='x'>", "Tom &amp; Ann", "it&#39;s", "& gt ; b", "</DIV>"],
 }

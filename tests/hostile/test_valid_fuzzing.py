@@ -46,4 +46,4 @@ def test_the_fuzzer_sees_what_is_amiss(code, out, kind, tmp_path, monkeypatch):
 
     monkeypatch.setattr(valid_fuzzing, "command", command)
     tally = fuzz_valid("nli", MAKERS["nli"], tmp_path, tmp_path, inputs=1, seed=1)
-    assert len(getattr(tally, kind)) == len(tally.faults) == 1
+    assert len(getattr(tally, kind)) == len(tally.faults) >= 1

@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from bertft.errors import DataError
-from bertft.loaders import files, tables
+from bertft.loaders import delimited, files
 from bertft.loaders.source import Source
 from bertft.loaders.tables import Row, format_of, open_table
 from bertft.settings import DataSettings
@@ -133,7 +133,7 @@ class TestBadRows:
         assert (found.values, found.skipped[0].line) == ([["a", "1"]], 3)
 
     def test_a_quote_bomb_is_stopped(self, write, monkeypatch):
-        monkeypatch.setattr(tables, "MAX_RECORD", 10_000)
+        monkeypatch.setattr(delimited, "MAX_RECORD", 10_000)
         monkeypatch.setattr(files, "BLOCK", 1000)
         for bomb in ('"b,2\n' + "c,3\n" * 100_000, '"b\n",' * 100_000):
             table = open_table(Source(write("a.csv", f"t,l\na,1\n{bomb}"), DataSettings()))
