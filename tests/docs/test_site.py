@@ -19,8 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 RESOURCE = re.compile(
-    r"""<(?:script|img|iframe|source)[^>]*\ssrc=["'](?:https?:)?//"""
-    r"""|<link[^>]*\srel=["'](?:stylesheet|preload|icon|preconnect)[^>]*href=["'](?:https?:)?//"""
+    r"""<(?:script|img|iframe|source|link)\b[^>]*\s(?:src|href)=["'](?:https?:)?//"""
 )
 IMPORTED = re.compile(r"""(?:@import|url\()\s*["']?(?:https?:)?//""")
 pytestmark = pytest.mark.slow
