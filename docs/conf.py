@@ -17,7 +17,9 @@ from typing import Any
 
 import sphinx.search
 from pygments.lexers.special import TextLexer
+from sphinx.addnodes import toctree
 from sphinx.application import Sphinx
+from sphinx.environment.adapters.toctree import TocTree
 from sphinx.search.en import SearchEnglish
 
 project = "bertft"
@@ -32,6 +34,8 @@ templates_path = ["templates"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
+html_copy_source = False
+html_theme_options = {"top_of_page_buttons": []}
 highlight_language = "text"
 myst_heading_anchors = 4
 suppress_warnings = ["misc.highlighting_failure"]  # transcripts leave lines out, JSON too
@@ -57,28 +61,37 @@ def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _contents(text: str) -> Iterator[str]:
-    for part in re.split(r"^## ", text, flags=re.M):
+    introduction, *parts = re.split(r"^## ", text, flags=re.M)
+    for part in parts or [f"\n{introduction}"]:
         heading, _, body = part.partition("\n")
-        linked = re.findall(r"\]\(([^):#]+)\.md\)", body)
-        pages = [one for one in dict.fromkeys(linked) if not re.match(r"\.\./(en|ko)/", one)]
-        if pages:
-            caption = "" if heading.startswith(("#", "[")) else f":caption: {heading}\n"
-            yield f"```{{toctree}}\n:hidden:\n{caption}\n" + "\n".join(pages) + "\n```\n"
+        pages = dict.fromkeys(re.findall(r"\]\(([^):#]+)\.md\)", body))
+        caption = f":caption: {heading}\n" if heading else ""
+        yield f"```{{toctree}}\n:hidden:\n{caption}\n" + "\n".join(pages) + "\n```\n"
 
 
 def set_language(
     app: Sphinx, page: str, template: str, context: dict[str, Any], tree: object
 ) -> None:
-    """The language of a page, and above it a link to the other one, unless it has one."""
+    """The language of a page, the contents beside it, and a link to the other language."""
     folder, _, rest = page.removeprefix("docs/").partition("/")
     if folder not in LANGUAGES or "body" not in context:
         return
     context["language"] = folder
+    context["toctree"] = lambda **_: _tree(app, page, index=f"docs/{folder}/index")
     other, name = LANGUAGES[folder]
     address = app.builder.get_relative_uri(page, f"docs/{other}/{rest}")
     if f'href="{address}"' not in context["body"]:
         link = f'<a href="{address}" lang="{other}" hreflang="{other}">{name}</a>'
-        context["body"] = f'<p class="language">{link}</p>\n{context["body"]}'
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n<p>{link}</p>", 1)
+
+
+def _tree(app: Sphinx, page: str, *, index: str) -> str:
+    """The contents of an index as they stand beside a page."""
+    found = [
+        TocTree(app.env).resolve(page, app.builder, one, titles_only=True, includehidden=True)
+        for one in app.env.get_doctree(index).findall(toctree)
+    ]
+    return "".join(app.builder.render_partial(one)["fragment"] for one in found if one)
 
 
 def setup(app: Sphinx) -> None:
@@ -86,4 +99,4 @@ def setup(app: Sphinx) -> None:
     for language in ("csv", "tsv", "conll", "jsonl"):
         app.add_lexer(language, TextLexer)
     app.connect("source-read", add_contents)
-    app.connect("html-page-context", set_language)
+    app.connect("html-page-context", set_language, priority=400)  # furo reads the contents at 500

@@ -28,7 +28,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from typer.main import get_command
 
-from bertft.cli import app
+from bertft.cli.app import app
 from bertft.recipe import FEATURES, DataSettings, ModelSettings, TrainingSettings
 from bertft.tasks import TASKS, make_task
 

@@ -106,16 +106,24 @@ def _run(arguments: list[str]) -> int:
 def shortened(arguments: list[str]) -> list[str]:
     """A training in seconds: with the stand-in for encoders, one epoch of short texts."""
     verb = arguments[0]
-    if "--resume" in arguments or verb not in ("train", "pretrain"):
+    if verb not in ("train", "pretrain") or {"--resume", "--help"} & {*arguments}:
         return arguments
     settings = list(SHORT)
     if verb == "train" or "--model" in arguments:
         settings += TINY
         arguments = [*arguments, "--model", os.environ["DOCS_SHORT"]]
     if verb == "train":
-        task = _task(arguments)
-        settings += {"qa": QUESTIONS, "ner": ENTITIES}.get(task, ())
+        settings += {"qa": QUESTIONS, "ner": ENTITIES}.get(_task(arguments), ())
+        arguments += _given_with_data(arguments)
     return arguments + [word for setting in settings for word in ("--set", setting)]
+
+
+def _given_with_data(arguments: list[str]) -> list[str]:
+    """The files of a page are short: none is held out of, and a row that is wrong is left out."""
+    more = [] if "--on-bad-row" in arguments else ["--on-bad-row", "skip"]
+    if "--train" in arguments and "--dev" not in arguments:
+        more += ["--dev", arguments[arguments.index("--train") + 1]]
+    return more
 
 
 def _task(arguments: list[str]) -> str:

@@ -21,6 +21,8 @@ from bertft.recipe import load_recipe
 
 FILES = {".csv", ".txt", ".conll", ".json", ".jsonl", ".tsv"}
 COMMIT = "0" * 40
+NAMES = "task.label_names="
+OPINIONS = ("positive", "negative")
 RECIPES = {
     "classification": "sentiment",
     "similarity": "stsb",
@@ -65,15 +67,15 @@ def squad(questions: list[dict[str, object]]) -> str:
     return json.dumps({"version": "v2.0", "data": articles})
 
 
-def content(kind: str, suffix: str) -> str:
+def content(kind: str, suffix: str, *, labels: tuple[str, ...] = OPINIONS) -> str:
     """A small file of a task: with gold, where the suffix can hold it."""
     if suffix == ".txt":
         return "\n".join(GOOD) + "\n"
     if suffix == ".tsv":
-        return content(kind, ".csv").replace(",", "\t")
+        return content(kind, ".csv", labels=labels).replace(",", "\t")
     names = ("entailment", "neutral", "contradiction")
     pairs = list(zip(GOOD, BAD, strict=True))
-    opinions = [(one, "positive") for one in GOOD] + [(one, "negative") for one in BAD]
+    opinions = [(one, labels[0]) for one in GOOD] + [(one, labels[-1]) for one in BAD]
     lines = [{"text": text, "label": label} for text, label in opinions]
     made = {
         ("classification", ".csv"): lambda: table("text,label", opinions),
@@ -81,6 +83,10 @@ def content(kind: str, suffix: str) -> str:
         ("similarity", ".csv"): lambda: table(
             "sentence1,sentence2,label",
             [(*pair, str(number / 2)) for number, pair in enumerate(pairs)],
+        ),
+        ("pairs", ".csv"): lambda: table(
+            "sentence1,sentence2,label",
+            [(*pair, labels[number % len(labels)]) for number, pair in enumerate(pairs)],
         ),
         ("nli", ".csv"): lambda: table(
             "premise,hypothesis,label",
@@ -94,6 +100,19 @@ def content(kind: str, suffix: str) -> str:
         ("qa", ".jsonl"): lambda: "\n".join(json.dumps(one) for one in QUESTIONS),
     }
     return made[kind, suffix]()
+
+
+def written(words: list[str]) -> list[str]:
+    """What a command writes."""
+    return [words[place + 1] for place, word in enumerate(words[:-1]) if word == "--out"]
+
+
+def remove(names: Iterable[str], *, folder: Path) -> None:
+    """Take away files, runs, and encoders that runs started from: nothing is ever overwritten."""
+    for name in names:
+        for path in (folder / name, folder / f"{name}-start"):
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
 
 
 def make_hub(folder: Path, model: Path, hub_ids: Iterable[str]) -> None:
@@ -143,27 +162,29 @@ class StandIns:
 
         The newest run is that of the recipe, as it is for somebody who follows the page.
         """
-        outputs = {words[place + 1] for place, word in enumerate(words[:-1]) if word == "--out"}
-        for word in outputs:
-            shutil.rmtree(folder / word, ignore_errors=True)
-            (folder / word).unlink(missing_ok=True)
-        kind = kind_of(recipe)
+        outputs = written(words)
+        remove(outputs, folder=folder)
+        kind = "pairs" if "task.pairs=true" in words else kind_of(recipe)
+        named = [json.loads(word.partition("=")[2]) for word in words if word.startswith(NAMES)]
+        labels = tuple(named[0]) if named else OPINIONS
         for word in dict.fromkeys(words):
             path = folder / word
             if word in outputs or word.startswith(("-", "hub:", "bundled:")) or path.exists():
                 continue
             if Path(word).suffix in FILES:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content(kind, path.suffix), encoding="utf-8")
-            elif word.startswith("runs/"):
-                self.provide_run(folder / re.match(r"runs/[^/]+", word)[0], recipe=recipe)
+                path.write_text(content(kind, path.suffix, labels=labels), encoding="utf-8")
+            elif run := re.match("runs/[^/]+", word):
+                here = [one for one in words if (folder / one / "scores.json").exists()]
+                like = folder / here[0] if here else None  # two runs are compared on one test set
+                self.provide_run(folder / run[0], recipe=recipe, like=like)
         if words[0] in ("eval", "predict") and "--run" not in words:
             self.provide_run(folder / "runs" / recipe, recipe=recipe)
 
-    def provide_run(self, path: Path, *, recipe: str) -> None:
-        """A run of a recipe, newer than all others."""
+    def provide_run(self, path: Path, *, recipe: str, like: Path | None = None) -> None:
+        """A run of a recipe, newer than all others; ``like`` another, where there is one."""
         if not path.exists():
-            shutil.copytree(self.run(kind_of(recipe)), path)
+            shutil.copytree(like or self.run(kind_of(recipe)), path)
             environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
             environment["recipe"] = recipe
             (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")

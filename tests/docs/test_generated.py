@@ -1,12 +1,11 @@
-"""The documentation holds together: generated pages are fresh, both languages are page by page the
-same, and every link leads somewhere."""
+"""What the code says stands on the pages: generated ones are fresh, messages are its own."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,57 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 LANGUAGES = ("en", "ko")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-HEADING = re.compile(r"^(#+) +(.+?) *$", re.M)
-LINK = re.compile(r"\]\((?!\w+:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PACKAGE = ROOT / "bertft"
 OF_OTHERS = ("input should be a valid integer, not", "no space left on device; the last")
 """Messages that come from pydantic or the system."""
-COMMENT = re.compile(r"(^|\s+)#\s.*$", re.M)
-
-
-def pages_of(language: str) -> list[str]:
-    return sorted(
-        str(path.relative_to(DOCS / language)) for path in (DOCS / language).rglob("*.md")
-    )
-
-
-PAGES = pages_of("en")
-LINKING = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
-
-
-def prose(text: str) -> str:
-    """A page without its code blocks."""
-    return FENCE.sub("", text)
-
-
-def headings(text: str) -> list[tuple[int, str]]:
-    """(level, text) of each heading."""
-    return [(len(marks), title) for marks, title in HEADING.findall(prose(text))]
-
-
-def anchors(text: str) -> Iterator[str]:
-    """What the headings of a page are linked by, as GitHub names them."""
-    seen: dict[str, int] = {}
-    for _, title in headings(text):
-        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()
-        name = re.sub(r"[^\w\- ]", "", shown).replace(" ", "-")
-        count = seen.get(name, 0)
-        seen[name] = count + 1
-        yield f"{name}-{count}" if count else name
-
-
-def broken_links(page: Path) -> list[str]:
-    """Links of a page that lead to no file, or to no heading of a file."""
-    text = page.read_text(encoding="utf-8")
-    broken = []
-    for target, anchor in LINK.findall(re.sub("`[^`]*`", "", prose(text))):
-        file = (page.parent / target) if target else page
-        if not file.exists():
-            broken.append(target)
-        elif anchor and anchor not in anchors(file.read_text(encoding="utf-8")):
-            broken.append(f"{target}#{anchor}")
-    return broken
 
 
 # --- generated pages ------------------------------------------------------------------------------
@@ -134,62 +85,6 @@ def test_translations_that_lack_or_are_left_over_are_named(
     with pytest.raises(generate.TranslationError) as error:
         generate.pages()
     assert len(str(error.value).splitlines()) == 1 + told
-
-
-# --- both languages -------------------------------------------------------------------------------
-
-
-def test_every_page_is_there_in_both_languages() -> None:
-    assert PAGES
-    assert pages_of("ko") == PAGES
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_both_languages_have_the_same_headings(page: str) -> None:
-    levels = [
-        [level for level, _ in headings((DOCS / language / page).read_text(encoding="utf-8"))]
-        for language in LANGUAGES
-    ]
-    assert levels[0] == levels[1]
-    assert levels[0][0] == 1
-    assert levels[0].count(1) == 1
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_both_languages_have_the_same_code(page: str) -> None:
-    """But for comments, which are translated."""
-    blocks = [
-        [
-            (kind, COMMENT.sub("", code))
-            for kind, code in FENCE.findall((DOCS / language / page).read_text(encoding="utf-8"))
-        ]
-        for language in LANGUAGES
-    ]
-    assert blocks[0] == blocks[1]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_korean_page_is_in_korean(page: str) -> None:
-    text = prose((DOCS / "ko" / page).read_text(encoding="utf-8"))
-    hangul, latin = (len(re.findall(kind, text)) for kind in ("[가-힣]", "[A-Za-z]"))
-    assert hangul > latin / 4
-
-
-@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
-    assert broken_links(page) == []
-
-
-def test_a_link_to_no_page_or_heading_is_found(tmp_path: Path) -> None:
-    (tmp_path / "there.md").write_text("# One `two`-three, 넷\n", encoding="utf-8")
-    page = tmp_path / "page.md"
-    page.write_text(
-        "[a](there.md#one-two-three-넷) [b](there.md#four) [c](gone.md) [d](https://x.org/y)\n"
-        "`[f](no.md)`\n"
-        "```sh\n[e](nowhere.md)\n```\n",
-        encoding="utf-8",
-    )
-    assert broken_links(page) == ["there.md#four", "gone.md"]
 
 
 # --- messages -------------------------------------------------------------------------------------

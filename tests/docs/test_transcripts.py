@@ -11,12 +11,12 @@ import difflib
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from docs.pages import ROOT, Block, Exchange, all_pages, blocks, commands, exchanges, name, same
-from docs.stand_ins import FILES, StandIns, pickled_model
+from docs.stand_ins import FILES, StandIns, pickled_model, remove, written
 
 from bertft.recipe import bundled_recipes, load_recipe
 
@@ -32,6 +32,8 @@ class Reader:
     folder: Path
     stand_ins: StandIns
     recipe: str = "sentiment"
+    shown: set[str] = field(default_factory=set)
+    """What transcripts have written: all else is a stand-in, and makes room."""
 
     def follow(self, command: str) -> list[str]:
         """The words of a command; it is remembered which recipe they name."""
@@ -51,6 +53,7 @@ class Reader:
         words = self.follow(command)
         if words[0] not in OURS:
             return
+        self.shown -= {*written(words)}
         if words[:3] == ["bertft", "models", "convert"]:
             pickled_model(self.stand_ins.model, self.folder / words[3])
         if words[:3] == ["bertft", "recipes", "copy"]:
@@ -60,7 +63,7 @@ class Reader:
         code, output = self.run(self.possible(command, words), short=True)
         assert code == 0, f"{command}\n{output}"
         if words[:1] == ["bertft"] and words[1] in ANSWERS:
-            files = [self.folder / words[words.index("--out") + 1]] if "--out" in words else []
+            files = [self.folder / one for one in written(words)]
             assert output.strip() or any(one.stat().st_size for one in files), command
 
     def possible(self, command: str, words: list[str]) -> str:
@@ -75,7 +78,9 @@ class Reader:
 
     def compare(self, exchange: Exchange) -> None:
         """A command of a ```console block prints what stands below it."""
-        self.follow(exchange.command)
+        names = {*written(self.follow(exchange.command))}
+        remove(names - self.shown, folder=self.folder)
+        self.shown |= names
         _, output = self.run(exchange.command, short=False)
         if not same(exchange.expected, output):
             shown = difflib.ndiff(exchange.expected, output.splitlines())

@@ -1,41 +1,23 @@
-"""The pages that bertft writes, opened in a real browser: Chromium, without a window.
-
-Where Chromium or its driver is missing the tests are skipped, unless BERTFT_BROWSER=required. The
-browser talks to its driver on this machine alone, and reads files alone.
-"""
+"""The pages that bertft writes, opened in a real browser: Chromium, without a window."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browser import browser, overflow
 from samples import Command
-from selenium.webdriver import ActionChains, Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 HOSTILE = (
     "<img src=x onerror=alert(1)> a good </script><script>alert(2)</script> film " + 90 * "long"
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 WIDE, NARROW = 1200, 400
 Open = Callable[[Path], Chrome]
@@ -44,20 +26,8 @@ Open = Callable[[Path], Chrome]
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser that keeps a log of its console and of what it asks the network for."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if program is None or driver is None:
-        reason = "no Chromium to open pages with (Debian: apt-get install chromium chromium-driver)"
-        if os.environ.get("BERTFT_BROWSER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    options = ChromeOptions()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = Chrome(options=options, service=Service(driver))
-    yield found
-    found.quit()
+    with browser(tmp_path_factory.mktemp("chromium")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -77,24 +47,13 @@ def opened(chromium: Chrome) -> Iterator[Open]:
     events = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
     asked = [one["params"] for one in events if one["method"] == "Network.requestWillBeSent"]
     # The browser's own first page may still be loading.
-    own = ("chrome://", "chrome-untrusted://")
-    ours = [one for one in asked if not one["documentURL"].startswith(own)]
+    ours = [one for one in asked if not one["documentURL"].startswith("chrome")]
     assert [one["request"]["url"] for one in ours] == addresses
 
 
 def empty_logs(browser: Chrome) -> None:
     for kind in ("browser", "performance"):
         browser.get_log(kind)
-
-
-def overflow(browser: Chrome, *, width: int) -> int:
-    """By how many pixels a page is wider than a window of that width."""
-    device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
-    page = "document.documentElement"
-    found = browser.execute_script(f"return {page}.scrollWidth - {page}.clientWidth")
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    return int(found)
 
 
 def tokens(article: Any) -> list[Any]:
