@@ -29,7 +29,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from bertft.cli.app import app
-from bertft.recipe import FEATURES, DataSettings, ModelSettings, TrainingSettings
+from bertft.settings import FEATURES, DataSettings, ModelSettings, TrainingSettings
 from bertft.tasks import TASKS, make_task
 
 DOCS = Path(__file__).parent

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from bertft.checks.finding import Finding, Hits, Place, Split
+from bertft.checks.finding import Finding, Hits, Place, Split, short
 
 FEW = 5
 """A label with fewer examples in the training data is rare."""
@@ -76,7 +76,7 @@ def near_equal(split: Split) -> list[Finding]:
     groups = [names for names in alike.values() if len(names) > 1]
     if not groups:
         return []
-    shown = "; ".join(" and ".join(f"'{name}'" for name in names) for names in groups[:3])
+    shown = "; ".join(" and ".join(f"'{short(name)}'" for name in names) for names in groups[:3])
     what = f"labels that are spelled almost alike ({shown}{'; ...' * (len(groups) > 3)})"
     fix = """one label? --set 'task.label_aliases={"OTHER SPELLING" = "LABEL"}', or fix the file"""
     names = [name for group in groups for name in group]

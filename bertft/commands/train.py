@@ -137,10 +137,12 @@ def finish(
     journal.write("finish", {"split": split, "best_step": kept})
     journal.flush()
     if processes.is_main():
+        for folder in saved_folders(run / "last")[1:]:
+            discard_folder(folder)
         about = read_about(run, task=job.recipe.task)
         write_scores(run, scored, content, about=about)  # from here on the run counts as finished
-        for folder in saved_folders(run / "last")[1 if job.recipe.training.keep_state else 0 :]:
-            discard_folder(folder)
+        if not job.recipe.training.keep_state:
+            discard_folder(run / "last")
     return TrainResult(run, job.task.name, split, content, progress.best_score)
 
 

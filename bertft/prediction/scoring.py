@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertft.checks.finding import short
 from bertft.contracts import Answer, SelfSupervised
 from bertft.evaluation.intervals import bootstrap
 from bertft.evaluation.statistic import Scores, floor_of, is_better
@@ -99,12 +100,13 @@ def _given(answer: Answer) -> str:
         entities = [f"{one['label']} {one['start']}" for one in answer["entities"]]
         return ", ".join(entities) or "no entity"
     if "labels" in answer:
-        return "the labels " + ", ".join(sorted(answer["labels"])) if answer["labels"] else NO_LABEL
+        names = ", ".join(map(short, sorted(answer["labels"])))
+        return f"the labels {names}" if names else NO_LABEL
     if "value" in answer:
         return f"the number {answer['value']:.4g}"
     if "no_answer" in answer:
         return "no answer" if answer["no_answer"] else f"the answer '{answer['answer'][:40]}'"
-    return f"the label {answer['label']}"
+    return f"the label {short(answer['label'])}"
 
 
 def unscored_content(metric: str, *, precision: str) -> dict[str, Any]:

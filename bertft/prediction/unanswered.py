@@ -15,6 +15,7 @@ from bertft.contracts import Answer, Task
 from bertft.errors import DataError
 from bertft.loaders.source import Source
 from bertft.watch import Watch
+from bertft.words import cut_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,4 @@ class AnswerCount:
                 f"the first is {self.first}"
             )
         if self.cut:
-            watch.note(
-                f"{self.cut} of {self.done} texts are longer than {max_length} tokens and were cut"
-            )
+            watch.note(cut_texts(self.cut, of=self.done, longest=max_length))

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedTokenizerBase
-
 from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import Row, length_fault

@@ -180,7 +180,7 @@ def test_from_scratch(command: Command, tmp_path: Path) -> None:
     assert "whole_words = true" in recipe
     assert "dropout = 0.0" in recipe
     assert model.config.hidden_dropout_prob == 0.1
-    assert 'name = "run-start"' in recipe
+    assert f'name = "{tmp_path / "run-start"}"' in recipe
 
 
 def test_word_embeddings_start_from_counts(command: Command, tmp_path: Path) -> None:

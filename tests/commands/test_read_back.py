@@ -67,7 +67,8 @@ def test_texts(tmp_path_factory, form, texts):
 @pytest.mark.parametrize("form", ["jsonl", "csv", "tsv", "doccano", "label-studio"])
 def test_entities(tmp_path_factory, form, given):
     """All but texts without any character, which no gold can stand in."""
-    given = [one for one in given if one["text"] and not one["text"].isspace()]
+    kept = [one for one in given if one["text"] and not one["text"].isspace()]
+    given = [one | {"id": f"i{number}"} for number, one in enumerate(kept)]
     given += [{"id": "8", "text": "z", "entities": [
         {"start": 0, "end": 1, "text": "z", "label": "X", "score": 0.5}]}]  # fmt: skip
     path = write(tmp_path_factory, form, given)

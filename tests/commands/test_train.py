@@ -132,7 +132,7 @@ class TestRunDirectory:
         card = (trained / "best" / "README.md").read_text(encoding="utf-8")
         assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: text-class")
         assert "Labels: `bad`, `good`" in card
-        assert str(trained.parent / "train.csv") in card
+        assert "train `train.csv`, dev `dev.csv`" in card
         assert "| accuracy | " in card
 
 

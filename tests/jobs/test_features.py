@@ -381,5 +381,5 @@ def test_the_installed_command(tmp_path: Path, tiny: Path, reviews: dict[str, Pa
     assert (tmp_path / "run" / "scores.json").is_file()
     (row,) = json.loads(run("cache", "list", "--json").stdout)
     assert row["states"].endswith(".states")
-    assert "1 files" in run("cache", "clear").stderr
+    assert "1 file (" in run("cache", "clear").stderr
     assert json.loads(run("cache", "list", "--json").stdout) == []

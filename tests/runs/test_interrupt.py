@@ -89,9 +89,9 @@ class TestSignals:
     def disturb(self, monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
         make = getattr(fitting, name)
 
-        def scorer(*arguments: Any, first: int | None = None) -> Callable[[], Any]:
-            inner = make(*arguments, first=first)
-            return lambda: (act() if first is None else None, inner())[1]
+        def scorer(*arguments: Any) -> Callable[[], Any]:
+            inner = make(*arguments)
+            return lambda: (act(), inner())[1]
 
         def saver(*arguments: Any, step: int, scores: Any, describe: Any) -> None:
             act()

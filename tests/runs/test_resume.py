@@ -287,8 +287,7 @@ class TestLock:
     def test_a_second_process_is_refused(self, run, whole):
         code = f"""
 import sys
-from bertft.jobs.prepare import TrainRequest
-from bertft.runs.folder import locked
+from bertft.runs.lock import locked
 from pathlib import Path
 with locked(Path({str(run)!r}), tell=print):
     print("held", flush=True)
