@@ -262,6 +262,9 @@ def _kind(annotation: Any, say: Say) -> str:
         return ", ".join(f"`{one}`" for one in arguments)
     if origin is tuple:
         return say("list of {} numbers").format(len(arguments))
+    if origin is UnionType:  # without a value where the default is null
+        kinds = (_kind(one, say) for one in arguments if one is not NoneType)
+        return f" {say('or')} ".join(kinds)
     words = {
         bool: "true or false",
         int: "whole number",
