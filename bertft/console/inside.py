@@ -34,7 +34,7 @@ def show_explained(answers: Answers, *, top_k: int) -> None:
         for one in answer["explanations"]:
             test = one["faithfulness"]
             facts = {"text": answer["id"], "explained": one["target"]}
-            facts["sum of attributions off by"] = f"{abs(one['error']):.2g}"
+            facts["completeness error"] = f"{abs(one['error']):.2g}"
             facts[f"score falls without the top {test['deleted']}"] = f"{test['top']:.3f}"
             facts[f"without {test['deleted']} random words"] = f"{test['random']:.3f}"
             emit_facts(facts)
