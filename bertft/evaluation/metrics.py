@@ -1,9 +1,9 @@
 """Counts per example go in, scores come out: every metric is a function of sums over examples.
 
-``class_counts``, ``multilabel_counts`` and ``regression_moments`` turn gold and predicted values
-into rows [N, K], one row per example; ``single_label_metrics``, ``multi_label_metrics`` and
-``regression_metrics`` turn sums of rows [..., K] into named scores [...]. A pair of the two is a
-``Statistic``, and any number of resamples is scored in one call.
+``class_counts`` and ``multilabel_counts`` turn gold and predicted values into rows [N, K], one row
+per example; ``single_label_metrics`` and ``multi_label_metrics`` turn sums of rows [..., K] into
+named scores [...]. A pair of the two is a ``Statistic``, and any number of resamples is scored in
+one call. ``correlation`` does the same for numbers.
 
 Every ratio 0/0 is 0, as in scikit-learn with ``zero_division=0``. With tp, predicted and gold the
 counts of one class: precision = tp / predicted, recall = tp / gold, F1 = 2 tp / (predicted + gold);
@@ -32,7 +32,7 @@ BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 def class_counts(gold: npt.ArrayLike, predicted: npt.ArrayLike, *, classes: int) -> FloatArray:
     """Rows [N, 3 C + 1] of class ids [N]: one-hot true positive, predicted and gold, and 1."""
     gold, predicted = _ids(gold, classes=classes), _ids(predicted, classes=classes)
-    _same_length(gold, predicted)
+    same_length(gold, predicted)
     example = np.arange(len(gold))
     rows = np.zeros((len(gold), 3 * classes + 1), dtype=np.float32)  # [N, 3 C + 1]
     rows[example, gold] = gold == predicted
@@ -45,7 +45,7 @@ def class_counts(gold: npt.ArrayLike, predicted: npt.ArrayLike, *, classes: int)
 def multilabel_counts(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> FloatArray:
     """Rows [N, 3 C + 2] of label sets [N, C]: true positive, predicted, gold, exact match, 1."""
     gold, predicted = _multi_hot(gold), _multi_hot(predicted)
-    _same_length(gold, predicted)
+    same_length(gold, predicted)
     classes = gold.shape[1]
     rows = np.empty((len(gold), 3 * classes + 2), dtype=np.float32)  # [N, 3 C + 2]
     rows[:, :classes] = gold & predicted
@@ -123,7 +123,7 @@ def per_class(totals: FloatArray, *, names: Sequence[str]) -> dict[str, dict[str
 def confusion(gold: npt.ArrayLike, predicted: npt.ArrayLike, *, classes: int) -> IdArray:
     """How often class ``row`` was answered with class ``column``: [C, C]."""
     gold, predicted = _ids(gold, classes=classes), _ids(predicted, classes=classes)
-    _same_length(gold, predicted)
+    same_length(gold, predicted)
     cells = np.bincount(gold * classes + predicted, minlength=classes * classes)
     return cells.reshape(classes, classes)  # [C, C]
 
@@ -168,48 +168,9 @@ def best_threshold(probabilities: FloatArray, gold: BoolArray) -> float | None:
     return float(np.clip(choice, 1e-6, 1 - 1e-6))
 
 
-def regression_moments(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> FloatArray:
-    """Rows [N, 9] of numbers [N]: 1, x, y, x^2, y^2, xy, and the co-moments of their ranks."""
-    x, y = _numbers(gold), _numbers(predicted)
-    _same_length(x, y)
-    ranks = (_rank_comoment(x, y), _rank_comoment(x, x), _rank_comoment(y, y))
-    x, y = _standardised(x), _standardised(y)
-    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, *ranks], axis=1)  # [N, 9]
-
-
-def regression_metrics(totals: FloatArray) -> dict[str, FloatArray]:
-    """Correlations [...] from sums [..., 9] of ``regression_moments``; 0 where a side is constant.
-
-    - pearson: cov(x, y) / sqrt(var(x) var(y)).
-    - spearman: pearson of the ranks, equal values sharing their mean rank. Exact for the data, to
-      first order for a resample: each row holds its example's effect on the ranks of the others.
-    """
-    size, x, y, xx, yy, xy, rank_xy, rank_xx, rank_yy = np.moveaxis(_doubles(totals), -1, 0)
-    var_x, var_y = size * xx - x * x, size * yy - y * y
-    # What rounding leaves of the variance of a constant resample is not a variance.
-    var_x = np.where(var_x > 1e-12 * size * xx, var_x, 0.0)
-    var_y = np.where(var_y > 1e-12 * size * yy, var_y, 0.0)
-    return {
-        "pearson": _correlation(size * xy - x * y, var_x, var_y),
-        "spearman": _correlation(rank_xy, rank_xx, rank_yy),
-    }
-
-
-def pearson(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Pearson's correlation, as ``scipy.stats.pearsonr``; 0 where a side is constant or N < 2."""
-    totals = regression_moments(gold, predicted).sum(axis=0)
-    return as_floats(regression_metrics(totals))["pearson"]
-
-
-def spearman(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Spearman's correlation, as ``scipy.stats.spearmanr``; 0 where a side is constant or N < 2."""
-    totals = regression_moments(gold, predicted).sum(axis=0)
-    return as_floats(regression_metrics(totals))["spearman"]
-
-
 def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     """``part / whole`` by element, and 0 where ``whole`` is 0: no score is ever NaN."""
-    part, whole = np.broadcast_arrays(_doubles(part), _doubles(whole))
+    part, whole = np.broadcast_arrays(doubles(part), doubles(whole))
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
 
 
@@ -243,49 +204,13 @@ def _split(
     totals: FloatArray, *, extra: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, tuple[FloatArray, ...]]:
     """True positives, predicted and gold [..., C], and the ``extra`` last sums [...]."""
-    totals = _doubles(totals)
+    totals = doubles(totals)
     classes, rest = divmod(totals.shape[-1] - extra, 3)
     if rest or classes < 1:
         raise ValueError(f"totals of shape {totals.shape} are not 3 C + {extra} sums")
     counts = totals[..., : 3 * classes].reshape(*totals.shape[:-1], 3, classes)  # [..., 3, C]
     tail = tuple(totals[..., 3 * classes + index] for index in range(extra))
     return counts[..., 0, :], counts[..., 1, :], counts[..., 2, :], tail
-
-
-def _correlation(covariance: FloatArray, var_x: FloatArray, var_y: FloatArray) -> FloatArray:
-    scale = np.sqrt(np.maximum(var_x, 0)) * np.sqrt(np.maximum(var_y, 0))
-    return np.clip(ratio(covariance, scale), -1.0, 1.0)
-
-
-def _rank_comoment(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Values [N] that sum to the covariance of the centred ranks of x and y, times N.
-
-    Each holds the example's own product and its effect on the ranks of the others (the first term
-    of Hoeffding's decomposition); the effects sum to 0.
-    """
-    rank_x, rank_y = (0.5 - _above(keys, np.ones_like(keys)) for keys in (x, y))
-    product = rank_x * rank_y
-    product += _above(x, rank_y) + _above(y, rank_x) - 2 * product.sum() / max(len(x), 1)
-    return product
-
-
-def _above(keys: FloatArray, values: FloatArray) -> FloatArray:
-    """For each key [N], the sum of the values whose keys are larger, equal ones half, over N."""
-    _, group = np.unique(keys, return_inverse=True)
-    sums = np.bincount(group, weights=values)
-    above: FloatArray = (sums[::-1].cumsum()[::-1] - sums / 2)[group]  # [N]
-    above /= max(len(keys), 1)
-    return above
-
-
-def _standardised(values: FloatArray) -> FloatArray:
-    """Centred and scaled to a largest size of 1, so that squares neither overflow nor cancel."""
-    if len(values) == 0 or values.min() == values.max():
-        return np.zeros_like(values)
-    scaled: FloatArray = values / np.abs(values).max()
-    scaled -= scaled.mean()
-    scaled /= np.abs(scaled).max()
-    return scaled
 
 
 def _ids(values: npt.ArrayLike, *, classes: int) -> IdArray:
@@ -304,17 +229,10 @@ def _multi_hot(values: npt.ArrayLike) -> BoolArray:
     return sets.astype(np.bool_, copy=False)
 
 
-def _numbers(values: npt.ArrayLike) -> FloatArray:
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or not np.isfinite(numbers).all():
-        raise ValueError("values are one list of finite numbers")
-    return numbers
-
-
-def _doubles(values: FloatArray) -> FloatArray:
+def doubles(values: FloatArray) -> FloatArray:
     return np.asarray(values, dtype=np.float64)
 
 
-def _same_length(gold: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> None:
+def same_length(gold: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> None:
     if gold.shape != predicted.shape:
         raise ValueError(f"gold has shape {gold.shape}, predictions have {predicted.shape}")

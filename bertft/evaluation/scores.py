@@ -14,6 +14,7 @@ from bertft.contracts import FloatArray
 from bertft.evaluation import answers as questions
 from bertft.evaluation import entities, metrics
 from bertft.evaluation.answers import Scoring
+from bertft.evaluation.correlation import regression_metrics, regression_moments
 from bertft.evaluation.intervals import point_values
 from bertft.evaluation.metrics import IdArray
 from bertft.evaluation.statistic import Scores, Statistic
@@ -134,7 +135,7 @@ def _named_confusion(
 
 def number_scores(gold: Sequence[float], given: Sequence[float]) -> Scores:
     """Pearson and Spearman correlation of numbers, and their root mean squared error."""
-    statistic = Statistic(metrics.regression_moments(gold, given), metrics.regression_metrics)
+    statistic = Statistic(regression_moments(gold, given), regression_metrics)
     error = np.asarray(gold, dtype=np.float64) - np.asarray(given, dtype=np.float64)  # [N]
     rmse = float(np.sqrt((error**2).mean()))
     return Scores(lambda: point_values(statistic) | {"rmse": rmse}, statistic)

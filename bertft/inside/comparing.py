@@ -11,7 +11,7 @@ import numpy as np
 
 from bertft.contracts import Answer, FloatArray
 from bertft.errors import BertftError
-from bertft.evaluation.metrics import pearson, spearman
+from bertft.evaluation.correlation import pearson, spearman
 from bertft.inside.embedder import WINDOW, Embedder, View, sentence_windows
 from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.request import EncoderRequest

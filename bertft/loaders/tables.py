@@ -16,9 +16,10 @@ from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Row as Row
 from bertft.loaders import Table as Table
 from bertft.loaders.ahead import Ahead
+from bertft.loaders.arrow import read_parquet
 from bertft.loaders.delimited import Either, Quoted, Record, Split
 from bertft.loaders.files import STDIN, TextFile
-from bertft.loaders.hub import read_hub, read_parquet
+from bertft.loaders.hub import read_hub
 from bertft.loaders.source import Source
 from bertft.loaders.text import read_json
 from bertft.recipe import HUB

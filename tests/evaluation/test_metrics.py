@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as oracle
 
+from bertft.evaluation.correlation import pearson, regression_metrics, regression_moments, spearman
 from bertft.evaluation.metrics import (
     as_floats,
     class_counts,
@@ -19,13 +20,9 @@ from bertft.evaluation.metrics import (
     majority_baseline,
     multi_label_metrics,
     multilabel_counts,
-    pearson,
     per_class,
     ratio,
-    regression_metrics,
-    regression_moments,
     single_label_metrics,
-    spearman,
 )
 
 Array = np.ndarray[Any, Any]
