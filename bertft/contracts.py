@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
+from bertft.arrays import FloatArray as FloatArray
+from bertft.arrays import OffsetArray as OffsetArray
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from bertft.evaluation.statistic import Scores
     from bertft.loaders.source import Source
 
-FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
-OffsetArray = np.ndarray[Any, np.dtype[np.int32]]
 Pieces = Sequence[tuple["Encoded", FloatArray]]
 """All windows of one example with their logits: [C] per sequence, or [L, C] per token."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bertft.contracts import FloatArray
+from bertft.arrays import FloatArray
 
 LOWER = frozenset({"mlm_loss", "perplexity", "rmse"})
 """Scores of which the lower is the better; of all others the higher is."""

@@ -1,0 +1,34 @@
+"""The scores with which a training ends: of its saved model, on test or else on dev."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bertft.checks.findings import unseen_scores
+from bertft.jobs.prepare import Job
+from bertft.prediction.predictor import load
+from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
+from bertft.watch import Recorder
+
+
+def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scored, dict[str, Any]]:
+    """Answers and scores of the saved model on a split, and what speaks against it, said."""
+    predictor = load(run / "best", device=job.runtime.device, precision=job.runtime.precision)
+    predictor.together = True
+    path = job.files.get(split, job.recipe.data.train)
+    metric, examples = job.recipe.training.metric, job.splits[split]
+    scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)
+    if split == "dev":
+        chose = ", which chose the checkpoint" if job.recipe.training.keep == "best" else ""
+        watch.note(f"no test set: the scores are those of dev{chose}")
+    unseen = unseen_scores(job.task, job.splits["train"], examples, scored.answers)
+    if unseen:
+        seen, value = len(examples) - unseen["n"], unseen["metrics"][scored.metric]
+        watch.note(
+            f"{seen} of {len(examples)} examples of {split} are also in train; "
+            f"without them {scored.metric} is {value:.4f}"
+        )
+    if doubt := doubts(scored):
+        watch.note(doubt)
+    return scored, scores_content(scored, unseen=unseen)
