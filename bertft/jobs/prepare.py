@@ -168,6 +168,6 @@ def refuse_decomposed_hangul(examples: Sequence[Any], encoder: Encoder) -> None:
     texts = (unicodedata.normalize("NFC", one.text) for one in examples)
     korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
     if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(encoder.tokenizer):
-        what = f"{korean} of {len(examples)} texts are Korean, and {encoder.name} splits Hangul"
+        what = f"{korean:,} of {len(examples):,} texts are Korean, and {encoder.name} splits Hangul"
         hint = "choose a Korean model ('bertft models list --language ko')"
         raise ModelError(f"{what} into jamo", hint=f"{hint} or --set model.decomposed_hangul=true")
