@@ -14,15 +14,14 @@ from bertft.contracts import Answer
 from bertft.loaders.documents import sentence_at
 from bertft.prediction.formats import text_parts
 from bertft.prediction.predicted import Predicted
+from bertft.prediction.shown import TEXTS, decision
 from bertft.terminal import printable
 
-PROBABILITY = "probability"
 MOST = 400
 """Characters of a text that are shown."""
 WIDEST = 28
 """Columns of a label; longer ones go on below."""
 STYLES = ("bold green", "bold magenta", "bold cyan", "bold yellow", "bold blue", "bold red")
-TEXTS = ("text", "text_pair", "premise", "hypothesis")
 
 
 def show_predictions(found: Iterable[Predicted], *, top_k: int | None = None) -> None:
@@ -47,7 +46,7 @@ class Page:
 
     def show(self, one: Predicted) -> None:
         answer = one.answer
-        file = answer.get("file", self._file)
+        file = answer.get("file", "")  # none of a text in quotes: an empty line parts it
         if file != self._file:
             self._file = file
             self._console.print(Text(printable(file), style="dim"))
@@ -63,9 +62,12 @@ class Page:
 
     def _show_label(self, answer: Answer) -> None:
         names = [name for name in TEXTS if name in answer]
-        headings, cells = _decision(answer)
+        decided = decision(answer)
+        headings, cells = list(decided), list(decided.values())
         if not self._widths:
-            labels = [*headings[:1], *cells[:1], *answer.get("scores", ())]
+            room = " 0.0000" if "labels" in answer else ""
+            labels = [*headings[:1], *cells[0].split("\n")]
+            labels += [name + room for name in answer.get("scores", ())]
             self._widths = [min(WIDEST, max(map(cell_len, labels))), *map(len, headings[1:])]
             self._row([Text(one, style="bold") for one in (*headings, *names)])
         texts = [_shown(answer[name]) for name in names]
@@ -104,17 +106,6 @@ class Page:
             line.append(printable(f"[{part}]"), style=style)
             line.append(printable(f"({label})"), style=style.replace("bold", "dim"))
         return line
-
-
-def _decision(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Headings and cells of what was decided."""
-    if "value" in answer:
-        return ("score",), (f"{answer['value']:.4f}",)
-    if "labels" in answer:
-        scores = answer["scores"]
-        given = [f"{one} {scores[one]:.4f}" if one in scores else one for one in answer["labels"]]
-        return ("labels",), ("\n".join(given) or "-",)
-    return ("label", PROBABILITY), (answer["label"], f"{answer['score']:.4f}")
 
 
 def _others(answer: Answer) -> str:
