@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bertft.commands.evaluate import write_scores
 from bertft.errors import RecipeError
@@ -141,6 +140,4 @@ def finish(
         write_scores(run, scored, content, about=about)  # from here on the run counts as finished
         if not job.recipe.training.keep_state:
             discard_folder(run / "last")
-from bertft.notebook import html_table
-from bertft.prediction.final import score_run
-from bertft.prediction.scoring import unscored_content
+    return TrainResult(run, job.task.name, split, Scores(content), progress.best_score)

@@ -67,7 +67,7 @@ def names_file(argument: str) -> bool:
 def is_input(argument: str) -> bool:
     """Whether an argument of predict is to be read: a file, or a folder, which may be brat's."""
     try:
-        return names_file(argument) or Path(argument).is_dir()
+        return names_file(argument) or bool(argument and Path(argument).is_dir())
     except (OSError, ValueError):
         return False
 
