@@ -220,7 +220,7 @@ class TestPredictor:
         (expected,) = predictor.predict(["a good film"])
         assert predictor.predict("a good film") == expected
         assert predictor.predict({"text": "a good film"}) == expected
-        assert predictor.predict("") == {"id": "1", "error": "the text is empty"}
+        assert predictor.predict("") == {"id": "1", "error": "the text (column 'text') is empty"}
         assert json.loads(json.dumps(expected)) == expected
 
     def test_nothing_asked(self, predictor):

@@ -162,12 +162,13 @@ class TestWorkbooks:
     def test_cells_keep_their_kind(self, tmp_path):
         own = {"n": 3, "text": "007", "day": Seen.of(date(2024, 3, 5)), "yes": Seen.of(True),
                "at": Seen.of(datetime(2024, 3, 5, 14, 30)), "none": None,
-               "old": Seen.of(date(1899, 1, 2)), "long": "12345678901234567890", "list": ["a"]}  # fmt: skip
+               "old": Seen.of(date(1899, 1, 2)), "long": "1234567890123456789",
+               "list": ["a"]}  # fmt: skip
         (header, cells), told = self.write(tmp_path / "a.xlsx", [(SINGLE, given(**own))])
         assert header == [*own, *ADDED["single"], "error"]
         assert cells == [
             3, "007", date(2024, 3, 5), True, datetime(2024, 3, 5, 14, 30), "", "1899-01-02",
-            "12345678901234567890", '["a"]', "good", 0.9877, False, "",
+            "1234567890123456789", '["a"]', "good", 0.9877, False, "",
         ]  # fmt: skip
         assert told == []
 
