@@ -34,7 +34,8 @@ def show_predictions(found: Iterable[Predicted], *, top_k: int | None = None) ->
 class Page:
     """Prints one answer after another; a heading stands above the first row.
 
-    ``top_k``: the labels or answers that come next are named as well.
+    ``top_k``: the labels or answers that come next are named as well. ``question`` is one that
+    need not be repeated.
     """
 
     def __init__(self, *, top_k: int | None = None) -> None:
@@ -42,7 +43,7 @@ class Page:
         self._top_k = top_k
         self._styles: dict[str, str] = {}
         self._widths: list[int] = []
-        self._file = self._question = ""
+        self._file = self.question = ""
 
     def show(self, one: Predicted) -> None:
         answer = one.answer
@@ -76,9 +77,9 @@ class Page:
         self._row([*(Text(printable(cell)) for cell in cells), *texts])
 
     def _show_answer(self, answer: Answer, context: str) -> None:
-        if answer["question"] != self._question:
-            self._question = answer["question"]
-            self._console.print(Text(printable(self._question), style="bold"))
+        if answer["question"] != self.question:
+            self.question = answer["question"]
+            self._console.print(Text(printable(self.question), style="bold"))
         spans = answer.get("answers") if self._top_k else None
         for one in spans or [answer]:
             text = Text("no answer", style="dim") if not one["answer"] else _in_sentence(

@@ -63,6 +63,7 @@ class _Talk:
             passage = self._passage()
             self._console.note("an empty question asks for another passage")
             while question := _ask("question", may_be_empty=True):
+                self._page.question = question  # stands above already
                 self.answer([question, passage], passage)
 
     def _passage(self) -> str:
