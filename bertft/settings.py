@@ -67,6 +67,8 @@ class DataSettings(Section):
     """``standard``: RFC 4180; ``none``: quotes are text; ``auto``: standard for .csv; for .tsv what
     the first quotes show."""
     encoding: str = "utf-8"
+    sheet: str = ""
+    """Sheet of a workbook; empty for the first."""
     on_bad_row: Literal["stop", "skip"] = "stop"
     """``skip`` leaves out rows that cannot be used, and counts them."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from functools import partial
+from typing import Annotated, TextIO
 
 import typer
 
@@ -26,7 +28,7 @@ from bertft.cli.options import (
 )
 from bertft.cli.verb import DATA, USE, verb
 from bertft.collector import importing
-from bertft.errors import RunError
+from bertft.errors import BertftError, RunError
 from bertft.words import counted
 
 answer_app = typer.Typer()
@@ -152,12 +154,18 @@ def evaluate(
 @verb(
     answer_app,
     panel=USE,
-    examples=("predict reviews.csv --run demo --out answers.csv", "predict notes.txt --format txt"),
+    examples=('predict "What a film."', "predict reviews.xlsx --run demo --out answers.xlsx"),
 )
 def predict(
-    files: Annotated[
-        list[str], typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files; - for stdin.")
-    ],
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT_OR_FILE]...",
+            show_default=False,
+            help="Texts in quotes, or text, CSV, TSV, Excel, JSONL or Parquet files; - for stdin; "
+            "nothing at all to be asked for texts.",
+        ),
+    ] = None,
     run: Annotated[
         str,
         typer.Option(
@@ -176,7 +184,7 @@ def predict(
             "--format",
             metavar="FORMAT",
             autocompletion=completion.formats,
-            help="jsonl, csv, tsv, txt, doccano, label-studio; entities: conll, html.",
+            help="jsonl, csv, tsv, xlsx, txt, doccano, label-studio; entities: conll, html.",
         ),
     ] = "",
     input_format: Annotated[
@@ -198,17 +206,23 @@ def predict(
     precision: PrecisionOption = Precision.AUTO,
     offline: OfflineOption = False,
 ) -> None:
-    """Answer the texts of files, one JSON object per line, in input order."""
+    """Answer texts, and those of files, in input order: a table on a terminal, else JSON lines."""
+    on_terminal = _is_terminal(sys.stdout) and not out and not format
+    if not texts and not (on_terminal and _is_terminal(sys.stdin)):
+        hint = 'give "a text in quotes", a file, or - for stdin'
+        raise BertftError("no text and no file", hint=hint)
     console = open_console(offline=offline, streams=not out)
-    from bertft.runs.first_look import look_at_files, look_at_run
+    from bertft.prediction.texts import check_inputs
+    from bertft.runs.first_look import look_at_run
 
-    look_at_files(files)
+    check_inputs(texts or ())
     look_at_run(run, overrides=set_ or ())
     with importing():
-        from bertft.commands.predict import PredictRequest, predict_files
+        from bertft.commands.predict import PredictRequest, open_predictor, predict_files
+        from bertft.console.predictions import show_predictions
 
     request = PredictRequest(
-        files=tuple(files),
+        files=tuple(texts or ()),
         run=run,
         out=out,
         format=format,
@@ -222,6 +236,16 @@ def predict(
         device=device.value,
         precision=precision.value,
     )
-    done = predict_files(request, watch=console)
+    if not texts:
+        from bertft.console.prompt import converse
+
+        converse(open_predictor(request, watch=console), console, top_k=top_k)
+        return
+    show = partial(show_predictions, top_k=top_k) if on_terminal else None
+    done = predict_files(request, watch=console, show=show)
     console.close()
     console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

@@ -15,6 +15,7 @@ from bertft.loaders.reading import read_examples
 from bertft.prediction.predictor import load
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
 from bertft.recipe import BUNDLED, HUB, load_recipe, parse_recipe
+from bertft.reports.notebook import Scores
 from bertft.reports.page import About
 from bertft.reports.report import read_about, write_report
 from bertft.runs.folder import Run, find_run, model_folder
@@ -36,7 +37,7 @@ def evaluate(
     device: str = "auto",
     precision: str = "auto",
     watch: Watch | None = None,
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, Scores]:
     """Score a run on its test data (else its dev data), or on the file ``data``.
 
     Args:
@@ -76,7 +77,7 @@ def evaluate(
     folder = _new_folder(found.path, path, out=out)
     content = scores_content(scored)
     write_scores(folder, scored, content, about=about)
-    return folder, content
+    return folder, Scores(content)
 
 
 def own_data(run: Run, settings: DataSettings, *, watch: Watch) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bertft.commands.evaluate import write_scores
 from bertft.errors import RecipeError
@@ -18,9 +17,11 @@ from bertft.evaluation.statistic import floor_of, seed_summary
 from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest, read_recipe
+from bertft.notebook import html_table
 from bertft.prediction.final import score_run
 from bertft.prediction.scoring import unscored_content
 from bertft.reports.model_card import model_card
+from bertft.reports.notebook import Scores
 from bertft.reports.report import read_about
 from bertft.runs.fitting import fit
 from bertft.runs.folder import free_run_folder
@@ -42,8 +43,11 @@ class TrainResult:
     run: Path
     task: str
     split: str
-    scores: dict[str, Any]
+    scores: Scores
     best_dev: float | None
+
+    def _repr_html_(self) -> str:
+        return html_table((), (), title=f"run {self.run}") + self.scores._repr_html_()
 
 
 def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
@@ -136,4 +140,4 @@ def finish(
         write_scores(run, scored, content, about=about)  # from here on the run counts as finished
         if not job.recipe.training.keep_state:
             discard_folder(run / "last")
-    return TrainResult(run, job.task.name, split, content, progress.best_score)
+    return TrainResult(run, job.task.name, split, Scores(content), progress.best_score)

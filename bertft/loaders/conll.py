@@ -64,7 +64,6 @@ OTHERS = {
     ".xml": "XML; export the annotations as JSON lines, CoNLL or brat",
     ".ann": "one document of brat; give its folder",
     ".py": "a program; write the list in it with json.dump",
-    ".xlsx": "a workbook; save it as CSV (UTF-8)",
 }
 """What is not read, and what to do instead."""
 

@@ -113,7 +113,9 @@ def _flat(source: Source) -> Iterator[Record]:
             hint = f"columns here: {listed}; --set data.columns renames those of CSV and TSV"
             raise DataError(f"no column '{name}'", path=table.path, line=1, hint=hint)
     ids = RowIds(table, source.meter, unique=source.gold)
+    source.meter.columns = table.columns
     for row in table:
+        source.meter.row = row
         if single:
             source.meter.repaired[f"questions have their answer in {single}"] += 1
         yield Record(row.fields, row.line, table.path, row.where, ids.of(row))

@@ -1,4 +1,4 @@
-"""Rows out of files with columns; CSV and TSV are read here.
+"""Rows out of files with columns; CSV, TSV and workbooks are read here.
 
 In: a Source; the file's suffix says the format. Out: a Table of Rows, each with its fields by name
 and the line its record starts on. A row that cannot be used goes to ``source.bad_row``; what makes
@@ -22,6 +22,7 @@ from bertft.loaders.files import STDIN, TextFile
 from bertft.loaders.hub import read_hub
 from bertft.loaders.source import Source
 from bertft.loaders.text import read_json
+from bertft.loaders.workbooks import WORKBOOKS, open_sheet
 from bertft.recipe import HUB
 
 FORMATS = {
@@ -31,13 +32,14 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".json": "json",
     ".parquet": "parquet",
+    **dict.fromkeys(WORKBOOKS, "workbook"),
 }
 PEEK = 100
 """Rows that are read ahead, for the columns of JSON and to find out what ids tell apart."""
 
 
 def format_of(path: str) -> str:
-    """csv, tsv, jsonl, json, parquet or hub, from the suffix. Any other raises DataError."""
+    """csv, tsv, jsonl, json, parquet, workbook or hub, from the suffix. DataError for any other."""
     if path.startswith(HUB):
         return "hub"
     if path == STDIN:
@@ -48,11 +50,9 @@ def format_of(path: str) -> str:
     name = path.lower()
     suffix = PurePath(name.removesuffix(".gz")).suffix
     kind = FORMATS.get(suffix, "")
-    if kind and not (kind == "parquet" and name.endswith(".gz")):
+    if kind and not (kind in ("parquet", "workbook") and name.endswith(".gz")):
         return kind
     hint = "supported: " + ", ".join(FORMATS) + "; the text formats also with .gz"
-    if suffix in (".xlsx", ".xls", ".ods"):
-        hint = "save it as CSV (UTF-8)"
     raise DataError("not a table in a supported format", path=path, hint=hint)
 
 
@@ -78,6 +78,8 @@ def _open(source: Source, kind: str) -> Table:
         return read_json(source, array=kind == "json")
     if kind == "parquet":
         return read_parquet(source)
+    if kind == "workbook":
+        return _read_workbook(source)
     if kind == "hub":
         return read_hub(source)
     hint = did_you_mean(kind, dict.fromkeys(FORMATS.values()))
@@ -108,6 +110,17 @@ def _read_delimited(source: Source, *, kind: str) -> Table:
     return Table(path=file.name, columns=columns, rows=rows, fraction=file.fraction)
 
 
+def _read_workbook(source: Source) -> Table:
+    sheet = open_sheet(source)
+    records = iter(sheet)
+    header = ((line, ["" if cell is None else str(cell) for cell in cells])
+              for line, cells in records)  # fmt: skip
+    columns = _columns(header, source=source, delimiter="", name=source.path)
+    source.meter.blank = lambda: sheet.blank
+    rows = (Row(dict(zip(columns, cells, strict=False)), line) for line, cells in records)
+    return Table(path=source.path, columns=columns, rows=rows, fraction=sheet.fraction)
+
+
 def _columns(
     records: Iterator[Record], *, source: Source, delimiter: str, name: str
 ) -> tuple[str, ...]:
@@ -122,7 +135,7 @@ def _columns(
         if not names:
             hint = "the first line holds the column names"
             raise DataError("is empty", path=name, hint=hint)
-        if not settings.delimiter and (hint := _other_delimiter(cells, delimiter)):
+        if delimiter and not settings.delimiter and (hint := _other_delimiter(cells, delimiter)):
             raise DataError("one column only", path=name, line=line, hint=hint)
         if given and len(given) != len(names):
             reason = f"{len(names)} columns, but data.columns names {len(given)}"

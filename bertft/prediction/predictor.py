@@ -1,18 +1,19 @@
 """predict: a finished run and texts in, answers out, streamed in input order.
 
-The Predictor is also the Python API: ``bertft.load("runs/x").predict(["what a film"])``.
+The Predictor is also the Python API: ``bertft.load("runs/x").predict("what a film")``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from bertft.contracts import Answer, Head, Pieces, Task
 from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
 from bertft.encoder.packing import choose_batcher
 from bertft.encoder.pieces import CHARACTERS
+from bertft.prediction.shown import Answers
 from bertft.prediction.unanswered import Unanswered, example_of
 from bertft.runs.folder import Run, model_folder, open_run
 from bertft.runs.stored import read_card
@@ -43,21 +44,36 @@ class Predictor:
         self.together = False
         """Whether all processes of a training answer the same examples at the same time."""
 
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a str is a sequence of str, too
+        self, texts: str | Mapping[str, Any], *, top_k: int | None = None
+    ) -> Answer: ...
+
+    @overload
     def predict(
-        self, texts: Sequence[str | Mapping[str, Any] | None], *, top_k: int | None = None
-    ) -> list[Answer]:
-        """Answers in the order of ``texts``; each is a text, or a mapping with the task's columns.
+        self, texts: Iterable[str | Mapping[str, Any] | None], *, top_k: int | None = None
+    ) -> list[Answer]: ...
+
+    def predict(
+        self,
+        texts: str | Mapping[str, Any] | Iterable[str | Mapping[str, Any] | None],
+        *,
+        top_k: int | None = None,
+    ) -> Answer | list[Answer]:
+        """The answer to one text; of several texts a list of answers, in their order.
 
         One that holds no text gets ``{"id": ..., "error": ...}`` in the place of its answer.
 
         Args:
-            texts: texts, or mappings such as ``{"text": ..., "text_pair": ...}``.
+            texts: a text, or a mapping with the task's columns such as ``{"text": ...,
+                "text_pair": ...}``; or several of them.
             top_k: how many labels ``scores`` names; all when None.
         """
-        if isinstance(texts, str):
-            raise TypeError("predict takes a list of texts, not one text")
-        examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(texts, start=1))
-        return list(self.stream(examples, top_k=top_k))
+        is_one = isinstance(texts, str | Mapping)
+        asked: Any = [texts] if is_one else texts
+        examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(asked, start=1))
+        answers = Answers.of(self.stream(examples, top_k=top_k))
+        return answers[0] if is_one else answers
 
     def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Answer]:
         """Answers one by one, in order; memory holds one window of examples at a time.

@@ -101,7 +101,9 @@ class TextRows:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
         tool = ""
-        if not self.pairs and not is_plain_text(source):
+        plain = is_plain_text(source)
+        source.meter.columns = table.columns
+        if not self.pairs and not plain:
             table, tool = recognised(table, source, gold="labels", several=self.several)
         ids = RowIds(table, source.meter)
         first, rows = _peek(table) if source.gold else ([], iter(table))
@@ -111,6 +113,7 @@ class TextRows:
         label = columns[2]
         read_gold = None if label is None else self._reader(first, label, source)
         for row in rows:
+            source.meter.row = None if tool or plain else row
             if (
                 self.left_out
                 and isinstance(label, str)

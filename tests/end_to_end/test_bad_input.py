@@ -277,8 +277,8 @@ RUNS = [
     ),
     Case(
         "an unknown suffix of --out",
-        ["predict", "a.txt", "--run", "run", "--out", "answers.xlsx"],
-        r"--out answers\.xlsx: no output format 'xlsx'; choose one of: jsonl, csv, .*, html",
+        ["predict", "a.txt", "--run", "run", "--out", "answers.pdf"],
+        r"--out answers\.pdf: no output format 'pdf'; choose one of: jsonl, csv, .*, xlsx",
     ),
     Case(
         "no input file",

@@ -121,7 +121,7 @@ class TestCommand:
         rows = list(csv.DictReader(io.StringIO(out)))
         assert [row["id"] for row in rows] == ["x", "y", "z"]
         assert [bool(row["error"]) for row in rows] == [True, False, True]
-        assert [bool(row["label"]) for row in rows] == [False, True, False]
+        assert [bool(row["predicted_label"]) for row in rows] == [False, True, False]
 
     def test_what_was_asked_for_is_done(self, command, run, asked):
         code, _, err = command("predict", asked, "--on-bad-row", "stop", *FLAGS)
@@ -132,7 +132,7 @@ class TestCommand:
     def test_where_nothing_is_answered_the_exit_code_says_so(self, command, run, tmp_path):
         (tmp_path / "in.csv").write_text('text,n\n"",1\n', encoding="utf-8")
         code, out, err = command("predict", "in.csv", "--format", "csv", *FLAGS)
-        assert (code, out.splitlines()[0]) == (2, "id,error")
+        assert (code, out.splitlines()[0]) == (2, "text,n,error")
         assert "in.csv: no row could be answered" in err
 
 
