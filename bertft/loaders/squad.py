@@ -21,11 +21,11 @@ from bertft.loaders import length_fault
 from bertft.loaders.answer_places import explain, places_of
 from bertft.loaders.articles import Record, read_articles
 from bertft.loaders.cells import whole_number
-from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.files import STDIN, open_text
 from bertft.loaders.ids import RowIds
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.rows import read_rows
-from bertft.loaders.source import Source
+from bertft.loaders.source import Source, refuse
 from bertft.loaders.tables import format_of
 
 SKIP_HINT = "fix it, or leave such questions out with --on-bad-row skip"
@@ -94,7 +94,7 @@ def read_questions(source: Source) -> Iterator[Question]:
 def _records(source: Source) -> Iterator[Record]:
     kind = source.format or format_of(source.path)
     if kind == "json":
-        file = TextFile(source.path, encoding=source.data.encoding)
+        file = open_text(source, bad_row=refuse)
         if source.path == STDIN or file.first() == b"{":
             source.meter.fraction = file.fraction
             yield from read_articles(file, bad_row=source.bad_row)
