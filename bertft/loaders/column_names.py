@@ -31,7 +31,7 @@ LABEL = (
 CONTEXT = ("context", "passage", "paragraph", "문맥", "지문", "본문", "문단")
 QUESTION = ("question", "query", "질문", "질의", "문제")
 ANSWER = ("answer", "answer_text", "정답", "답변", "답")
-IDS = (*ID_COLUMNS, "index", "no", "number", "번호", "순번", "아이디", "일련번호", "unnamed: 0")
+IDS = (*ID_COLUMNS, "index", "no", "number", "unnamed: 0")
 
 _IDLE = re.compile(r"[\s_.\-]+")
 _WORDS = re.compile(r"[\s_.\-]+|(?<=[a-z])(?=[A-Z])")

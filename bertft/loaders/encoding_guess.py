@@ -17,6 +17,8 @@ FEWEST = 4
 
 _LIKELY = ["cp949", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256",
            "shift_jis", "euc_jp", "gb18030", "big5", "koi8_r"]  # fmt: skip
+_ACCENTS = {*"àáâãäåæçèéêëìíîïñòóôõöøùúûüœß", "ss"}
+_SIGNS = set("“”„‘’‚«»–—…•·€£§©®™°º¡¿´×½¼²\xa0")
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -91,17 +93,19 @@ def _likely(sample: bytes) -> list[str]:
     """Encodings in which a sample reads as text, the likeliest first."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample, cp_isolation=_LIKELY).best()
-    if best is None:
-        return []
+    matches = from_bytes(sample, cp_isolation=_LIKELY)
     # Encodings that give the same text are one match: cp1252 may stand behind another name.
-    return list(dict.fromkeys([best.encoding, *best.could_be_from_charset]))
+    names = [name for one in matches for name in (one.encoding, *one.could_be_from_charset)]
+    return list(dict.fromkeys(names))
 
 
 def _is_western(sample: bytes) -> bool:
-    """Whether the letters beyond ASCII are a few among many, as accents are."""
+    """Whether what is beyond ASCII are accents of Western languages, a few among many letters.
+
+    Central European and Turkish bytes read as CP1252 give other signs, Cyrillic and Greek too many.
+    """
     text = sample.decode("cp1252", "replace")
-    words = [word for word in text.split() if not word.isascii()]
-    letters = [c for word in words for c in word if c.isalpha() or c == "\ufffd"]
-    beyond = [c for c in letters if not c.isascii()]
-    return "\ufffd" not in beyond and 2 * len(beyond) <= len(letters)
+    letters = [c for word in text.split() if not word.isascii() for c in word if c.isalpha()]
+    beyond = [c for c in text if not c.isascii()]
+    accents = [c for c in beyond if c.casefold() in _ACCENTS]
+    return set(beyond) <= {*accents, *_SIGNS} and 2 * len(accents) <= max(1, len(letters))

@@ -97,7 +97,6 @@ def _read_delimited(source: Source, *, kind: str) -> Table:
         hint = 'use one character, as in --set data.delimiter=";"'
         raise DataError(f"{delimiter!r} cannot be a delimiter", path=file.name, hint=hint)
     lines: Quoted | Split | Either
-    as_csv = settings.quoting == "auto" and (kind == "csv" or not settings.delimiter)
     is_csv = kind == "csv" or (not settings.delimiter and delimiter != "\t")
     if settings.quoting == "standard" or (settings.quoting == "auto" and is_csv):
         lines = Quoted(file, blocks, delimiter=delimiter)

@@ -136,7 +136,7 @@ class TestBadRows:
             assert next(rows).line == 2
             with pytest.raises(DataError, match=r"a\.csv:3: a record of more than"):
                 next(rows)
-            assert (table.fraction() or 1) < 0.1
+            assert (table.fraction() or 1) < 0.2  # the start is looked at for its encoding
 
     def test_one_field_longer_than_the_csv_module_likes(self, write, read):
         text = "가" * 200_000
