@@ -62,13 +62,17 @@ def guess(start: bytes) -> tuple[str, str]:
 
 
 def _is_utf16(start: bytes, name: str) -> bool:
-    """Whether bytes are text of lines: read the wrong way round, a line end is no character."""
+    """Whether bytes are text of lines: read the wrong way round, a line end is no character.
+
+    Plain text with a few NUL read so gives signs of which both bytes are letters of ASCII.
+    """
     try:
         text = codecs.getincrementaldecoder(name)().decode(start)
     except UnicodeDecodeError:
         return False
     kinds = {unicodedata.category(character) for character in text if character not in "\r\n\t"}
-    return "\n" in text and not kinds & {"Cc", "Cn", "Co", "Cs"}
+    pairs = sum(all(32 < byte < 127 for byte in divmod(ord(character), 256)) for character in text)
+    return "\n" in text and 10 * pairs <= len(text) and not kinds & {"Cc", "Cn", "Co", "Cs"}
 
 
 def _is_korean(sample: bytes) -> bool:

@@ -124,6 +124,9 @@ class TestEncodings:
         with pytest.raises(DataError, match=r"a\.csv:2: not utf-8 text .*--set data\.encoding="):
             read(write("a.csv", b"text\n" + text.encode(encoding)), gold=False)
 
+    def test_a_nul_in_plain_text_is_no_utf_16(self):
+        assert guess(b'{"text": "a fine film"}\n{"text": "b\0d"}\n') == ("", "")
+
     def test_a_fault_further_on_is_told_by_its_line(self, write):
         data = table("text,label").encode("cp949") + b"\xff\xff,x\n"
         with pytest.raises(DataError, match=r"a\.csv:7: not cp949 text"):
