@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bertft.loaders.files import TextFile
+from bertft.loaders.files import open_text
 from bertft.loaders.source import Source
 
 PASSAGE = 16
@@ -105,7 +105,7 @@ def _passages(line: int, texts: list[str]) -> Iterator[Document]:
 def _blocks(source: Source) -> Iterator[tuple[int, list[str]]]:
     """(line number, lines) of each run of lines that are not blank."""
     start, texts = 0, list[str]()
-    file = TextFile(source.path, encoding=source.data.encoding, bad_row=source.bad_row)
+    file = open_text(source)
     source.meter.fraction = file.fraction
     with file:
         for number, line in file:

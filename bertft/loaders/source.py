@@ -46,7 +46,8 @@ class Meter:
     """What reading a source has shown so far: share of the file read, rows left out.
 
     ``counts`` are rows left out by rule, ``repaired`` what was put right, by what is to be said;
-    ``notes`` what was guessed about the file, ``doubts`` what is wrong with it as a whole;
+    ``notes`` what was guessed about the file, ``doubts`` what is wrong with it as a whole,
+    ``warnings`` why answers to it may be worthless;
     ``own_ids``: rows are called by ids of the file, not by their numbers.
     ``row`` is the row of the example that is being made, ``columns`` are those of its table, where
     each example is one row.
@@ -58,6 +59,7 @@ class Meter:
     repaired: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     own_ids: bool = False
     columns: tuple[str, ...] = ()
     row: Row | None = None

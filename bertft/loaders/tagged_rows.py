@@ -29,7 +29,7 @@ from bertft.loaders.tagged import (
 )
 from bertft.loaders.word_rows import SENTENCE_COLUMNS, WordColumns, sentences
 
-TEXT_COLUMNS = ("text", "sentence")
+TEXT_COLUMNS = ("text", "sentence", "문장", "본문", "텍스트", "내용")
 ENTITY_COLUMNS = ("entities",)
 WORD_COLUMNS = ("tokens", "words", "word", "token")
 TAG_COLUMNS = ("ner_tags", "tags", "labels", "tag", "ner", "ner_tag", "label")

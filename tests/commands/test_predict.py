@@ -227,8 +227,8 @@ class TestPredictor:
         assert predictor.predict([]) == []
 
     def test_a_record_without_text(self, predictor):
-        with pytest.raises(DataError, match=r"no column for the text .*columns here: body"):
-            predictor.predict([{"body": "a"}])
+        with pytest.raises(DataError, match=r"no column for the text .*columns here: weight"):
+            predictor.predict([{"weight": "a"}])
 
     def test_reads_no_further_ahead_than_a_window(self, predictor):
         read = 0

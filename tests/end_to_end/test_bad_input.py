@@ -50,7 +50,7 @@ DATA = [
         "a missing column",
         on("columns.csv"),
         r"columns\.csv:1: no column for the label .*; name it with --set task\.label_column=NAME; "
-        r"columns here: text, stars",
+        r"columns here: text, weight",
     ),
     Case(
         "a named column that is not there",

@@ -79,7 +79,7 @@ def test_texts_that_are_none(task):
         with pytest.raises(DataError, match=r"text 1 is (int|list), not a text or a mapping"):
             example_of(made, wrong, id="1")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no "):  # what it does not have is not a row's fault
-        example_of(made, {"body": "a"}, id="1")
+        example_of(made, {"weight": "a"}, id="1")
 
 
 def test_all_that_is_wrong_with_rows_is_in_its_place(tmp_path):
