@@ -88,6 +88,42 @@ def check(
         raise typer.Exit(code)
 
 
+@verb(answer_app, panel=DATA, examples=("init reviews.csv", "init news.conll --out news.toml"))
+def init(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Your data: a table, JSON, or tagged words.")
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="RECIPE", help="The recipe to write; else beside FILE.")
+    ] = "",
+    model: ModelOption = "",
+    set_: InputSetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing recipe.")] = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Look at a data file, say what it is, and write a recipe for it."""
+    console = open_console(offline=offline)
+    from bertft.encoder.find import check_name
+
+    if model:
+        check_name(model)
+    with importing():
+        from bertft.commands.init import InitRequest
+        from bertft.commands.init import init as run_init
+        from bertft.console.proposal import show_proposal
+
+    request = InitRequest(
+        file=file,
+        out=out,
+        model=model,
+        overrides=tuple(set_ or ()),
+        force=force,
+        offline=offline,
+    )
+    target, proposal = run_init(request)
+    show_proposal(console, proposal, target=target)
+
+
 @verb(answer_app, name="eval", panel=USE, examples=("eval demo --data test.csv", "eval sentiment"))
 def evaluate(
     target: Annotated[

@@ -48,9 +48,10 @@ class Meter:
     ``counts`` are rows left out by rule, ``repaired`` what was put right, by what is to be said;
     ``notes`` what was guessed about the file, ``doubts`` what is wrong with it as a whole,
     ``warnings`` why answers to it may be worthless;
-    ``own_ids``: rows are called by ids of the file, not by their numbers.
     ``row`` is the row of the example that is being made, ``columns`` are those of its table, where
     each example is one row.
+    ``own_ids``: rows are called by ids of the file, not by their numbers; ``roles``: which column
+    holds what, by the option of ``[task]`` that names it.
     """
 
     fraction: Callable[[], float | None] = lambda: None
@@ -61,6 +62,7 @@ class Meter:
     doubts: list[Doubt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     own_ids: bool = False
+    roles: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     row: Row | None = None
 

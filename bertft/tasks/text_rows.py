@@ -102,6 +102,8 @@ class TextRows:
         columns: Columns = ("text", None, "label" if source.gold else None)
         if not tool:
             columns = self._columns(table.columns, source, first)
+            named = zip(("text_column", "pair_column", "label_column"), columns, strict=True)
+            source.meter.roles = {option: name for option, name in named if name}
         label = columns[2]
         read_gold = None if label is None else self._reader(first, label, source)
         for row in rows:
