@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -104,7 +105,9 @@ def init(
     """Look at a data file, say what it is, and write a recipe for it."""
     console = open_console(offline=offline)
     from bertft.encoder.find import check_name
+    from bertft.runs.first_look import look_at_files
 
+    look_at_files([file] * (not Path(file).is_dir()))  # a folder may be one of brat
     if model:
         check_name(model)
     with importing():
