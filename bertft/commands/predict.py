@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bertft.loaders.files import resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import BadRow, Source, refuse
 from bertft.prediction import formats
+from bertft.prediction.certainty import Certainty, Rule
 from bertft.prediction.formats import ANNOTATION_FORMATS
 from bertft.prediction.output import text_output
 from bertft.prediction.passages import best_answers, passages
@@ -43,6 +44,7 @@ class PredictRequest:
     format: str = ""
     input_format: str = ""
     top_k: int | None = None
+    certainty: Certainty = field(default_factory=Certainty)
     whole_file: bool = False
     question: str = ""
     overwrite: bool = False
@@ -69,18 +71,22 @@ def predict_files(request: PredictRequest, *, watch: Watch) -> int:
     predictor = load(run, device=request.device, precision=request.precision)
     predictor.task = with_columns(predictor.task, settings)
     _check_task(predictor.task, request, form)
+    sure = predictor.rule(request.certainty, watch=watch)
     rule = bad_row_rule(settings.data)
     count = AnswerCount()
     with (
         text_output(request.out, overwrite=request.overwrite) as file,
         FORMATS[form](file) as write,
     ):
-        for answer in _answers(predictor, _sources(request, settings, rule), request, watch):
+        sources = _sources(request, settings, rule)
+        for answer in _answers(predictor, sources, request, sure, watch):
             write(answer)
             count.see(answer)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     count.tell(watch, max_length=predictor.max_length)
+    if sure is not None:
+        sure.tell(watch)
     if count.failed and not count.done:
         raise DataError("no row could be answered", path=", ".join(request.files))
     return count.done
@@ -99,6 +105,9 @@ def _check_task(task: Any, request: PredictRequest, form: str) -> None:
         )
     if request.question and task.name != "qa":
         raise BertftError(f"--question needs a qa model; this one's task is {task.name}")
+    if request.question and request.certainty.target_accuracy is not None:
+        what = "--target-accuracy was learned from one passage per question, not from many"
+        raise BertftError(what, hint="use --min-confidence beside --question")
 
 
 def _sources(request: PredictRequest, settings: Recipe, rule: BadRow) -> Iterator[Source]:
@@ -114,14 +123,19 @@ def _sources(request: PredictRequest, settings: Recipe, rule: BadRow) -> Iterato
 
 
 def _answers(
-    predictor: Predictor, sources: Iterable[Source], request: PredictRequest, watch: Watch
+    predictor: Predictor,
+    sources: Iterable[Source],
+    request: PredictRequest,
+    rule: Rule | None,
+    watch: Watch,
 ) -> Iterator[Answer]:
     """Answers file by file; with a question, the best ones over all files."""
     if request.question:
         asked = (
             (source.path, one) for source in sources for one in passages(source, request.question)
         )
-        yield from best_answers(predictor, asked, top_k=request.top_k)
+        for answer in best_answers(predictor, asked, top_k=request.top_k):
+            yield answer if rule is None else rule.apply(answer)
         return
     done = 0
     watch.advance(0, None)
@@ -129,7 +143,7 @@ def _answers(
         in_place = source.bad_row is refuse and not request.on_bad_row
         task = predictor.task
         examples = with_unanswered(task, source) if in_place else task.read(source)
-        for answer in predictor.stream(examples, top_k=request.top_k):
+        for answer in predictor.stream(examples, top_k=request.top_k, rule=rule):
             yield {"file": source.path, **answer} if len(request.files) > 1 else answer
             done += 1
             if done % 512 == 0:

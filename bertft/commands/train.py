@@ -7,6 +7,7 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from bertft.runs.folder import free_run_folder
 from bertft.runs.signals import raised_signals
 from bertft.runs.start import start
 from bertft.runs.stops import stops_told
-from bertft.runs.stored import UNSCORED
+from bertft.runs.stored import UNSCORED, read_card, read_dev
 from bertft.training import processes
 from bertft.training.folders import discard_folder, saved_folders
 from bertft.training.journal import Journal
@@ -130,8 +131,8 @@ def finish(
         watch.note(f"{content['note']}: bertft eval {run} --data FILE scores the model")
     else:
         scored, content = score_run(job, run, split=split, watch=watch)
-    if threshold := job.task.learned.get("threshold"):
-        watch.note(f"a label is given from a probability of {threshold:.4f}, chosen on dev")
+    for said in told_by_dev(run / "best"):
+        watch.note(said)
     journal.notes(watch.take_notes())
     kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
     journal.write("finish", {"split": split, "best_step": kept})
@@ -144,6 +145,24 @@ def finish(
         if not job.recipe.training.keep_state:
             discard_folder(run / "last")
     return TrainResult(run, job.task.name, split, content, progress.best_score)
+
+
+def told_by_dev(folder: Path) -> Iterator[str]:
+    """What dev has told of a saved model's probabilities, a sentence each."""
+    learned, dev = read_card(folder)["learned"], read_dev(folder)
+    if threshold := learned.get("threshold"):
+        yield f"a label is given from a probability of {threshold:.4f}, chosen on dev"
+    if dev is None:
+        return
+    if dev.lacks:
+        yield f"probabilities are not calibrated: {dev.lacks} on dev"
+        return
+    heat = f" (temperature {learned['temperature']:.2f})" if "temperature" in learned else ""
+    errors = [one["calibration_error"] for one in (dev.before, dev.cross_fitted)]
+    yield (
+        f"probabilities are calibrated on dev{heat}: calibration error {errors[0]:.4f} before, "
+        f"{errors[1]:.4f} after, cross-fitted"
+    )
 
 
 def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scored, dict[str, Any]]:
