@@ -88,7 +88,8 @@ def _scaled(logits: torch.Tensor, scaling: Scaling) -> torch.Tensor:
     if not scaling:
         return logits
     slope, offset = logits.new_tensor(scaling).T
-    return logits * slope + offset
+    found: torch.Tensor = logits * slope + offset
+    return found
 
 
 def _best_window(pieces: Pieces, number: int) -> int:

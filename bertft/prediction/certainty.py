@@ -182,7 +182,7 @@ def _with_interval(share: Share) -> dict[str, float]:
 def _dev(folder: Path) -> Dev:
     found = read_dev(folder)
     if found is None or not found.confidence:
-        hint = "train with a dev set (data.dev_share above 0); models of before have to be trained anew"
+        hint = "train it anew, with a dev set (data.dev_share above 0)"
         raise BertftError(f"{folder} has no predictions on dev ({CALIBRATION})", hint=hint)
     return found
 
@@ -213,12 +213,12 @@ def _allowed_for(coverage: float, dev: Dev, *, watch: Watch) -> float:
     if isinf(allowed):
         least = enough_for(coverage)
         watch.note(
-            f"--coverage {coverage:g} needs {least:,} dev examples or more; of {count:,}, every set "
-            "holds all labels"
+            f"--coverage {coverage:g} needs {least:,} dev examples or more; with {count:,}, every "
+            "set holds all labels"
         )
         return inf
     watch.note(
-        f"a set holds the labels of probability {max(0.0, 1 - allowed):.4f} and more: the right one "
-        f"is in it for {coverage:.0%} of texts like the {count:,} of dev"
+        f"a set holds the labels of probability {max(0.0, 1 - allowed):.4f} and more: the right "
+        f"one is in it for {coverage:.0%} of texts like the {count:,} of dev"
     )
     return allowed

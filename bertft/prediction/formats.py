@@ -25,6 +25,7 @@ Write = Callable[[Answer], None]
 
 NESTED = {"scores", "answers"}
 """Fields that have no column in csv and tsv."""
+JOINED = {"labels", "label_set"}
 
 
 @contextmanager
@@ -81,7 +82,7 @@ def _quoted(cell: str, *, delimiter: str) -> str:
 
 
 def _cell(name: str, value: Any) -> str:
-    if name == "labels" and isinstance(value, list) and not any("|" in label for label in value):
+    if name in JOINED and isinstance(value, list) and not any("|" in label for label in value):
         return "|".join(value)
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)

@@ -196,7 +196,7 @@ def calibration_table(content: Mapping[str, Any]) -> Table:
     notes = [
         f"Of {many} (a label, an answer, an entity, or one label of several). Calibration error: "
         "the mean distance between confidence and the share that is right, over bins of equally "
-        f"many predictions; probabilities that hold would have {content['by_chance']:.4f} by chance."
+        f"many predictions; by chance alone it would be {content['by_chance']:.4f}."
     ]
     if "aurc" in content:
         notes.append("AURC: the mean share of wrong ones among the most certain predictions.")
@@ -206,6 +206,6 @@ def calibration_table(content: Mapping[str, Any]) -> Table:
 
 
 def bins_table(bins: Sequence[tuple[int, float, float]]) -> Table:
-    """The predictions of about one confidence: how many, their mean, and the share that is right."""
+    """Predictions of about one confidence: how many, their mean, and the share that is right."""
     rows = [[f"{count:,}", f"{mean:.3f}", f"{right:.3f}"] for count, mean, right in bins]
     return Table(["predictions", "mean confidence", "right"], rows)

@@ -413,7 +413,8 @@ class Classification:
 
 def _mean_logits(pieces: Pieces) -> FloatArray:
     """[C] over an example's windows."""
-    return np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)
+    logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64)
+    return np.asarray(logits.mean(axis=0))
 
 
 def _multi_hot(ids: Sequence[Sequence[int]], classes: int) -> FloatArray:

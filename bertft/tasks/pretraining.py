@@ -45,8 +45,9 @@ from bertft.tasks.segments import (
 from bertft.tasks.text_rows import TextRows, numbers
 
 if TYPE_CHECKING:
-    from bertft.evaluation.calibration import Scaling
     from transformers import PreTrainedTokenizerBase
+
+    from bertft.evaluation.calibration import Scaling
 
 CHUNK = 4096
 """Sentences that the tokenizer is given at once."""

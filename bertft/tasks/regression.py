@@ -23,8 +23,9 @@ from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 
 if TYPE_CHECKING:
-    from bertft.evaluation.calibration import Scaling
     from transformers import PreTrainedTokenizerBase
+
+    from bertft.evaluation.calibration import Scaling
 
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
