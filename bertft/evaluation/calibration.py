@@ -187,7 +187,11 @@ class Choices:
 
     def fit(self) -> Scaling:
         """The slope 1 / T; () of too few examples."""
-        return () if self.lacks() else ((1 / fit_temperature(self.logits, self.gold), 0.0),)
+        return () if self.lacks() else self.best()
+
+    def best(self) -> Scaling:
+        """The slope 1 / T, of however few examples."""
+        return ((1 / fit_temperature(self.logits, self.gold), 0.0),)
 
     def outcomes(self, scaling: Scaling) -> Outcomes:
         """With the multi-class score of Brier (1950), the squared distance of p and the one-hot
@@ -228,9 +232,11 @@ class Events:
         return ""
 
     def fit(self) -> Scaling:
+        """(a, b) by column; () of too few events."""
+        return () if self.lacks() else self.best()
+
+    def best(self) -> Scaling:
         """(a, b) by column; columns with too few of either kind share those of all together."""
-        if self.lacks():
-            return ()
         together = self._column(self.logits.ravel(), self.gold.ravel())
         held = self.gold.sum(axis=0)
         alone = np.minimum(held, len(self) - held) >= TWICE
@@ -282,10 +288,15 @@ def choices_of(p: npt.ArrayLike, gold: npt.ArrayLike, *, scaling: Scaling = ()) 
 
 
 def cross_fitted(evidence: Evidence, *, folds: int = 5) -> Outcomes:
-    """Outcomes in their order, each with the scaling that the other folds tell."""
+    """Outcomes in their order, each with the scaling that the other folds tell.
+
+    Where all together are too few to fit anything, nothing is.
+    """
+    if evidence.lacks():
+        return evidence.outcomes(())
     fold = np.arange(len(evidence)) % folds
     parts = [
-        evidence.take(fold == number).outcomes(evidence.take(fold != number).fit())
+        evidence.take(fold == number).outcomes(evidence.take(fold != number).best())
         for number in range(folds)
     ]
     wide = evidence.gold.shape[1] if isinstance(evidence, Events) else 1

@@ -35,7 +35,7 @@ def calibrated(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count, wrong in (("train", 64, 0.0), ("dev", 60, 0.33), ("test", 40, 0.33)):
         (folder / f"{name}.tsv").write_text(rows(count, wrong), encoding="utf-8")
     files = {name: str(folder / f"{name}.tsv") for name in ("train", "dev", "test")}
-    settings = ["training.epochs=6", "training.batch_size=8", "training.learning_rate=5e-3",
+    settings = ["training.epochs=20", "training.batch_size=8", "training.learning_rate=5e-3",
                 "model.max_length=32", "training.keep=last",
                 "training.device=cpu", "training.precision=fp32"]  # fmt: skip
     return bertft.train("sentiment", model=str(tiny), out=str(folder / "run"), settings=settings,

@@ -172,11 +172,15 @@ class TestEvidence:
         one = events(5, size=203, scaling=[(0.5, 1.0)] * wide)
         found = cross_fitted(one, folds=4)
         for row in (0, 1, 102, 202):
-            rest = one.take(np.arange(203) % 4 != row % 4).fit()
+            rest = one.take(np.arange(203) % 4 != row % 4).best()
             own = one.take(np.array([row])).outcomes(rest)
             place = slice(row * wide, (row + 1) * wide)
             assert found.confidence[place] == pytest.approx(own.confidence)
             assert found.right[place] == pytest.approx(own.right)
+        few = choices(5, size=ENOUGH, heat=3.0)  # its folds are smaller than what is enough
+        assert cross_fitted(few).nll.mean() < few.outcomes(()).nll.mean()
+        fewer = few.take(np.arange(ENOUGH - 1))
+        assert cross_fitted(fewer).nll == pytest.approx(fewer.outcomes(()).nll)
         single = choices(5, size=203, heat=3.0)
         assert (cross_fitted(single).right == single.outcomes(()).right).all()
 
