@@ -87,6 +87,8 @@ def predict_files(request: PredictRequest, *, watch: Watch, show: Show | None = 
     if count.failed and not count.done and not files:
         raise DataError(count.error)
     count.tell(watch, max_length=predictor.max_length)
+    for said in predictor.foreign.take():
+        watch.note(f"warning: {said}")
     if rule is not None:
         rule.tell(watch)
     if count.failed and not count.done:

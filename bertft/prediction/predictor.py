@@ -5,6 +5,7 @@ The Predictor is also the Python API: ``bertft.load("runs/x").predict("what a fi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -14,6 +15,7 @@ from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
 from bertft.encoder.packing import choose_batcher
 from bertft.encoder.pieces import CHARACTERS
 from bertft.prediction.certainty import Certainty, Rule
+from bertft.prediction.foreign import Foreign
 from bertft.prediction.shown import Answers
 from bertft.prediction.unanswered import Unanswered, example_of
 from bertft.runs.folder import Run, model_folder, open_run
@@ -43,6 +45,7 @@ class Predictor:
         model = self.head.build(folder, trained=True)
         check_vocabulary(model, self.tokenizer)
         self.model = model.to(runtime.device)  # type: ignore[arg-type]
+        self.foreign = Foreign(self.tokenizer, folder)
         self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
         self.together = False
         """Whether all processes of a training answer the same examples at the same time."""
@@ -99,6 +102,8 @@ class Predictor:
         asked: Any = [texts] if is_one else texts
         examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(asked, start=1))
         answers = Answers.of(self.stream(examples, top_k=top_k, rule=rule))
+        for said in self.foreign.take():
+            warnings.warn(said, stacklevel=2)
         return answers[0] if is_one else answers
 
     def rule(self, certainty: Certainty, *, watch: Watch) -> Rule | None:
@@ -129,6 +134,7 @@ class Predictor:
     def pieces(self, examples: Sequence[Any]) -> list[Pieces]:
         """The windows of each example with their logits."""
         encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
+        self.foreign.see([one.text for one in examples], encoded)
         logits = compute_logits(
             self.model,
             encoded,

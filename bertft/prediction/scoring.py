@@ -69,6 +69,8 @@ def score_split(
     if cut:
         longest, where = predictor.max_length, f" of {path}"
         watch.note(cut_texts(cut, of=len(answers), longest=longest, where=where))
+    for said in predictor.foreign.take():
+        watch.note(f"warning: {said}")
     scores = task.score(examples, answers)
     evidence = task.evidence(answers, gold)
     calibration = {} if evidence is None else calibration_content(evidence, task.scaling)
