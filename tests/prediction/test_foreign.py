@@ -19,8 +19,6 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("foreign")
     data = folder / "train.csv"
     rows = "a fine film,good\na dull film,bad\n"
-        f"a {word} film,{label}\n" for word, label in [("fine", "good"), ("dull", "bad")]
-    )
     data.write_text("text,label\n" + rows * 6, encoding="utf-8")
     settings = ("training.mode=features", "training.epochs=1")
     path, run = str(data), str(folder / "run")
