@@ -130,9 +130,9 @@ def _stands_alone(evidence: Evidence) -> bool:
     return isinstance(evidence, Choices) or evidence.gold.shape[1] == 1
 
 
-def _bins(outcomes: Outcomes) -> list[tuple[int, float, float]]:
+def _bins(outcomes: Outcomes) -> list[list[float]]:
     found = reliability_bins(outcomes.confidence, outcomes.right)
-    return [(one.count, _short(one.confidence), _short(one.right)) for one in found]
+    return [[one.count, _short(one.confidence), _short(one.right)] for one in found]
 
 
 def _curve(outcomes: Outcomes) -> list[list[float]]:

@@ -194,7 +194,7 @@ class TestVerbs:
         assert code == 0, err
         rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
         low = [one["score"] < least for one in sure]
-        assert [row["label"] == "" for row in rows] == low
+        assert [row["predicted_label"] == "" for row in rows] == low
         assert [row["withheld"] == "true" for row in rows] == low
         assert f"{sum(low)} of {len(TEXTS)} answers are withheld" in err
 
@@ -231,5 +231,5 @@ class TestVerbs:
         for kind in ("txt", "label-studio", "doccano"):
             with FORMATS[kind](file) as write:
                 write(answer(0.7) | {"label": None, "withheld": True})
-        assert lines[0] == "-\t0.700\tt\n"
+        assert lines[0] == "-\t0.7000\tt\n"
         assert '"choices": []' in lines[1]
