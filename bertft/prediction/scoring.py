@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.checks.finding import short
@@ -35,7 +35,7 @@ class Scored:
     gold: list[dict[str, Any]]
     scores: Scores
     precision: str
-    calibration: dict[str, Any]
+    calibration: dict[str, Any] = field(default_factory=dict)
     """How far the answers' probabilities hold; empty where they have none."""
 
 
