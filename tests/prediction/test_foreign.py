@@ -9,6 +9,7 @@ import pytest
 from samples import Command
 
 import bertft
+from bertft.prediction.foreign import has_words
 
 KOREAN = "정말 최악의 영화였다"
 
@@ -34,6 +35,37 @@ def test_korean_to_an_english_run(english: Path, command: Command, texts: list[s
     assert "1 of 2 texts are Korean, which this model never saw" in told
     with pytest.warns(UserWarning, match="1 of 2 texts are Korean"):
         bertft.load(english).predict(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Отличный фильм", "Cyrillic"),
+        ("فيلم رائع جدا", "Arabic"),
+        ("Εξαιρετική ταινία", "Greek"),
+        ("这部电影太好看了", "Chinese characters"),
+        ("とてもおもしろい", "Japanese"),
+    ],
+)
+def test_other_scripts_to_an_english_run(english: Path, text: str, said: str) -> None:
+    with pytest.warns(UserWarning) as told:
+        bertft.load(english).predict([text, "a fine film"])
+    (line,) = [str(one.message) for one in told if "never saw" in str(one.message)]
+    assert line.startswith(f"1 of 2 texts are {said}, which this model never saw")
+
+
+def test_a_vocabulary_with_words_of_a_script_reads_it() -> None:
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    def made(words: list[str]) -> PreTrainedTokenizerFast:
+        pieces = Tokenizer(models.WordPiece({word: n for n, word in enumerate(words)}))
+        pieces.decoder = decoders.WordPiece()
+        return PreTrainedTokenizerFast(tokenizer_object=pieces)
+
+    spelled = made([f"w{n}" for n in range(390)] + list("абвгдеёжзи"))
+    assert not has_words(spelled, "cyrillic")
+    assert has_words(made([*spelled.get_vocab(), "##ный", "фильм", "кино", "да"]), "cyrillic")
 
 
 def test_nothing_is_said_of_texts_that_are_read(english: Path, command: Command) -> None:
