@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
-    "class_weights", "threshold",
+    "class_weights", "threshold", "thresholds",
 )  # fmt: skip
 LARGEST = 1e18
 """Of a number that is learned: the square of an error fits into float32."""
