@@ -1,7 +1,7 @@
 """The confusion of many classes as a picture: counts go in, SVG for a page comes out.
 
 Classes that are confused stand beside each other; each field is a gold class (row) and a predicted
-one (column), as dark as its share of gold. Right predictions are grey.
+one (column), in a colour as strong as its share of gold. Right predictions are grey.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def confusion_picture(counts: Counts) -> Picture:
 def _note(classes: int, fields: int) -> str:
     said = (
         "Rows are gold labels, columns predicted ones, both in the order of a hierarchical "
-        "clustering: what is confused stands together. The darker, the larger the share of gold; "
-        "grey is right."
+        "clustering: what is confused stands together. The stronger the colour, the larger the "
+        "share of gold; grey is right."
     )
     more = [f"{classes:,} less mistaken classes"] * bool(classes)
     more += [f"{fields:,} rarer confusions"] * bool(fields)

@@ -89,6 +89,7 @@ def web_page(
         "kinds": kinds_table(seen.kinds),
         "examples": kind_examples(seen.kinds),
         **_calibration(scores.get("calibration", {})),
+        "surest": all(row["sure"] is not None for row in seen.worst[:1]),
         "wrong": wrong,
         "errors": errors,
         "recipe": about.recipe,

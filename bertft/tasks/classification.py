@@ -401,14 +401,17 @@ class Classification:
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy."""
         (ids,) = self.gold_ids([example])
+        judged: dict[str, Any]
         if self.options.multi_label:
             parts = [
                 -math.log(max(p if self.labels.index(name) in ids else 1 - p, 1e-12))
                 for name, p in answer["scores"].items()
             ]
-            return {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
-        name = self.labels[ids[0]]
-        return {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
+            judged = {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
+        else:
+            name = self.labels[ids[0]]
+            judged = {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
+        return judged | example.origin
 
     def evidence(
         self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]

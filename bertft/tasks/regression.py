@@ -139,7 +139,7 @@ class Regression:
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """The gold number, and the squared error."""
         gold = _gold(example)
-        return {"gold": gold, "loss": (answer["value"] - gold) ** 2}
+        return {"gold": gold, "loss": (answer["value"] - gold) ** 2} | example.origin
 
     def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> None:
         """There is no probability to be calibrated."""
