@@ -93,7 +93,6 @@ def look(rows: Iterable[Mapping[str, Any]], *, scoring: Scoring = "squad") -> Se
     for row in rows:
         seen.count += 1
         seen.unanswerable += "question" in row and not row["gold"]
-        seen.kinds = seen.kinds or {name: Kind(about) for name, about in _kinds(row).items()}
         one = outcome(row, scoring=scoring)
         scored.add(one)
         _slice(facets, row, one)
@@ -101,6 +100,8 @@ def look(rows: Iterable[Mapping[str, Any]], *, scoring: Scoring = "squad") -> Se
             continue
         seen.wrong += 1
         for kind, example in _mistakes(row, scoring=scoring):
+            if kind not in seen.kinds:
+                seen.kinds |= {name: Kind(about) for name, about in _kinds(row).items()}
             seen.kinds[kind].add(example)
         loss = row["loss"] if math.isfinite(row["loss"]) else math.inf
         push = heapq.heappush if len(heap) < WORST else heapq.heappushpop
