@@ -49,7 +49,9 @@ def words_table(words: Slices | None) -> Table:
     if words is None or not found:
         return Table()
     rows = [[f"{one.name}{_mark(one)}", *_row(one)] for one in found]
-    return Table(_header("word", words), rows, "many", _notes(words, "word", len(found)))
+    first = f"Shown are words of which p is below {LEVEL:g} before it is adjusted."
+    notes = [*_notes(words, "word", len(found)), first]
+    return Table(_header("word", words), rows, "many", notes)
 
 
 def strongest(words: Slices | None) -> list[Slice]:
