@@ -39,7 +39,11 @@ def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scor
 def told_by_dev(folder: Path) -> Iterator[str]:
     """What dev has told of a saved model's probabilities, a sentence each."""
     learned, dev = read_card(folder)["learned"], read_dev(folder)
-    if threshold := learned.get("threshold"):
+    if thresholds := learned.get("thresholds"):
+        low, high = min(thresholds), max(thresholds)
+        said = f"{low:.4f} to {high:.4f}, by label, chosen on dev"
+        yield f"labels are given from probabilities of {said}"
+    elif threshold := learned.get("threshold"):
         yield f"a label is given from a probability of {threshold:.4f}, chosen on dev"
     if dev is None:
         return

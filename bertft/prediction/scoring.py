@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.checks.finding import short
-from bertft.contracts import Answer, SelfSupervised
+from bertft.contracts import Answer, Pieces, SelfSupervised
 from bertft.evaluation.intervals import bootstrap
 from bertft.evaluation.reliability import calibration_content
 from bertft.evaluation.statistic import Scores, floor_of, is_better
@@ -64,6 +64,8 @@ def score_split(
         for example, pieces in zip(window, predictor.pieces(window), strict=True):
             answers.append(task.decode(example, pieces))
             gold.append(task.gold(example, answers[-1], pieces))
+            if share := _unknown(pieces, predictor.tokenizer.unk_token_id):
+                gold[-1]["unknown"] = share
         watch.advance(len(answers), None, total=len(examples))
     cut = sum(bool(answer.get("truncated")) for answer in answers)
     if cut:
@@ -76,6 +78,12 @@ def score_split(
     calibration = {} if evidence is None else calibration_content(evidence, task.scaling)
     main, precision = metric or task.metric, predictor.runtime.precision
     return Scored(split, path, main, answers, gold, scores, precision, calibration)
+
+
+def _unknown(pieces: Pieces, unknown: int | None) -> float:
+    """The share of the tokens of an example that the tokenizer does not know."""
+    ids = [id for one, _ in pieces for id in one.input_ids]
+    return 0.0 if unknown is None else ids.count(unknown) / max(1, len(ids))
 
 
 def doubts(scored: Scored) -> str:

@@ -157,7 +157,11 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
             f"Confidence: softmax(logits / {learned['temperature']:.4f}), fitted on dev; the "
             "weights and labels are as trained"
         )
-    if "threshold" in learned:
+    if "thresholds" in learned:
+        pairs = zip(card["labels"], learned["thresholds"], strict=True)
+        named = ", ".join(f"{code(name)} {value:.4f}" for name, value in pairs)
+        yield f"A label is given from its own probability, chosen on dev: {named}"
+    elif "threshold" in learned:
         yield f"A label is given from a probability of {learned['threshold']:.4f}, chosen on dev"
     if "scaling" in learned:
         yield from _own_thresholds(card)
@@ -168,12 +172,14 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
 def _own_thresholds(card: Mapping[str, Any]) -> Iterator[str]:
     """What to compare plain sigmoid(logit) with, to give the labels that bertft gives."""
     learned, asked = card["learned"], card["task"].get("threshold")
-    threshold = asked if asked is not None else learned.get("threshold", 0.5)
+    one = asked if asked is not None else learned.get("threshold", 0.5)
+    own = learned.get("thresholds") if asked is None else None
+    thresholds = own or [one] * len(card["labels"])
     yield "Confidence: sigmoid(a logit + b), a and b fitted on dev by label, in `bertft.json`"
-    pairs = zip(card["labels"], learned["scaling"], strict=True)
+    triples = zip(card["labels"], learned["scaling"], thresholds, strict=True)
     named = [
-        f"{code(name)} {1 / (1 + exp((b - log(threshold / (1 - threshold))) / a)):.4f}"
-        for name, (a, b) in pairs
+        f"{code(name)} {1 / (1 + exp((b - log(p / (1 - p))) / a)):.4f}"
+        for name, (a, b), p in triples
     ]
     yield "The same labels from sigmoid(logit) alone, given from: " + ", ".join(named)
 

@@ -15,12 +15,15 @@ from markupsafe import Markup
 
 from bertft.evaluation.statistic import LOWER, is_better
 from bertft.reports.charts import LineChart, Series
+from bertft.reports.confusion_picture import confusion_picture
 from bertft.reports.curves import charts, kept
 from bertft.reports.errors import worst
 from bertft.reports.examples import Seen
+from bertft.reports.failures import kind_examples, kinds_table, slices_table, words_table
 from bertft.reports.picture import inline_svg
 from bertft.reports.reliability_chart import ReliabilityChart
 from bertft.reports.tables import (
+    SQUARE,
     Table,
     beside_table,
     bins_table,
@@ -79,8 +82,14 @@ def web_page(
         "questions": questions_table(scores, seen),
         "classes": classes_table(scores.get("per_class", {})),
         "square": confusion_square(counts),
+        "picture": confusion_picture(counts) if len(counts) > SQUARE else None,
         "confused": confused_table(counts),
+        "slices": slices_table(seen.slices),
+        "words": words_table(seen.words),
+        "kinds": kinds_table(seen.kinds),
+        "examples": kind_examples(seen.kinds),
         **_calibration(scores.get("calibration", {})),
+        "surest": all(row["sure"] is not None for row in seen.worst[:1]),
         "wrong": wrong,
         "errors": errors,
         "recipe": about.recipe,

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertft.evaluation.confusions import confusions
 from bertft.reports.examples import Seen
 from bertft.runs.counterpart import Beside
 
 CLASSES = 100
 """Rows of the table of classes."""
 SQUARE = 20
-"""Classes of a confusion matrix; of more, only the most frequent confusions are listed."""
+"""Classes of a confusion matrix; of more there is a picture, and the most frequent are listed."""
 EASY = 4
 """Classes of a matrix that is read at a glance, without such a list."""
 CONFUSIONS = 40
@@ -163,16 +164,10 @@ def confused_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     """The most frequent confusions, with their share of the gold label's examples."""
     if len(counts) <= EASY:
         return Table()
-    wrong = [
-        (count, gold, given)
-        for gold, row in counts.items()
-        for given, count in row.items()
-        if gold != given and count
-    ]
-    wrong.sort(key=lambda one: (-one[0], one[1], one[2]))
+    wrong = confusions(counts)
     rows = [
-        [gold, given, f"{count:,}", f"{count / sum(counts[gold].values()):.0%}"]
-        for count, gold, given in wrong[:CONFUSIONS]
+        [one.gold, one.predicted, f"{one.count:,}", f"{one.share:.0%}"]
+        for one in wrong[:CONFUSIONS]
     ]
     left = len(wrong) - len(rows)
     more = f"{left:,} rarer {'confusion is' if left == 1 else 'confusions are'} left out; "

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,7 @@ from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.calibration import (
     COLDEST,
     HOTTEST,
+    TWICE,
     Choices,
     Events,
     Evidence,
@@ -67,7 +68,10 @@ class ClassificationOptions(Section):
     """Between the labels of one text, in files whose cells are text."""
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """Multi-label: a label is given when its probability reaches this; left out, training chooses
-    it on dev (highest micro F1), and without dev it is 0.5."""
+    it on dev, and without dev it is 0.5."""
+    thresholds: Literal["one", "by_label"] = "one"
+    """Multi-label: dev chooses one threshold (highest micro F1), or one by label (each label's
+    highest F1, so a higher macro and a lower micro F1); labels too rare on dev keep that of all."""
     regression: bool = False
     """True when the label is a number to be predicted, such as a similarity from 0 to 5."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -83,6 +87,7 @@ class ClassificationLearned(Section):
     """What training stores with the model."""
 
     threshold: float | None = Field(default=None, gt=0, lt=1)
+    thresholds: Sequence[Annotated[float, Field(gt=0, lt=1)]] = ()
     temperature: float = Field(default=1.0, ge=COLDEST, le=HOTTEST)
     scaling: Sequence[Sequence[float]] = ()
 
@@ -137,12 +142,15 @@ class Classification:
     left_out: frozenset[Any] = frozenset()
     chosen: float | None = None
     """Multi-label: the threshold that dev tells."""
+    by_label: tuple[float, ...] = ()
+    """Multi-label: the threshold of each label that dev tells, where it was asked for these."""
     scaling: Scaling = ()
     """Of logits, fitted on dev: one slope for all labels; multi-label, one for each."""
 
     @property
     def learned(self) -> Learned:
         learned: Learned = {} if self.chosen is None else {"threshold": self.chosen}
+        learned |= {"thresholds": list(self.by_label)} if self.by_label else {}
         if not self.scaling:
             return learned
         if self.options.multi_label:
@@ -150,10 +158,14 @@ class Classification:
         return learned | {"temperature": 1 / self.scaling[0][0]}
 
     @property
-    def threshold(self) -> float:
-        """The probability from which a label is given: asked for, else chosen on dev, else 0.5."""
+    def thresholds(self) -> FloatArray:
+        """[C] the probabilities from which labels are given: asked for, else chosen on dev, else
+        0.5."""
         asked = self.options.threshold
-        return asked if asked is not None else 0.5 if self.chosen is None else self.chosen
+        if asked is None and self.by_label:
+            return np.array(self.by_label)
+        one = asked if asked is not None else 0.5 if self.chosen is None else self.chosen
+        return np.full(len(self.labels), one)
 
     @property
     def metric(self) -> str:
@@ -198,7 +210,15 @@ class Classification:
             raise RecipeError("learned: scaling: not two figures for each label")
         if found.temperature != 1:
             scaling = ((1 / found.temperature, 0.0),)
-        return replace(self, labels=tuple(labels), chosen=found.threshold, scaling=scaling)
+        if found.thresholds and len(found.thresholds) != len(labels):
+            raise RecipeError("learned: thresholds: not one for each label")
+        return replace(
+            self,
+            labels=tuple(labels),
+            chosen=found.threshold,
+            by_label=tuple(found.thresholds),
+            scaling=scaling,
+        )
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
         """Label names from the recipe, or from the data: sorted, numbers by value.
@@ -273,20 +293,25 @@ class Classification:
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
         """With the scaling that makes gold most likely; where several labels may be given also
-        with the threshold of the highest micro F1."""
+        with the threshold of the highest micro F1, or that of each label's highest F1."""
         logits = np.array([_mean_logits(one) for one in pieces])  # [N, C]
         ids = self.gold_ids(examples)
         if not self.options.multi_label:
             gold = np.array([one[0] for one in ids])
             return replace(self, scaling=Choices(logits, gold).fit())
-        from bertft.evaluation.metrics import best_threshold
+        from bertft.evaluation.metrics import best_threshold, thresholds_by_label
 
         given = _multi_hot(ids, len(self.labels))  # [N, C]
         scaling = Events(logits, given).fit()
         task = replace(self, scaling=scaling)
         if self.options.threshold is not None:
             return task
-        return replace(task, chosen=best_threshold(sigmoid(scaled(logits, scaling)), given > 0))
+        p = sigmoid(scaled(logits, scaling))
+        one = best_threshold(p, given > 0)
+        if one is None or self.options.thresholds == "one":
+            return replace(task, chosen=one, by_label=())
+        by_label = thresholds_by_label(p, given > 0, otherwise=one, least=TWICE)
+        return replace(task, chosen=one, by_label=by_label)
 
     def _probabilities(self, pieces: Pieces) -> FloatArray:
         """[C] from the mean logits over an example's windows."""
@@ -363,7 +388,8 @@ class Classification:
         if example.pair is not None:
             answer[self.keys[1]] = example.pair
         if self.options.multi_label:
-            given = [int(i) for i in order if p[i] >= self.threshold]
+            least = self.thresholds
+            given = [int(i) for i in order if p[i] >= least[i]]
             answer["labels"] = [self.labels[i] for i in given]
         else:
             answer["label"] = self.labels[int(order[0])]
@@ -375,14 +401,17 @@ class Classification:
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy."""
         (ids,) = self.gold_ids([example])
+        judged: dict[str, Any]
         if self.options.multi_label:
             parts = [
                 -math.log(max(p if self.labels.index(name) in ids else 1 - p, 1e-12))
                 for name, p in answer["scores"].items()
             ]
-            return {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
-        name = self.labels[ids[0]]
-        return {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
+            judged = {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
+        else:
+            name = self.labels[ids[0]]
+            judged = {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
+        return judged | example.origin
 
     def evidence(
         self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]

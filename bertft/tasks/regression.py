@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
-    "class_weights", "threshold",
+    "class_weights", "threshold", "thresholds",
 )  # fmt: skip
 LARGEST = 1e18
 """Of a number that is learned: the square of an error fits into float32."""
@@ -139,7 +139,7 @@ class Regression:
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """The gold number, and the squared error."""
         gold = _gold(example)
-        return {"gold": gold, "loss": (answer["value"] - gold) ** 2}
+        return {"gold": gold, "loss": (answer["value"] - gold) ** 2} | example.origin
 
     def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> None:
         """There is no probability to be calibrated."""

@@ -53,10 +53,41 @@ def test_labels_are_calibrated_each_and_a_file_keeps_it() -> None:
     assert task.bind(LABELS, {}).scaling == ()  # of a run of before
 
 
-def test_the_model_card_says_what_gives_the_same_labels() -> None:
-    task, examples, pieces = labelled()
-    fitted = task.fit(examples, pieces)
-    card = {"task": {"name": "classification", "multi_label": True}, "labels": list(LABELS),
+def test_thresholds_by_label_raise_each_labels_f1_where_it_has_examples() -> None:
+    one, examples, pieces = labelled(size=120)
+    several = make_task({"name": "classification", "multi_label": True, "thresholds": "by_label"})
+    fitted = [task.bind(LABELS, {}).fit(examples, pieces) for task in (one, several)]
+    rare = sum("rare" in example.names for example in examples)
+    assert 0 < rare < 10
+    assert fitted[1].by_label[2] == fitted[1].chosen == fitted[0].chosen
+    assert "thresholds" not in fitted[0].learned
+    assert several.bind(LABELS, json.loads(json.dumps(fitted[1].learned))) == fitted[1]
+    scores = [task.score(examples, decoded(task, examples, pieces)[0]) for task in fitted]
+    f1 = [[one.tables["per_class"][name]["f1"] for name in LABELS] for one in scores]
+    assert all(own >= shared for shared, own in zip(*f1, strict=True))
+    assert sum(f1[1]) > sum(f1[0])
+    answers, _ = decoded(fitted[1], examples, pieces)
+    for answer in answers:
+        pairs = zip(LABELS, fitted[1].by_label, strict=True)
+        assert set(answer["labels"]) == {n for n, least in pairs if answer["scores"][n] >= least}
+
+
+def test_a_threshold_that_is_set_wins_over_those_by_label() -> None:
+    settings = {"name": "classification", "multi_label": True, "threshold": 0.3}
+    learned = {"threshold": 0.2, "thresholds": [0.1, 0.5, 0.2]}
+    assert make_task(settings).bind(LABELS, learned).thresholds.tolist() == [0.3] * 3
+    del settings["threshold"]
+    assert make_task(settings).bind(LABELS, learned).thresholds.tolist() == [0.1, 0.5, 0.2]
+    with pytest.raises(Exception, match="not one for each label"):
+        make_task(settings).bind(LABELS, {"thresholds": [0.5]})
+
+
+@pytest.mark.parametrize("thresholds", ["one", "by_label"])
+def test_the_model_card_says_what_gives_the_same_labels(thresholds: str) -> None:
+    _, examples, pieces = labelled()
+    settings = {"name": "classification", "multi_label": True, "thresholds": thresholds}
+    fitted = make_task(settings).bind(LABELS, {}).fit(examples, pieces)
+    card = {"task": settings, "labels": list(LABELS),
             "learned": fitted.learned, "max_length": 32, "recipe": "mine", "step": 8,
             "encoder": {"name": "tiny", "revision": ""}, "dev_scores": {"f1": 0.5}}  # fmt: skip
     recipe = parse_recipe({"task": card["task"], "data": {"train": "a.csv"}}, where="test")
