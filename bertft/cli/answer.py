@@ -226,15 +226,27 @@ def predict(
         ),
     ] = "",
     out: Annotated[
-        str, typer.Option("--out", metavar="FILE", help="Write here, not to stdout.")
+        str,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write here, not to stdout; into a FOLDER/ in parts, which goes on after a kill.",
+        ),
     ] = "",
+    shard: Annotated[
+        str,
+        typer.Option("--shard", metavar="K/N", help="Of a FOLDER/, every N-th part from K on."),
+    ] = "",
+    part_rows: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="Rows of a part; 10,000.")
+    ] = None,
     format: Annotated[
         str,
         typer.Option(
             "--format",
             metavar="FORMAT",
             autocompletion=completion.formats,
-            help="jsonl, csv, tsv, xlsx, txt, doccano, label-studio; entities: conll, html.",
+            help="jsonl, csv, tsv, xlsx, parquet, txt, doccano, label-studio; conll, html.",
         ),
     ] = "",
     input_format: Annotated[
@@ -271,7 +283,8 @@ def predict(
     check_inputs(texts or ())
     look_at_run(run, overrides=set_ or ())
     with importing():
-        from bertft.commands.predict import PredictRequest, open_predictor, predict_files
+        from bertft.commands.predict import open_predictor, predict_files
+        from bertft.commands.predict_request import PredictRequest
         from bertft.console.predictions import show_predictions
         from bertft.prediction.certainty import Certainty
 
@@ -289,6 +302,8 @@ def predict(
         certainty=certainty,
         whole_file=whole_file,
         overwrite=overwrite,
+        shard=shard,
+        part_rows=part_rows,
         overrides=tuple(set_ or ()),
         on_bad_row=on_bad_row.value if on_bad_row else "",
         device=device.value,

@@ -7,52 +7,33 @@ out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from bertft.errors import BertftError, DataError, did_you_mean
+from bertft.commands.predict_parts import predict_parts
+from bertft.commands.predict_request import (
+    ENTITY_FORMATS,
+    FORMATS,
+    PredictRequest,
+    into_folder,
+    output_format,
+)
+from bertft.errors import BertftError, DataError
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions, shared_columns
-from bertft.prediction.certainty import Certainty
 from bertft.prediction.formats import ANNOTATION_FORMATS
-from bertft.prediction.formats import FORMATS as LINES
-from bertft.prediction.output import answers_output
+from bertft.prediction.output import BINARY, answers_output
 from bertft.prediction.predicted import Predicted
 from bertft.prediction.predictor import Predictor, load
 from bertft.prediction.tables import TEXT_TABLES
 from bertft.prediction.texts import check_inputs, is_input
 from bertft.prediction.unanswered import AnswerCount
-from bertft.reports.entities_page import entities_page
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe
 from bertft.tasks import with_columns
 from bertft.watch import Watch
 
-FORMATS = LINES | {"html": entities_page}
-"""Those that are text; beside them ``xlsx``."""
-ENTITY_FORMATS = {"conll", "html"}
 Show = Callable[[Iterable[Predicted]], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictRequest:
-    """What ``bertft predict`` is asked for: files, or texts themselves."""
-
-    files: tuple[str, ...]
-    run: str = ""
-    out: str = ""
-    format: str = ""
-    input_format: str = ""
-    top_k: int | None = None
-    certainty: Certainty = field(default_factory=Certainty)
-    whole_file: bool = False
-    question: str = ""
-    overwrite: bool = False
-    overrides: tuple[str, ...] = ()
-    on_bad_row: str = ""
-    device: str = "auto"
-    precision: str = "auto"
 
 
 def predict_files(request: PredictRequest, *, watch: Watch, show: Show | None = None) -> int:
@@ -75,6 +56,10 @@ def predict_files(request: PredictRequest, *, watch: Watch, show: Show | None = 
     found = count.seen(predictions(predictor, asked, rule=rule, watch=watch))
     if show:
         show(found)
+    elif request.in_parts:
+        predict_parts(
+            predictor, asked, into_folder(request, form), rule=rule, count=count, watch=watch
+        )
     else:
         with answers_output(
             request.out, form, FORMATS, overwrite=request.overwrite, tell=watch.note
@@ -116,7 +101,7 @@ def _asked(request: PredictRequest, settings: Recipe, form: str) -> Asked:
         top_k=request.top_k,
         in_place=not request.on_bad_row and settings.data.on_bad_row == "stop",
     )
-    is_table = form == "xlsx" or form in TEXT_TABLES
+    is_table = form in BINARY or form in TEXT_TABLES
     return replace(asked, columns=shared_columns(asked)) if is_table else asked
 
 
@@ -127,7 +112,7 @@ def _check_task(task: Any, request: PredictRequest, form: str) -> None:
         wrong |= ANNOTATION_FORMATS
     if form in wrong:
         what = "entities" if form in ENTITY_FORMATS else "entities, or labels of single texts"
-        hint = "formats for it: " + ", ".join(sorted({*FORMATS, "xlsx"} - wrong))
+        hint = "formats for it: " + ", ".join(sorted({*FORMATS, *BINARY} - wrong))
         raise BertftError(
             f"format {form} shows {what}; this model's task is {task.name}", hint=hint
         )
@@ -136,15 +121,3 @@ def _check_task(task: Any, request: PredictRequest, form: str) -> None:
     if request.question and request.certainty.target_accuracy is not None:
         what = "--target-accuracy was learned from one passage per question, not from many"
         raise BertftError(what, hint="use --min-confidence beside --question")
-
-
-def output_format(request: PredictRequest) -> str:
-    """The format asked for, else that of the output file's suffix, else jsonl."""
-    form = request.format or Path(request.out).suffix.lower().removeprefix(".") or "jsonl"
-    names = [*FORMATS, "xlsx"]
-    if form not in names:
-        where = "--format" if request.format else f"--out {request.out}"
-        raise BertftError(f"{where}: no output format '{form}'", hint=did_you_mean(form, names))
-    if form == "xlsx" and not request.out:
-        raise BertftError("a workbook needs a file", hint="add --out answers.xlsx")
-    return form

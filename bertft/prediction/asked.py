@@ -8,7 +8,7 @@ answers questions a text is a passage, for the one question that is asked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -61,6 +61,17 @@ class Asked:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class AskedRow:
+    """An example (or an Unanswered) with its file, where there are several, its row in a table, and
+    the passage of a question."""
+
+    example: Any
+    file: str
+    given: Given | None
+    context: str
+
+
 def names_of(task: Task[Any]) -> tuple[str, ...]:
     """What the task reads, as a person is asked for it: ("text",), ("premise", "hypothesis")."""
     if task.name == "qa":
@@ -95,19 +106,53 @@ def predictions(
         for one in best_answers(predictor, _questions(asked), top_k=asked.top_k):
             yield one if rule is None else replace(one, answer=rule.apply(one.answer))
         return
+    for rows in rows_of(predictor.task, asked, watch=watch):
+        yield from answered(predictor, rows, asked, rule=rule)
+
+
+def rows_of(task: Task[Any], asked: Asked, *, watch: Watch) -> Iterator[Iterator[AskedRow]]:
+    """The rows of each file or text that is asked; to be read in this order.
+
+    Raises:
+        DataError: while reading, whatever is wrong with a file.
+    """
     several = len(asked.arguments) > 1
     done = 0
     watch.advance(0, None)
-    for examples, source in _examples(predictor.task, asked):
-        for one in _with_rows(predictor, examples, source, asked, rule):
-            if several and source is not None:
-                one = replace(one, answer={"file": source.path, **one.answer})
-            yield one
+
+    def noted(examples: Iterator[Any], source: Source | None) -> Iterator[AskedRow]:
+        nonlocal done
+        meter = source.meter if source else Meter()
+        for one in examples:
+            row = one.row if isinstance(one, Unanswered) else meter.take_row()
+            given = None if row is None else Given(asked.columns or meter.columns, row.fields)
+            context = one.context if isinstance(one, Question) else ""
+            yield AskedRow(one, source.path if source and several else "", given, context)
             done += 1
             if done % 512 == 0:
-                watch.advance(done, source.meter.unfinished() if source else None)
+                watch.advance(done, meter.unfinished() if source else None)
         if source is not None:
             tell_left_out(source, watch=watch)
+
+    for examples, source in _examples(task, asked):
+        yield noted(examples, source)
+
+
+def answered(
+    predictor: Predictor, rows: Iterable[AskedRow], asked: Asked, *, rule: Rule | None
+) -> Iterator[Predicted]:
+    """Each answer with its row, which the model reads a window earlier."""
+    waiting: deque[AskedRow] = deque()
+
+    def noted() -> Iterator[Any]:
+        for row in rows:
+            waiting.append(row)
+            yield row.example
+
+    for answer in predictor.stream(noted(), top_k=asked.top_k, rule=rule):
+        row = waiting.popleft()
+        file = {"file": row.file} if row.file else {}
+        yield Predicted(file | answer, row.given, row.context)
 
 
 def _check_texts(task: Task[Any], asked: Asked) -> None:
@@ -144,29 +189,6 @@ def _examples(task: Task[Any], asked: Asked) -> Iterator[tuple[Iterator[Any], So
             continue
         source = asked.source(one)
         yield with_unanswered(task, source) if asked.in_place else task.read(source), source
-
-
-def _with_rows(
-    predictor: Predictor,
-    examples: Iterator[Any],
-    source: Source | None,
-    asked: Asked,
-    rule: Rule | None,
-) -> Iterator[Predicted]:
-    """Each answer with the row of its example, which the model reads a window later."""
-    waiting: deque[tuple[Given | None, str]] = deque()
-
-    def noted() -> Iterator[Any]:
-        for one in examples:
-            meter = source.meter if source else Meter()
-            row = one.row if isinstance(one, Unanswered) else meter.take_row()
-            given = None if row is None else Given(asked.columns or meter.columns, row.fields)
-            waiting.append((given, one.context if isinstance(one, Question) else ""))
-            yield one
-
-    for answer in predictor.stream(noted(), top_k=asked.top_k, rule=rule):
-        given, context = waiting.popleft()
-        yield Predicted(answer, given, context)
 
 
 def shared_columns(asked: Asked) -> tuple[str, ...]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bertft.errors import BertftError, DataError
+from bertft.prediction.columnar import parquet
 from bertft.prediction.formats import Format
 from bertft.prediction.predicted import Predicted
-from bertft.prediction.tables import TEXT_TABLES, Tell
+from bertft.prediction.tables import TEXT_TABLES, Tell, Write
 from bertft.prediction.workbooks import workbook
 from bertft.terminal import Writable, shown
+
+BINARY: dict[str, Callable[[Path, Tell], AbstractContextManager[Write]]] = {
+    "parquet": parquet,
+    "xlsx": workbook,
+}
+"""Tables that are no text, and need a file."""
 
 
 @contextmanager
@@ -53,12 +60,12 @@ def text_output(out: str, *, overwrite: bool) -> Iterator[Writable]:
 def answers_output(
     out: str, form: str, formats: Mapping[str, Format], *, overwrite: bool, tell: Tell
 ) -> Iterator[Callable[[Predicted], None]]:
-    """What writes answers to ``out`` in one of ``formats``, or as xlsx.
+    """What writes answers to ``out`` in one of ``formats``, or as xlsx or parquet.
 
     ``tell`` is told what of a table is not as one would think.
     """
-    if form == "xlsx":
-        with fresh_file(out, overwrite=overwrite) as path, workbook(path, tell) as put:
+    if form in BINARY:
+        with fresh_file(out, overwrite=overwrite) as path, BINARY[form](path, tell) as put:
             yield lambda one: put(one.answer, one.row)
         return
     with text_output(out, overwrite=overwrite) as file:

@@ -20,11 +20,11 @@ def is_locked(run: Path) -> bool:
 
 
 @contextmanager
-def locked(run: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
-    """Be the only process that trains a run; the lock dies with the process.
+def locked(run: Path, *, tell: Callable[[str], None], doing: str = "trained") -> Iterator[None]:
+    """Be the only process that trains a run, or that has opened a file; the lock dies with it.
 
     Raises:
-        RunError: another process trains it.
+        RunError: another process does.
     """
     try:
         import fcntl
@@ -40,10 +40,10 @@ def locked(run: Path, *, tell: Callable[[str], None]) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunError(
-                f"{run} is being trained by another process", hint="let it end, or stop it first"
+                f"{run} is being {doing} by another process", hint="let it end, or stop it first"
             ) from None
         except OSError as error:
-            tell(f"{run} cannot be locked ({error.strerror}): do not resume it twice at once")
+            tell(f"{run} cannot be locked ({error.strerror}): do not use it twice at once")
         yield
     finally:
         os.close(descriptor)

@@ -19,7 +19,8 @@ import pytest
 from samples import BAD, GOOD
 
 import bertft
-from bertft.commands.predict import PredictRequest, predict_files
+from bertft.commands.predict import predict_files
+from bertft.commands.predict_request import PredictRequest
 from bertft.errors import DataError
 from bertft.loaders import files
 from bertft.prediction import predictor as predict_module

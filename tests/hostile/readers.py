@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.predict import PredictRequest, predict_files
+from bertft.commands.predict import predict_files
+from bertft.commands.predict_request import PredictRequest
 from bertft.commands.runs import list_runs, show_run
 from bertft.console.console import Console
 from bertft.console.scores import show_scores
@@ -270,7 +271,7 @@ def _parquet(objects: list[dict[str, Any]]) -> bytes:
 
 
 def _conll(jsonl: bytes) -> bytes:
-    from bertft.commands.predict import FORMATS
+    from bertft.commands.predict_request import FORMATS
 
     file = io.StringIO()
     with FORMATS["conll"](file) as write:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertft.commands.predict import ENTITY_FORMATS, FORMATS
+from bertft.commands.predict_request import ENTITY_FORMATS, FORMATS
 from bertft.contracts import Answer
 from bertft.loaders.conll import read_tagged
 from bertft.loaders.source import Source
@@ -201,5 +201,5 @@ def test_formats_of_entities_are_refused_for_other_tasks(
         code, out, err = command("predict", "in.txt", *given, *flags)
         assert (code, out) == (2, "")
         assert f"format {form} shows entities; this model's task is classification" in err
-        assert "csv, doccano, jsonl, label-studio, tsv, txt" in err
+        assert "csv, doccano, jsonl, label-studio, parquet, tsv, txt, xlsx" in err
     assert not (tmp_path / f"out.{form}").exists()

@@ -155,5 +155,5 @@ class TestFiles:
         with locked(tmp_path, tell=notes.append):
             pass
         assert notes == [
-            f"{tmp_path} cannot be locked (No locks available): do not resume it twice at once"
+            f"{tmp_path} cannot be locked (No locks available): do not use it twice at once"
         ]
