@@ -54,6 +54,13 @@ class DataSettings(Section):
     """Share of the training rows held out as dev set when ``dev`` is empty; 0 trains on all rows:
     the last weights are kept, and nothing is scored, tuned or calibrated on dev."""
 
+    train_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training rows that are used, each label in its proportion; with one seed a
+    smaller share is part of each larger one (``bertft curve``)."""
+    corrections: str = ""
+    """Reviewed suspects of ``bertft check RECIPE --labels``: labels of training rows that were
+    confirmed in the column ``corrected`` take the place of those in the files."""
+
     @property
     def has_dev(self) -> bool:
         return bool(self.dev) or self.dev_share > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, TextIO
 
 import typer
@@ -29,7 +29,7 @@ from bertft.cli.options import (
 )
 from bertft.cli.verb import DATA, USE, verb
 from bertft.collector import importing
-from bertft.errors import BertftError, RunError
+from bertft.errors import BertftError, RecipeError, RunError
 from bertft.words import counted
 
 answer_app = typer.Typer()
@@ -38,7 +38,10 @@ answer_app = typer.Typer()
 @verb(
     answer_app,
     panel=DATA,
-    examples=("check sentiment --train reviews.csv", "check ner --train news.conll --json"),
+    examples=(
+        "check sentiment --train reviews.csv",
+        "check sentiment --train reviews.csv --labels --out suspects.csv",
+    ),
 )
 def check(
     recipe: Annotated[str, RecipeArgument],
@@ -54,37 +57,55 @@ def check(
     examples: Annotated[
         int, typer.Option(min=0, max=20, help="Places that are shown of each finding.")
     ] = 3,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Train heads to find labels that are probably wrong.")
+    ] = False,
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="FILE", help="Review file (CSV) that --labels writes."),
+    ] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on warnings.")] = False,
     json: JsonOption = False,
     offline: OfflineOption = False,
 ) -> None:
     """Look for what is amiss with data, without training; exit code 2 with errors."""
+    if out and not labels:
+        raise RecipeError("--out is where --labels writes", hint="add --labels, or leave it out")
     console = open_console(offline=offline)
     from bertft.jobs.request import TrainRequest
-    from bertft.runs.first_look import look_at_recipe
+    from bertft.runs.first_look import look_at_labels, look_at_recipe
 
+    out = out or f"{PurePath(recipe).stem}-suspects.csv"
     request = TrainRequest(
         recipe=recipe,
-        overrides=tuple(set_ or ()),
+        overrides=(*["training.mode=features"] * labels, *(set_ or ())),
         train=train,
         dev=dev,
         test=test,
         model=model,
         on_bad_row=on_bad_row.value if on_bad_row else "",
+        offline=offline,
     )
     checked = look_at_recipe(request, some_files=not json)
+    if labels:
+        look_at_labels(checked, out=out)
     with importing():
         from bertft.commands.check import check as run_check
+        from bertft.commands.check import check_labels
+
+    from bertft.console.findings import show_label_errors, show_report
+    from bertft.console.output import emit_json
 
     report = run_check(checked, fix=fix, offline=offline)
-    if json:
-        from bertft.console.output import emit_json
-
-        emit_json(report.content(examples=examples))
-    else:
-        from bertft.console.findings import show_report
-
+    if not json:
         show_report(console, report, examples=examples)
+    found = None
+    if labels and not report.count("error"):  # training would stop at them
+        found = check_labels(request, out=out, watch=console)
+    if json:
+        emit_json(report.content(examples=examples) | (found.content(out) if found else {}))
+    elif found:
+        show_label_errors(console, found, out=out)
     if code := report.exit_code(strict=strict):
         raise typer.Exit(code)
 
