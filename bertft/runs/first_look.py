@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertft.encoder.find import check_name
-from bertft.errors import DataError
+from bertft.errors import DataError, RecipeError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN, resolve
 from bertft.recipe import HUB
@@ -73,6 +73,17 @@ def look_at_labels(recipe: Recipe, *, out: str) -> None:
     refuse_others(make_task(recipe.task), "--labels")
     check_installed()
     check_free(out)
+
+
+def look_at_curve(recipe: Recipe) -> None:
+    """Raise RecipeError where there is no score that could grow with the data."""
+    from bertft.contracts import SelfSupervised
+    from bertft.tasks import make_task
+
+    if isinstance(make_task(recipe.task), SelfSupervised):
+        raise RecipeError("curve is for tasks with gold", hint="pre-training has none")
+    if not (recipe.data.has_dev or recipe.data.test):
+        raise RecipeError("a learning curve needs scores", hint="give --test or --dev")
 
 
 def _files(recipe: Recipe) -> list[str]:
