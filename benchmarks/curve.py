@@ -3,9 +3,9 @@
     python benchmarks/curve.py RECIPE --train F --test F [--share S] [--seeds 3] [--set K=V]
 
 Draws a learning curve on half of a share of the training rows, in features mode; then trains on the
-whole of it with each seed, and looks whether each of those scores
-lies inside the interval that was predicted for a run of that size. The test file scores points
-and runs; nothing is chosen on it. Prints JSON.
+whole of it with each seed, and looks whether each of those scores lies inside the interval that was
+predicted for a run of that size. The test file scores points and runs; nothing is chosen on it.
+Prints JSON.
 """
 
 from __future__ import annotations

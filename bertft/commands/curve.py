@@ -104,4 +104,5 @@ def _tell(drawn: Curve, share: Fraction, seed: int, *, watch: Watch) -> None:
     scores = Run(drawn.point(share, seed)).scores
     metric = scores["metric"]
     value = scores["metrics"][metric]["value"]
-    watch.note(f"{share} of the rows, seed {seed}: {scores['split']} {metric} {value:.4f}")
+    rows = "all rows" if share == 1 else f"{share} of the rows"
+    watch.note(f"{rows}, seed {seed}: {scores['split']} {metric} {value:.4f}")

@@ -127,7 +127,8 @@ def forecast(
     runs, gains = _bootstrapped(known, means, weights, asked)
     centre, gain = law(asked), float(law(known[-1:])[0] - law(2 * known[-1:])[0])
     wider = max(1.0, misfit)
-    runs = np.maximum(centre + wider * (runs - centre) + noise[:, None], 0)
+    most = np.inf if metric in LOWER else max(1.0, float(errors.max()))
+    runs = np.clip(centre + wider * (runs - centre) + noise[:, None], 0, most)
     gains = np.maximum(gain + wider * (gains - gain), 0)
     low, high = np.quantile(runs, [0.025, 0.975], axis=0)
     sides = [_to_score(metric, one) for one in (centre, low, high)]

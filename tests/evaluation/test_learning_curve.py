@@ -116,6 +116,7 @@ class TestForecast:
         assert poor.misfit > 5
         assert good.misfit < 2
         assert poor.high[0] - poor.low[0] > 3 * (good.high[0] - good.low[0])
+        assert 0 <= poor.low[0] < poor.high[0] <= 1
 
     def test_a_score_of_which_less_is_better(self):
         scores, draws, _ = simulated(np.random.default_rng(5))
