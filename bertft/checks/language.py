@@ -27,12 +27,12 @@ _FEW = 20
 def language_of(texts: Sequence[str]) -> str:
     """``ko``, ``en``, ``ko+en`` (both, in one file), or ``other``."""
     some = texts[:: max(1, len(texts) // LOOKED_AT)]
-    scripts = Counter(_script(text) for text in some)
+    scripts = Counter(script_of(text) for text in some)
     known = sum(scripts.values()) - scripts[""]
     if not known or scripts["other"] > SOME * known:
         return "other" if known else "en"
     korean = scripts["hangul"] / known
-    latin = [text for text in some if _script(text) == "latin"]
+    latin = [text for text in some if script_of(text) == "latin"]
     if korean >= MOST:
         return "ko"
     if not _is_english(latin):
@@ -40,7 +40,7 @@ def language_of(texts: Sequence[str]) -> str:
     return "ko+en" if korean > SOME else "en"
 
 
-def _script(text: str) -> str:
+def script_of(text: str) -> str:
     """What most letters of a text are; "" without letters. Any fifth of Hangul makes it Korean,
     for names and loan words are often written in Latin letters."""
     kinds = Counter(_kind(character) for character in text if character.isalpha())

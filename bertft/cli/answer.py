@@ -11,13 +11,16 @@ import typer
 from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
+    CoverageOption,
     Device,
     DeviceOption,
     InputSetOption,
     JsonOption,
+    MinConfidenceOption,
     OfflineOption,
     Precision,
     PrecisionOption,
+    TargetAccuracyOption,
     open_console,
 )
 from bertft.cli.verb import USE, verb
@@ -48,6 +51,9 @@ def evaluate(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
     ] = "",
+    min_confidence: MinConfidenceOption = None,
+    target_accuracy: TargetAccuracyOption = None,
+    coverage: CoverageOption = None,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
@@ -68,7 +74,11 @@ def evaluate(
     look_at_run(run or target, overrides=set_ or ())
     with importing():
         from bertft.commands.evaluate import evaluate as run_evaluation
+        from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     folder, scores = run_evaluation(
         run or target,
         data=data,
@@ -77,6 +87,7 @@ def evaluate(
         on_bad_row=on_bad_row.value if on_bad_row else "",
         device=device.value,
         precision=precision.value,
+        certainty=certainty,
         watch=console,
     )
     console.close()
@@ -140,6 +151,9 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing --out.")
     ] = False,
+    min_confidence: MinConfidenceOption = None,
+    target_accuracy: TargetAccuracyOption = None,
+    coverage: CoverageOption = None,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
@@ -160,7 +174,11 @@ def predict(
     with importing():
         from bertft.commands.predict import PredictRequest, open_predictor, predict_files
         from bertft.console.predictions import show_predictions
+        from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     request = PredictRequest(
         files=tuple(texts or ()),
         run=run,
@@ -169,6 +187,7 @@ def predict(
         input_format=input_format,
         question=question,
         top_k=top_k,
+        certainty=certainty,
         whole_file=whole_file,
         overwrite=overwrite,
         overrides=tuple(set_ or ()),
