@@ -71,8 +71,9 @@ def measure(job: Job, *, share: float, seed: int) -> dict[str, Any]:
             np.array([one[0] for one in job.task.gold_ids(rows)]) for rows in (examples, right)
         )
         is_wrong = labels != before
-    scores, marks = label_quality(labels, p)
-    first = np.argsort(scores, kind="stable")[: int(is_wrong.sum())]
+    quality = label_quality(labels, p)
+    marks = quality.marks
+    first = np.argsort(quality.scores, kind="stable")[: int(is_wrong.sum())]
     return {
         "labels": len(labels),
         "wrong": int(is_wrong.sum()),
@@ -82,7 +83,7 @@ def measure(job: Job, *, share: float, seed: int) -> dict[str, Any]:
         "wrong among the marked": round(float(is_wrong[marks].mean()), 4),
         "wrong that are marked": round(float(marks[is_wrong].mean()), 4),
         "held-out accuracy on right labels": round(
-            float((p.argmax(axis=1) == labels)[~is_wrong].mean()), 4
+            float((quality.p.argmax(axis=1) == labels)[~is_wrong].mean()), 4
         ),
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -83,20 +83,19 @@ def probabilities(
 def _labels(
     task: Classification, examples: Sequence[TextExample], pieces: Sequence[Pieces]
 ) -> list[Suspect]:
-    p = probabilities(task, examples, pieces)
     given = np.array([ids[0] for ids in task.gold_ids(examples)])  # [N]
-    scores, marks = label_quality(given, p)
+    quality = label_quality(given, probabilities(task, examples, pieces))
     counts = np.bincount(given, minlength=len(task.labels))
-    likely = p.argmax(axis=1)
+    likely = quality.p.argmax(axis=1)
     return [
         Suspect(
             int(row),
             task.labels[given[row]],
             task.labels[likely[row]],
-            float(scores[row]),
-            float(p[row, likely[row]]),
+            float(quality.scores[row]),
+            float(quality.p[row, likely[row]]),
         )
-        for row in np.flatnonzero(marks & (counts[given] >= FEW))
+        for row in np.flatnonzero(quality.marks & (counts[given] >= FEW))
     ]
 
 
@@ -156,11 +155,11 @@ def units_of(task: Ner, examples: Sequence[TaggedText], pieces: Sequence[Pieces]
 def _entities(task: Ner, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> list[Suspect]:
     """One for each entity, given or found, that has units to be doubted."""
     units = units_of(task, examples, pieces)
-    scores, marks = label_quality(units.given, units.p)
+    quality = label_quality(units.given, units.p)
     counts = Counter(one.label for example in examples for one in example.entities or ())
     found: dict[tuple[int, Span], Suspect] = {}
-    for unit in sorted(np.flatnonzero(marks), key=lambda unit: scores[unit]):
-        number, likely = int(units.example[unit]), int(units.p[unit].argmax())
+    for unit in sorted(np.flatnonzero(quality.marks), key=lambda unit: quality.scores[unit]):
+        number, likely = int(units.example[unit]), int(quality.p[unit].argmax())
         example = examples[number]
         told = task.decode(example, pieces[number])["entities"]
         answers = [Entity(one["start"], one["end"], one["label"]) for one in told]
@@ -170,7 +169,7 @@ def _entities(task: Ner, examples: Sequence[TaggedText], pieces: Sequence[Pieces
         given = touching(example.entities or (), span)
         if all(counts[one.label] >= FEW for one in given):
             told = _given(example, span, given)
-            pair = float(scores[unit]), float(units.p[unit, likely])
+            pair = float(quality.scores[unit]), float(quality.p[unit, likely])
             found.setdefault((number, span), Suspect(number, told, suggested, *pair, span))
     return list(found.values())
 
