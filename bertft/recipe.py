@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bertft.errors import RecipeError, did_you_mean
-from bertft.settings import FEATURES, Recipe, settings_named
+from bertft.settings import FEATURES, FEATURES_OF, Recipe, settings_named
 
 BUNDLED = "bundled:"
 HUB = "hub:"
@@ -104,7 +104,10 @@ def _set_for_features(
     if not isinstance(training, dict) or training.get("mode") != "features":
         return
     own = before if before.get("mode") == "features" else {}
-    for name, value in FEATURES.items():
+    task = merged.get("task")
+    kind = task.get("name") if isinstance(task, dict) else None
+    further = FEATURES_OF.get(kind, {}) if isinstance(kind, str) else {}
+    for name, value in (FEATURES | further).items():
         if name not in own and f"training.{name}" not in overridden:
             training[name] = value
 

@@ -302,6 +302,12 @@ class TestFeaturesMode:
         found = parse(self.FINE, "training.mode=features").training
         assert (found.epochs, found.batch_size, found.learning_rate) == (10, 32, 1e-3)
 
+    def test_the_head_of_tags_takes_larger_steps(self):
+        tags = self.FINE | {"task": {"name": "ner"}}
+        assert parse(tags, "training.mode=features").training.learning_rate == 3e-2
+        given = ("training.mode=features", "training.learning_rate=0.02")
+        assert parse(tags, *given).training.learning_rate == 0.02
+
     def test_overrides_count_before_or_after_the_mode(self):
         for overrides in (
             ("training.learning_rate=0.02", "training.mode=features"),

@@ -1,10 +1,9 @@
-"""The verbs that look at data, score and answer; app.py adds them to ``bertft``."""
+"""The verbs that score and answer; app.py adds them to ``bertft``."""
 
 from __future__ import annotations
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -15,119 +14,21 @@ from bertft.cli.options import (
     CoverageOption,
     Device,
     DeviceOption,
-    DevOption,
     InputSetOption,
     JsonOption,
     MinConfidenceOption,
-    ModelOption,
     OfflineOption,
     Precision,
     PrecisionOption,
-    RecipeArgument,
-    SetOption,
     TargetAccuracyOption,
-    TestOption,
-    TrainOption,
     open_console,
 )
-from bertft.cli.verb import DATA, USE, verb
+from bertft.cli.verb import USE, verb
 from bertft.collector import importing
 from bertft.errors import BertftError, RunError
 from bertft.words import counted
 
 answer_app = typer.Typer()
-
-
-@verb(
-    answer_app,
-    panel=DATA,
-    examples=("check sentiment --train reviews.csv", "check ner --train news.conll --json"),
-)
-def check(
-    recipe: Annotated[str, RecipeArgument],
-    train: TrainOption = "",
-    dev: DevOption = "",
-    test: TestOption = "",
-    model: ModelOption = "",
-    set_: SetOption = None,
-    on_bad_row: BadRowOption = None,
-    fix: Annotated[
-        str, typer.Option("--fix", metavar="OUT", help="Write repaired copies (qa, ner) to OUT.")
-    ] = "",
-    examples: Annotated[
-        int, typer.Option(min=0, max=20, help="Places that are shown of each finding.")
-    ] = 3,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on warnings.")] = False,
-    json: JsonOption = False,
-    offline: OfflineOption = False,
-) -> None:
-    """Look for what is amiss with data, without training; exit code 2 with errors."""
-    console = open_console(offline=offline)
-    from bertft.jobs.request import TrainRequest
-    from bertft.runs.first_look import look_at_recipe
-
-    request = TrainRequest(
-        recipe=recipe,
-        overrides=tuple(set_ or ()),
-        train=train,
-        dev=dev,
-        test=test,
-        model=model,
-        on_bad_row=on_bad_row.value if on_bad_row else "",
-    )
-    checked = look_at_recipe(request, some_files=not json)
-    with importing():
-        from bertft.commands.check import check as run_check
-
-    report = run_check(checked, fix=fix, offline=offline)
-    if json:
-        from bertft.console.output import emit_json
-
-        emit_json(report.content(examples=examples))
-    else:
-        from bertft.console.findings import show_report
-
-        show_report(console, report, examples=examples)
-    if code := report.exit_code(strict=strict):
-        raise typer.Exit(code)
-
-
-@verb(answer_app, panel=DATA, examples=("init reviews.csv", "init news.conll --out news.toml"))
-def init(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Your data: a table, JSON, or tagged words.")
-    ],
-    out: Annotated[
-        str, typer.Option("--out", metavar="RECIPE", help="The recipe to write; else beside FILE.")
-    ] = "",
-    model: ModelOption = "",
-    set_: InputSetOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing recipe.")] = False,
-    offline: OfflineOption = False,
-) -> None:
-    """Look at a data file, say what it is, and write a recipe for it."""
-    console = open_console(offline=offline)
-    from bertft.encoder.find import check_name
-    from bertft.runs.first_look import look_at_files
-
-    look_at_files([file] * (not Path(file).is_dir()))  # a folder may be one of brat
-    if model:
-        check_name(model)
-    with importing():
-        from bertft.commands.init import InitRequest
-        from bertft.commands.init import init as run_init
-        from bertft.console.proposal import show_proposal
-
-    request = InitRequest(
-        file=file,
-        out=out,
-        model=model,
-        overrides=tuple(set_ or ()),
-        force=force,
-        offline=offline,
-    )
-    target, proposal = run_init(request)
-    show_proposal(console, proposal, target=target)
 
 
 @verb(answer_app, name="eval", panel=USE, examples=("eval demo --data test.csv", "eval sentiment"))

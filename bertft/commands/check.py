@@ -28,10 +28,14 @@ from bertft.checks.report import Report
 from bertft.contracts import Task
 from bertft.encoder.load import Encoder, check_length, load_reader
 from bertft.errors import DataError, ModelError, RecipeError, UnreachableError
+from bertft.jobs.label_errors import LabelErrors, find_label_errors
 from bertft.jobs.prepare import SPLITS, refuse_decomposed_hangul
+from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.settings import Recipe
 from bertft.tasks import make_task
+from bertft.tasks.review import apply_corrections, check_free, write_review
+from bertft.watch import Watch
 
 
 def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
@@ -56,6 +60,11 @@ def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
         for name, path in files.items():
             rows[name], refused = read_rows(task, path, recipe.data, split=name)
             findings += refused
+    if recipe.data.corrections and rows.get("train"):
+        said: list[str] = []
+        file = recipe.data.corrections
+        rows["train"] = apply_corrections(task, rows["train"], file, tell=said.append)
+        findings += [Finding("note", "corrections", "train", one, len(said)) for one in said]
     task, faults = bind_labels(task, rows, files)
     findings += faults
     splits = make_splits(task, rows, files)
@@ -73,6 +82,18 @@ def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
             findings += task.findings(split, None, max_length=report.max_length)
     report.findings = worst_first(merge(findings))
     return report
+
+
+def check_labels(request: TrainRequest, *, out: str, watch: Watch) -> LabelErrors:
+    """Find labels of the training data that are probably wrong; write them to ``out``, for review.
+
+    Raises:
+        BertftError: the recipe, its data or its encoder is at fault, or ``out`` is there already.
+    """
+    check_free(out)
+    found = find_label_errors(request, watch=watch)
+    write_review(found.rows, out)
+    return found
 
 
 # --- reading ----------------------------------------------------------------------------------

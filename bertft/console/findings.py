@@ -10,13 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from bertft.checks.finding import SEVERITIES
-from bertft.console.tables import safe
+from bertft.checks.finding import short as cut
+from bertft.console.tables import safe, short
 from bertft.words import counted
 
 if TYPE_CHECKING:
     from bertft.checks.finding import Finding
     from bertft.checks.report import Report
     from bertft.console.console import Console
+    from bertft.jobs.label_errors import LabelErrors
+
+SUSPECTS = 12
+"""Doubted labels that are shown; all are in the file."""
 
 
 def show_report(console: Console, report: Report, *, examples: int) -> None:
@@ -34,6 +39,30 @@ def show_report(console: Console, report: Report, *, examples: int) -> None:
         _show_group(console, group, examples=examples)
     console.print()
     console.say(", ".join(counted(report.count(one), one) for one in SEVERITIES))
+
+
+def show_label_errors(console: Console, found: LabelErrors, *, out: str) -> None:
+    """The labels to be doubted most, and what is to be done with the file of all of them."""
+    console.print()
+    texts = ("entity", "text", "text_pair")
+    rows = [
+        (
+            one["line"],
+            short(one["given"]),
+            short(one["suggested"]),
+            one["probability"],
+            " | ".join(cut(one[name], longest=60) for name in texts if name in one),
+        )
+        for one in found.rows[:SUSPECTS]
+    ]
+    if rows:
+        console.show_table(("line", "given", "likely", "probability", "text"), rows)
+    share = f"{len(found.rows) / found.examples:.1%}"
+    suspects = counted(len(found.rows), "label")
+    console.say(f"{suspects} to look at in {found.examples:,} rows ({share} as many): {out}")
+    if rows:
+        console.say("next    write what is right into its column 'corrected', then train with")
+        console.say(f"        --set data.corrections={out}")
 
 
 def _show_group(console: Console, group: Sequence[Finding], *, examples: int) -> None:

@@ -52,33 +52,57 @@ def learn_from_states(job: Job, trainer: loop.Trainer, *, watch: Watch) -> None:
         ModelError: the encoder computes what is no number.
         RunError: the cache cannot hold them.
     """
-    texts, places = rows_in_order(chain(*job.encoded.values()), pools=trainer.head.pools)
-    states = _states(job, trainer, texts, watch=watch)
-    trainer.batcher = StateBatcher(states, places, trainer.head.pools)
-    if trainer.head.pools:  # a text is one row, however long it is
+    use_states(trainer, states_of(job, trainer, watch=watch))
+
+
+def states_of(job: Job, trainer: loop.Trainer, *, watch: Watch) -> StateBatcher:
+    """The states of all texts of a job, from the cache or encoded now; raises as above.
+
+    A cache of these texts and those of the examples that are spared serves as well.
+    """
+    own, pools = list(chain(*job.encoded.values())), trainer.head.pools
+    tokenizer, longest = job.encoder.tokenizer, job.recipe.model.max_length
+    spare = job.task.encode(job.spare, tokenizer, max_length=longest) if job.spare else []
+    for encoded in ([*own, *spare], own) if spare else (own,):
+        texts, places = rows_in_order(encoded, pools=pools)
+        cached = _cached(job, trainer, texts)
+        states = cached.read()
+        if states is not None:
+            watch.note(f"{counted(len(texts), 'text')} encoded before: {cached.path}")
+            return StateBatcher(states, places, pools)
+    if cached.path.exists():
+        watch.note(f"{cached.path} is damaged: the texts are encoded again")
+    return StateBatcher(_made(job, trainer, texts, cached, watch=watch), places, pools)
+
+
+def use_states(trainer: loop.Trainer, states: StateBatcher) -> None:
+    """Let the trainer learn from states, which hold those of its texts."""
+    trainer.batcher = states
+    if states.pools:  # a text is one row, however long it is
         trainer.plan = replace(trainer.plan, lengths=(1,) * len(trainer.encoded))
 
 
-def _states(
-    job: Job,
-    trainer: loop.Trainer,
-    texts: Sequence[Encoded],
-    *,
-    watch: Watch,
-) -> FloatArray:
-    """States [R, H] of the texts, from the cache or encoded now."""
+def _cached(job: Job, trainer: loop.Trainer, texts: Sequence[Encoded]) -> CachedStates:
+    """Where the states of the texts are, or will be."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     readout = states_read_by(trainer.head)
     rows = len(texts) if readout.pools else sum(map(len, texts))
     width = int(model.config.hidden_size)
     facts = _facts(job, model, texts, readout=readout)
-    cached = CachedStates.of(facts, name=job.encoder.name, rows=rows, width=width)
-    states = cached.read()
-    if states is not None:
-        watch.note(f"{counted(len(texts), 'text')} encoded before: {cached.path}")
-        return states
-    if cached.path.exists():
-        watch.note(f"{cached.path} is damaged: the texts are encoded again")
+    return CachedStates.of(facts, name=job.encoder.name, rows=rows, width=width)
+
+
+def _made(
+    job: Job,
+    trainer: loop.Trainer,
+    texts: Sequence[Encoded],
+    cached: CachedStates,
+    *,
+    watch: Watch,
+) -> FloatArray:
+    """States [R, H] of the texts, encoded now and kept."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    readout = states_read_by(trainer.head)
     started = time.perf_counter()
     cached.write(
         _encode(model, texts, readout=readout, batcher=trainer.batcher, job=job, watch=watch)

@@ -21,11 +21,13 @@ from bertft.contracts import Encoded, SelfSupervised, Task
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
+from bertft.evaluation.folds import nested_subset
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
 from bertft.settings import Recipe, TrainingSettings
 from bertft.tasks import make_task
+from bertft.tasks.review import apply_corrections
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
 from bertft.watch import Watch
 
@@ -45,6 +47,8 @@ class Job:
     encoder: Encoder
     runtime: Runtime
     accelerator: Accelerator
+    spare: list[Any] = field(default_factory=list)
+    """Training examples that are not used (``data.train_share``)."""
     encoded: dict[str, list[Encoded]] = field(default_factory=dict)
     dev: Evidence | None = None
     """What the model said of dev when it was scored last, and what was right."""
@@ -76,6 +80,7 @@ def prepare(
             watch.note(f"{split}: {said}")
     for warning in quick_findings(task, splits, files | {"dev": files.get("dev", files["train"])}):
         watch.note(f"warning: {warning}; see 'bertft check'")
+    splits["train"], spare = share_of(task, splits["train"], recipe, watch=watch)
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
     tell_choices(recipe, runtime, accelerator, watch=watch)
@@ -86,7 +91,7 @@ def prepare(
     encoder = load_encoder(model, offline=request.offline)
     check_length(encoder.folder, model.max_length)
     name = before["recipe"] if before else Path(request.recipe).stem
-    job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator)
+    job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator, spare)
     if not recipe.model.decomposed_hangul:
         refuse_decomposed_hangul(splits["train"], encoder)
     for split in ("train", "dev"):
@@ -131,6 +136,10 @@ def read_splits(
     splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
     for path in data.further:
         splits["train"] += read_examples(task, path, data, watch=watch)
+    if data.corrections:
+        splits["train"] = apply_corrections(
+            task, splits["train"], data.corrections, tell=watch.note
+        )
     if not data.has_dev:
         text = (
             "data.dev_share = 0: all rows train the model; no dev scores, the last weights are kept"
@@ -142,6 +151,21 @@ def read_splits(
         )
         watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
     return splits, files
+
+
+def share_of(
+    task: Task[Any], examples: list[Any], recipe: Recipe, *, watch: Watch
+) -> tuple[list[Any], list[Any]]:
+    """The share of the training examples that is used, and the rest; said where there is one."""
+    share, seed = recipe.data.train_share, recipe.training.seed
+    if share == 1:
+        return examples, []
+    strata = [frozenset(reading.labels) for reading in task.readings(examples)]
+    groups = [one.group or row for row, one in enumerate(examples)]
+    chosen = set(nested_subset(strata, groups, share=share, seed=seed))
+    watch.note(f"data.train_share: {len(chosen):,} of {len(examples):,} rows train the model")
+    kept = [one for row, one in enumerate(examples) if row in chosen]
+    return kept, [one for row, one in enumerate(examples) if row not in chosen]
 
 
 def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:

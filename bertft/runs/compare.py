@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertft.errors import RunError
 from bertft.evaluation.intervals import paired_bootstrap, point_values
@@ -11,6 +11,10 @@ from bertft.loaders.json_text import read_json_text
 from bertft.runs.folder import run_folder
 from bertft.runs.stored import read_card
 from bertft.tasks import bound_task
+
+if TYPE_CHECKING:
+    from bertft.contracts import Task
+    from bertft.evaluation.statistic import Statistic
 
 HINT = "score the run: bertft eval"
 
@@ -22,7 +26,7 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
         RunError: the two were not scored on the same examples.
     """
     first, second = (str(run_folder(name)) for name in (first, second))
-    examples = [_predictions(path) for path in (first, second)]
+    examples = [predictions(path) for path in (first, second)]
     ids = [[one["id"] for one in rows] for rows in examples]
     gold = [[one["gold"] for one in rows] for rows in examples]
     if ids[0] != ids[1] or gold[0] != gold[1]:
@@ -51,7 +55,8 @@ def compare_runs(first: str, second: str) -> dict[str, Any]:
     }
 
 
-def _predictions(path: str) -> list[dict[str, Any]]:
+def predictions(path: str) -> list[dict[str, Any]]:
+    """What predictions.jsonl of a folder says. Raises RunError where it is not there."""
     file = Path(path) / "predictions.jsonl"
     try:
         with file.open(encoding="utf-8") as lines:
@@ -61,7 +66,7 @@ def _predictions(path: str) -> list[dict[str, Any]]:
         raise RunError(f"{file}: not readable ({error})", hint=HINT) from None
 
 
-def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
+def _statistic(path: str, rows: list[dict[str, Any]]) -> Statistic:
     """Per-example counts of one run, from its predictions."""
     folder = Path(path).resolve()
     while not (folder / "best").is_dir():
@@ -70,8 +75,11 @@ def _statistic(path: str, rows: list[dict[str, Any]]) -> Any:
                 f"{path} does not belong to a run", hint="give a run, or a folder in its eval/"
             )
         folder = folder.parent
-    card = read_card(folder / "best")
-    task = bound_task(card)
+    return statistic_of(bound_task(read_card(folder / "best")), rows, path)
+
+
+def statistic_of(task: Task[Any], rows: list[dict[str, Any]], path: str) -> Statistic:
+    """Per-example counts of predictions. Raises RunError where they are not the task's."""
     try:
         examples = [task.regain(row) for row in rows]
         return task.score(examples, rows).statistic

@@ -38,23 +38,27 @@ def environment(job: Job) -> dict[str, Any]:
             "revision": job.encoder.revision,
             "files": {path.name: sha256(str(path)) for path in files},
         },
-        "data": {
-            name: {"path": recorded_file(path), "sha256": _digest(path, job.splits[name])}
-            for name, path in job.files.items()
-        }
-        | {
-            f"train {number}": {
-                "path": recorded_file(path),
-                "sha256": _digest(path, job.splits["train"]),
-            }
-            for number, path in enumerate(job.recipe.data.further, start=2)
-        },
+        "data": _data(job),
         "labels": list(job.task.labels),
         "device": job.runtime.device,
         "precision": {"used": job.runtime.precision, "reason": job.runtime.reason},
         "threads": job.runtime.threads,
         "processes": job.accelerator.num_processes,
         "sharded": job.runtime.sharded,
+    }
+
+
+def _data(job: Job) -> dict[str, dict[str, str]]:
+    """Each file that examples or their labels come from, by what it is to the run."""
+    data = job.recipe.data
+    files = {name: (path, _digest(path, job.splits[name])) for name, path in job.files.items()}
+    for number, path in enumerate(data.further, start=2):
+        files[f"train {number}"] = path, _digest(path, job.splits["train"])
+    if data.corrections:
+        files["corrections"] = data.corrections, sha256(data.corrections)
+    return {
+        name: {"path": recorded_file(path), "sha256": digest}
+        for name, (path, digest) in files.items()
     }
 
 

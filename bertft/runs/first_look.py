@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertft.encoder.find import check_name
-from bertft.errors import DataError
+from bertft.errors import DataError, RecipeError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.files import STDIN, resolve
 from bertft.recipe import HUB
@@ -35,7 +35,7 @@ def look_at_training(request: TrainRequest) -> Recipe:
         run = Path(request.resume)
         was = read_environment(run / "environment.json")
         recipe = found_recipe(recipe, was, run, given=given_inputs(request))
-    look_at_files(_files(recipe))
+    look_at_files([*_files(recipe), recipe.data.corrections])
     check_name(recipe.model.name)
     if request.out:
         free_run_folder(request.out, recipe=request.recipe)
@@ -61,6 +61,29 @@ def look_at_recipe(request: TrainRequest, *, some_files: bool = False) -> Recipe
     if faults and len(faults) == len(_files(recipe)):
         raise faults[0]
     return recipe
+
+
+def look_at_labels(recipe: Recipe, *, out: str) -> None:
+    """Raise BertftError where labels of such a task cannot be doubted, or ``out`` is there."""
+    from bertft.evaluation.label_quality import check_installed
+    from bertft.tasks import make_task
+    from bertft.tasks.review import check_free
+    from bertft.tasks.suspects import refuse_others
+
+    refuse_others(make_task(recipe.task), "--labels")
+    check_installed()
+    check_free(out)
+
+
+def look_at_curve(recipe: Recipe) -> None:
+    """Raise RecipeError where there is no score that could grow with the data."""
+    from bertft.contracts import SelfSupervised
+    from bertft.tasks import make_task
+
+    if isinstance(make_task(recipe.task), SelfSupervised):
+        raise RecipeError("curve is for tasks with gold", hint="pre-training has none")
+    if not (recipe.data.has_dev or recipe.data.test):
+        raise RecipeError("a learning curve needs scores", hint="give --test or --dev")
 
 
 def _files(recipe: Recipe) -> list[str]:

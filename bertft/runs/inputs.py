@@ -19,6 +19,8 @@ from bertft.recipe import BUNDLED, HUB
 from bertft.settings import Recipe
 
 SPLITS = ("train", "dev", "test")
+FILES = (*SPLITS, "corrections")
+"""Settings of ``data`` that name one file each."""
 
 
 def recorded_file(path: str) -> str:
@@ -38,7 +40,7 @@ def _absolute(path: str | Path) -> str:
 
 def recorded_recipe(recipe: Recipe) -> Recipe:
     """A recipe as a run records it, so that it means the same from any folder."""
-    data = {name: recorded_file(getattr(recipe.data, name)) for name in SPLITS}
+    data = {name: recorded_file(getattr(recipe.data, name)) for name in FILES}
     further = [recorded_file(path) for path in recipe.data.further]
     model = {"name": recorded_encoder(recipe.model.name)}
     return _with(recipe, data={**data, "further": further}, model=model)
@@ -46,7 +48,7 @@ def recorded_recipe(recipe: Recipe) -> Recipe:
 
 def without_places(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe, but for where its inputs are: those are told by their SHA-256."""
-    data = {name: bool(getattr(recipe.data, name)) for name in SPLITS}
+    data = {name: bool(getattr(recipe.data, name)) for name in FILES}
     settings = recipe.resolved()
     settings["data"] |= {**data, "further": len(recipe.data.further)}
     settings["model"] |= {"name": ""}
@@ -81,7 +83,7 @@ def found_recipe(
         digest = known.get(name, {}).get("sha256", "")
         return found_file(path, digest, run, beside=beside, tell=tell)
 
-    data = {name: place(name, getattr(recipe.data, name)) for name in SPLITS}
+    data = {name: place(name, getattr(recipe.data, name)) for name in FILES}
     further = [
         place(f"train {number}", path) for number, path in enumerate(recipe.data.further, start=2)
     ]

@@ -52,6 +52,7 @@ LIGHT = [
     "bertft.contracts",
     "bertft.cli.app",
     "bertft.cli.answer",
+    "bertft.cli.data",
     "bertft.cli.inside",
     "bertft.cli.lists",
     "bertft.cli.pretrained",
