@@ -12,6 +12,7 @@ from bertft.cli.options import (
     BadRowOption,
     DevOption,
     DryRunOption,
+    FeaturesOption,
     ModelOption,
     NewRunOption,
     OfflineOption,
@@ -64,9 +65,7 @@ def train(
             metavar="RUN", help="Go on with an interrupted run.", autocompletion=completion.runs
         ),
     ] = "",
-    features: Annotated[
-        bool, typer.Option("--features", help="Keep the encoder as it is, train the head: fast.")
-    ] = False,
+    features: FeaturesOption = False,
     on_bad_row: BadRowOption = None,
     dry_run: DryRunOption = False,
     offline: OfflineOption = False,

@@ -7,7 +7,7 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,11 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
                     watch=watch,
                 )
                 preview = CostPreview(trainer)
-                for report in steps:
-                    watch.step(report)
-                    if cost := preview.after(report):
-                        watch.note(cost)
+                with closing(steps):  # a watch may end it, by an exception of its own
+                    for report in steps:
+                        watch.step(report)
+                        if cost := preview.after(report):
+                            watch.note(cost)
                 return finish(job, run, journal=journal, progress=progress, watch=watch)
             finally:
                 journal.notes(watch.take_notes())
