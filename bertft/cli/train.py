@@ -17,6 +17,7 @@ from bertft.cli.options import (
     NewRunOption,
     OfflineOption,
     RecipeArgument,
+    RunArgument,
     SeedOption,
     SetOption,
     TestOption,
@@ -127,6 +128,27 @@ def _show_result(console: Console, result: TrainResult) -> None:
     texts, table = NEXT.get(result.task, NEXT["classification"])
     console.say(f"next    bertft predict {texts} --run {result.run}")
     console.say(f"        bertft eval {result.run} --data {table}")
+
+
+@verb(train_app, panel=TRAIN, examples=("rerun demo", "rerun runs/demo --out runs/again"))
+def rerun(
+    run: Annotated[str, RunArgument],
+    out: NewRunOption = "",
+    offline: OfflineOption = False,
+) -> None:
+    """Train a run again from its record; say whether the score is the same, else what changed."""
+    console = open_console(offline=offline)
+    from bertft.runs.folder import free_run_folder, run_folder
+
+    folder = run_folder(run)
+    if out:
+        free_run_folder(out, recipe="")
+    tell_start(console, "rerun", [str(folder)])
+    with importing():
+        from bertft.commands.rerun import rerun as repeat
+    from bertft.console.rerun import show_repeat
+
+    show_repeat(console, repeat(run, out=out, offline=offline, watch=console))
 
 
 class Size(StrEnum):

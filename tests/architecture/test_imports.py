@@ -56,6 +56,7 @@ LIGHT = [
     "bertft.cli.lists",
     "bertft.cli.pretrained",
     "bertft.cli.search",
+    "bertft.cli.share",
     "bertft.cli.texts",
     "bertft.cli.train",
     "bertft.cli.completion",
