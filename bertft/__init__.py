@@ -5,7 +5,7 @@ Python API (everything heavy is imported when it is first used):
     import bertft
     run = bertft.train("sentiment", train="reviews.csv")
     folder, scores = bertft.evaluate(run.run, data="test.csv")
-    bertft.load(run.run).predict(["What a film."])
+    bertft.load(run.run).predict("What a film.")
     bertft.explain(["What a film."], run=run.run)
     bertft.embed(["What a film.", "Never again."])
 """
@@ -44,6 +44,7 @@ def train(
         BertftError: the recipe, the data, the model or the run directory is at fault.
     """
     from bertft.commands.train import train as run_training
+    from bertft.console.notebook import watch_here
     from bertft.jobs.request import TrainRequest
 
     request = TrainRequest(
@@ -57,7 +58,7 @@ def train(
         seed=seed,
         offline=offline,
     )
-    result = run_training(request)
+    result = run_training(request, watch=watch_here())
     assert result is not None
     return result
 
@@ -69,11 +70,27 @@ def evaluate(
     out: str = "",
     device: str = "auto",
     precision: str = "auto",
+    min_confidence: float | None = None,
+    target_accuracy: float | None = None,
+    coverage: float | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Score a run as ``bertft eval`` does: (folder written, content of scores.json)."""
     from bertft.commands.evaluate import evaluate as run_evaluation
+    from bertft.console.notebook import watch_here
+    from bertft.prediction.certainty import Certainty
 
-    return run_evaluation(str(run), data=data, out=out, device=device, precision=precision)
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
+    return run_evaluation(
+        str(run),
+        data=data,
+        out=out,
+        certainty=certainty,
+        device=device,
+        precision=precision,
+        watch=watch_here(),
+    )
 
 
 def load(run: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:

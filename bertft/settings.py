@@ -58,15 +58,21 @@ class DataSettings(Section):
     def has_dev(self) -> bool:
         return bool(self.dev) or self.dev_share > 0
 
-    header: bool = True
-    """False for CSV/TSV files whose first line is data; ``columns`` then names the columns."""
+    header: bool | Literal["auto"] = "auto"
+    """False for CSV/TSV files whose first line is data; ``columns`` then names the columns, or they
+    are called column1, column2, ...; ``auto``: true, unless the first line is plainly data."""
     columns: list[str] = []
     delimiter: str = ""
-    """Field separator; empty for comma in .csv and tab in .tsv."""
+    """Field separator; empty for comma in .csv and tab in .tsv, or else ; | tab or comma where only
+    one of them divides the lines evenly."""
     quoting: Literal["auto", "standard", "none"] = "auto"
     """``standard``: RFC 4180; ``none``: quotes are text; ``auto``: standard for .csv; for .tsv what
     the first quotes show."""
-    encoding: str = "utf-8"
+    encoding: str = "auto"
+    """A name such as cp949, utf-16 or cp1252; ``auto``: UTF-8, or what the start of the file shows
+    where that is certain."""
+    sheet: str = ""
+    """Sheet of a workbook; empty for the first."""
     on_bad_row: Literal["stop", "skip"] = "stop"
     """``skip`` leaves out rows that cannot be used, and counts them."""
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from typer.main import get_command
@@ -262,7 +262,7 @@ def _kind(annotation: Any, say: Say) -> str:
         return ", ".join(f"`{one}`" for one in arguments)
     if origin is tuple:
         return say("list of {} numbers").format(len(arguments))
-    if origin is UnionType:  # without a value where the default is null
+    if origin in (Union, UnionType):  # without a value where the default is null
         kinds = (_kind(one, say) for one in arguments if one is not NoneType)
         return f" {say('or')} ".join(kinds)
     words = {

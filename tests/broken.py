@@ -28,7 +28,7 @@ def lay_out(folder: Path, *, tiny: Path, trained: Path) -> None:
 def _data(folder: Path) -> None:
     texts = {
         "a.txt": "a good film\n",
-        "columns.csv": "text,stars\na,1\n",
+        "columns.csv": "text,weight\na,1\n",
         "empty.csv": "",
         "header.csv": "text,label\n",
         "quote.csv": 'text,label\na,x\n"b,y\nc,x\n',

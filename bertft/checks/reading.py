@@ -41,6 +41,7 @@ def meter_findings(source: Source, *, split: str) -> list[Finding]:
         Finding("warning", one.code, split, one.what, one.count, one.of, one.hint)
         for one in meter.doubts
     ]
+    findings += [Finding("warning", "other-task", split, one, 1) for one in meter.warnings]
     if meter.notes:
         places = tuple(Place(source.path, 0, note) for note in meter.notes)
         what = "guesses about how the file is written"

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
 from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
+    CoverageOption,
     Device,
     DeviceOption,
     DevOption,
     InputSetOption,
     JsonOption,
+    MinConfidenceOption,
     ModelOption,
     OfflineOption,
     Precision,
     PrecisionOption,
     RecipeArgument,
     SetOption,
+    TargetAccuracyOption,
     TestOption,
     TrainOption,
     open_console,
 )
 from bertft.cli.verb import DATA, USE, verb
 from bertft.collector import importing
-from bertft.errors import RunError
+from bertft.errors import BertftError, RunError
 from bertft.words import counted
 
 answer_app = typer.Typer()
@@ -86,6 +92,44 @@ def check(
         raise typer.Exit(code)
 
 
+@verb(answer_app, panel=DATA, examples=("init reviews.csv", "init news.conll --out news.toml"))
+def init(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Your data: a table, JSON, or tagged words.")
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="RECIPE", help="The recipe to write; else beside FILE.")
+    ] = "",
+    model: ModelOption = "",
+    set_: InputSetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing recipe.")] = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Look at a data file, say what it is, and write a recipe for it."""
+    console = open_console(offline=offline)
+    from bertft.encoder.find import check_name
+    from bertft.runs.first_look import look_at_files
+
+    look_at_files([file] * (not Path(file).is_dir()))  # a folder may be one of brat
+    if model:
+        check_name(model)
+    with importing():
+        from bertft.commands.init import InitRequest
+        from bertft.commands.init import init as run_init
+        from bertft.console.proposal import show_proposal
+
+    request = InitRequest(
+        file=file,
+        out=out,
+        model=model,
+        overrides=tuple(set_ or ()),
+        force=force,
+        offline=offline,
+    )
+    target, proposal = run_init(request)
+    show_proposal(console, proposal, target=target)
+
+
 @verb(answer_app, name="eval", panel=USE, examples=("eval demo --data test.csv", "eval sentiment"))
 def evaluate(
     target: Annotated[
@@ -106,6 +150,9 @@ def evaluate(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
     ] = "",
+    min_confidence: MinConfidenceOption = None,
+    target_accuracy: TargetAccuracyOption = None,
+    coverage: CoverageOption = None,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
@@ -126,7 +173,11 @@ def evaluate(
     look_at_run(run or target, overrides=set_ or ())
     with importing():
         from bertft.commands.evaluate import evaluate as run_evaluation
+        from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     folder, scores = run_evaluation(
         run or target,
         data=data,
@@ -135,6 +186,7 @@ def evaluate(
         on_bad_row=on_bad_row.value if on_bad_row else "",
         device=device.value,
         precision=precision.value,
+        certainty=certainty,
         watch=console,
     )
     console.close()
@@ -152,12 +204,18 @@ def evaluate(
 @verb(
     answer_app,
     panel=USE,
-    examples=("predict reviews.csv --run demo --out answers.csv", "predict notes.txt --format txt"),
+    examples=('predict "What a film."', "predict reviews.xlsx --run demo --out answers.xlsx"),
 )
 def predict(
-    files: Annotated[
-        list[str], typer.Argument(help="Text, CSV, TSV, JSONL or Parquet files; - for stdin.")
-    ],
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT_OR_FILE]...",
+            show_default=False,
+            help="Texts in quotes, or text, CSV, TSV, Excel, JSONL or Parquet files; - for stdin; "
+            "nothing at all to be asked for texts.",
+        ),
+    ] = None,
     run: Annotated[
         str,
         typer.Option(
@@ -176,7 +234,7 @@ def predict(
             "--format",
             metavar="FORMAT",
             autocompletion=completion.formats,
-            help="jsonl, csv, tsv, txt, doccano, label-studio; entities: conll, html.",
+            help="jsonl, csv, tsv, xlsx, txt, doccano, label-studio; entities: conll, html.",
         ),
     ] = "",
     input_format: Annotated[
@@ -192,29 +250,43 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing --out.")
     ] = False,
+    min_confidence: MinConfidenceOption = None,
+    target_accuracy: TargetAccuracyOption = None,
+    coverage: CoverageOption = None,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
     precision: PrecisionOption = Precision.AUTO,
     offline: OfflineOption = False,
 ) -> None:
-    """Answer the texts of files, one JSON object per line, in input order."""
+    """Answer texts, and those of files, in input order: a table on a terminal, else JSON lines."""
+    on_terminal = _is_terminal(sys.stdout) and not out and not format
+    if not texts and not (on_terminal and _is_terminal(sys.stdin)):
+        hint = 'give "a text in quotes", a file, or - for stdin'
+        raise BertftError("no text and no file", hint=hint)
     console = open_console(offline=offline, streams=not out)
-    from bertft.runs.first_look import look_at_files, look_at_run
+    from bertft.prediction.texts import check_inputs
+    from bertft.runs.first_look import look_at_run
 
-    look_at_files(files)
+    check_inputs(texts or ())
     look_at_run(run, overrides=set_ or ())
     with importing():
-        from bertft.commands.predict import PredictRequest, predict_files
+        from bertft.commands.predict import PredictRequest, open_predictor, predict_files
+        from bertft.console.predictions import show_predictions
+        from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     request = PredictRequest(
-        files=tuple(files),
+        files=tuple(texts or ()),
         run=run,
         out=out,
         format=format,
         input_format=input_format,
         question=question,
         top_k=top_k,
+        certainty=certainty,
         whole_file=whole_file,
         overwrite=overwrite,
         overrides=tuple(set_ or ()),
@@ -222,6 +294,16 @@ def predict(
         device=device.value,
         precision=precision.value,
     )
-    done = predict_files(request, watch=console)
+    if not texts:
+        from bertft.console.prompt import converse
+
+        converse(open_predictor(request, watch=console), console, top_k=top_k)
+        return
+    show = partial(show_predictions, top_k=top_k) if on_terminal else None
+    done = predict_files(request, watch=console, show=show)
     console.close()
     console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

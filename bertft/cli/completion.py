@@ -53,4 +53,4 @@ def settings(incomplete: str) -> list[str]:
 def formats(incomplete: str) -> list[str]:
     from bertft.prediction.formats import FORMATS
 
-    return _starting([*FORMATS, "html"], incomplete)
+    return _starting([*FORMATS, "html", "xlsx"], incomplete)

@@ -24,7 +24,7 @@ Texts = Annotated[
     list[str],
     typer.Argument(
         metavar="TEXT_OR_FILE...",
-        help="Texts in quotes, or text, CSV, TSV, JSONL or Parquet files; - for stdin.",
+        help="Texts in quotes, or text, CSV, TSV, Excel, JSONL or Parquet files; - for stdin.",
     ),
 ]
 LengthOption = Annotated[

@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bertft.commands.evaluate import write_scores
 from bertft.errors import RecipeError
@@ -18,9 +17,11 @@ from bertft.evaluation.statistic import floor_of, seed_summary
 from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest, read_recipe
-from bertft.prediction.final import score_run
+from bertft.notebook import html_table
+from bertft.prediction.final import score_run, told_by_dev
 from bertft.prediction.scoring import unscored_content
 from bertft.reports.model_card import model_card
+from bertft.reports.notebook import Scores
 from bertft.reports.report import read_about
 from bertft.runs.fitting import fit
 from bertft.runs.folder import free_run_folder
@@ -42,8 +43,11 @@ class TrainResult:
     run: Path
     task: str
     split: str
-    scores: dict[str, Any]
+    scores: Scores
     best_dev: float | None
+
+    def _repr_html_(self) -> str:
+        return html_table((), (), title=f"run {self.run}") + self.scores._repr_html_()
 
 
 def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
@@ -124,8 +128,8 @@ def finish(
         watch.note(f"{content['note']}: bertft eval {run} --data FILE scores the model")
     else:
         scored, content = score_run(job, run, split=split, watch=watch)
-    if threshold := job.task.learned.get("threshold"):
-        watch.note(f"a label is given from a probability of {threshold:.4f}, chosen on dev")
+    for said in told_by_dev(run / "best"):
+        watch.note(said)
     journal.notes(watch.take_notes())
     kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
     journal.write("finish", {"split": split, "best_step": kept})
@@ -137,4 +141,4 @@ def finish(
         write_scores(run, scored, content, about=about)  # from here on the run counts as finished
         if not job.recipe.training.keep_state:
             discard_folder(run / "last")
-    return TrainResult(run, job.task.name, split, content, progress.best_score)
+    return TrainResult(run, job.task.name, split, Scores(content), progress.best_score)

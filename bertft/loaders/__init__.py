@@ -4,6 +4,7 @@ ahead.py    what is read ahead, and the faults in it, in their order
 files.py    paths, stdin, gzip and encodings -> decoded lines
 tables.py   CSV and TSV (delimited.py) -> rows; ``open_table`` finds the reader for every format
             that has columns
+workbooks.py  sheets of Excel and OpenDocument
 text.py     plain text, JSON lines and JSON arrays -> rows
 hub.py      data sets of the Hugging Face Hub and Parquet files -> rows
 rows.py     any of these by the source's name -> rows

@@ -24,7 +24,7 @@ from bertft.errors import DataError
 from bertft.loaders import length_fault
 from bertft.loaders.ahead import Ahead
 from bertft.loaders.annotations.brat import ANNOTATIONS, read_folder
-from bertft.loaders.files import STDIN, TextFile, resolve
+from bertft.loaders.files import STDIN, TextFile, open_text, resolve
 from bertft.loaders.ids import SentenceIds
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
@@ -64,7 +64,6 @@ OTHERS = {
     ".xml": "XML; export the annotations as JSON lines, CoNLL or brat",
     ".ann": "one document of brat; give its folder",
     ".py": "a program; write the list in it with json.dump",
-    ".xlsx": "a workbook; save it as CSV (UTF-8)",
 }
 """What is not read, and what to do instead."""
 
@@ -219,7 +218,7 @@ def _blocks(source: Source, *, form: str) -> Iterator[Block]:
             source.bad_row(error)
         broken = True
 
-    file = TextFile(source.path, encoding=source.data.encoding, bad_row=lose)
+    file = open_text(source, bad_row=lose)
     source.meter.fraction = file.fraction
     block: Block = []
     with file:

@@ -46,8 +46,8 @@ class Split:
 class Either:
     """Records of TSV; from the first cell that starts with a quote on, as what follows tells."""
 
-    def __init__(self, file: TextFile, source: Source) -> None:
-        self._file, self._source = file, source
+    def __init__(self, file: TextFile, blocks: Iterator[str], source: Source) -> None:
+        self._file, self._blocks, self._source = file, blocks, source
         self._parts: list[Split | Quoted] = []
         self._done = 0
 
@@ -56,7 +56,7 @@ class Either:
         return self._done + sum(part.blank for part in self._parts)
 
     def __iter__(self) -> Iterator[Record]:
-        blocks = self._file.blocks()
+        blocks = self._blocks
         number, width = 1, 0
         for text in blocks:
             at = first_quote(text)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from bertft.loaders.files import TextFile
+from bertft.loaders.files import open_text
 from bertft.loaders.source import Source
 
 PASSAGE = 16
@@ -83,6 +83,19 @@ def split_sentences(text: str) -> list[str]:
     return [stripped for one in found if (stripped := one.strip())]
 
 
+def sentence_at(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the sentence begins and ends that a part of a text stands in, or the sentences."""
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", end)
+    last = len(text) if last < 0 else last
+    for found in _END.finditer(text, first, last):
+        if found.end() <= start:
+            first = found.end()
+        elif found.end() >= end:
+            return first, found.end()
+    return first, last
+
+
 def _passages(line: int, texts: list[str]) -> Iterator[Document]:
     size = max(1, min(PASSAGE, len(texts) // 10))
     for start in range(0, len(texts), size):
@@ -92,7 +105,7 @@ def _passages(line: int, texts: list[str]) -> Iterator[Document]:
 def _blocks(source: Source) -> Iterator[tuple[int, list[str]]]:
     """(line number, lines) of each run of lines that are not blank."""
     start, texts = 0, list[str]()
-    file = TextFile(source.path, encoding=source.data.encoding, bad_row=source.bad_row)
+    file = open_text(source)
     source.meter.fraction = file.fraction
     with file:
         for number, line in file:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from bertft.errors import DataError
+from bertft.loaders.encoding_guess import guess
 
 BLOCK = 2**18
 SKIP = 'leave such rows out with --set data.on_bad_row="skip"'
@@ -71,4 +72,7 @@ def encoding_hint(head: bytes, *, codec: str) -> str:
     text = head.decode("cp949", "replace")
     if "\ufffd" not in text[:-1] and any("가" <= character <= "힣" for character in text):
         return 'try --set data.encoding="cp949"'
+    likely = guess(head)[1]
+    if likely not in ("", "cp949", "cp1252"):
+        return f'try --set data.encoding="{likely}", which is likely but not certain'
     return 'try --set data.encoding="cp1252" (Western European) or "latin-1"'

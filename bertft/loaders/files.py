@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import cast
 
 from bertft.errors import DataError, did_you_mean
+from bertft.loaders.encoding_guess import AUTO, SAMPLE, guess, is_utf8
 from bertft.loaders.encodings import BLOCK, encoding_hint, find_codec, transcoded, unzipped
-from bertft.loaders.source import BadRow, refuse
+from bertft.loaders.source import BadRow, Source, refuse
 from bertft.recipe import BUNDLED, bundled_root
 
 STDIN = "-"
@@ -66,12 +67,22 @@ class TextFile:
 
     A line that is not text in ``encoding``, or that holds a NUL character, goes to ``bad_row``,
     which raises, or returns to leave the line out. Everything else that is wrong raises DataError.
+    The encoding ``auto`` is UTF-8, or what the start of the file shows, which goes to ``notes``.
     """
 
     _file: io.BufferedReader | None = None
 
-    def __init__(self, path: str, *, encoding: str = "utf-8", bad_row: BadRow = refuse) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        encoding: str = "utf-8",
+        bad_row: BadRow = refuse,
+        notes: list[str] | None = None,
+    ) -> None:
         self.name = "stdin" if path == STDIN else path
+        self._guesses, self._notes = encoding == AUTO, notes
+        encoding = "utf-8" if self._guesses else encoding
         self.encoding, self.bad_row = encoding, bad_row
         self.faults: deque[DataError] = deque()  # unusable lines in blocks handed out
         self._line = 1  # number of the first line that is not in a block yet
@@ -163,7 +174,29 @@ class TextFile:
         chunks = chain((start,), chunks)
         if start == b"\x1f\x8b":
             chunks = self._bounded(unzipped(chunks))
+        if self._guesses:
+            chunks = self._recognised(chunks)
         yield from transcoded(chunks, self._transcode) if self._transcode else chunks
+
+    def _recognised(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same bytes, after their start has told the encoding.
+
+        A pipe is read on only where its first line is not UTF-8: who writes into it may wait.
+        """
+        seen, start, enough = [], b"", SAMPLE if self._file else 3
+        for chunk in chunks:
+            seen.append(chunk)
+            start += chunk
+            if len(start) >= enough and (is_utf8(start) or len(start) >= SAMPLE):
+                break
+        found = "" if is_utf8(start) else guess(start)[0]
+        if found not in ("", "utf-8"):
+            self.encoding = found
+            self._codec, self._transcode = find_codec(found, path=self.name)
+            note = f"read as {found}, which its bytes show (--set data.encoding=... says another)"
+            if self._notes is not None and note not in self._notes:
+                self._notes.append(note)
+        return chain(seen, chunks)
 
     def _bounded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Unzipped bytes, unless they are so many that the file was made to fill a machine."""
@@ -255,3 +288,13 @@ def _near(file: Path) -> str:
 
 def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error)
+
+
+def open_text(source: Source, *, path: str = "", bad_row: BadRow | None = None) -> TextFile:
+    """The lines of a source, or of the file ``path`` that belongs to it."""
+    return TextFile(
+        path or source.path,
+        encoding=source.data.encoding,
+        bad_row=bad_row or source.bad_row,
+        notes=source.meter.notes,
+    )

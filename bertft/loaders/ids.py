@@ -15,7 +15,8 @@ from bertft.loaders.source import Meter
 ID_COLUMNS = (
     "id", "guid", "uuid", "uid", "question_id", "questionid", "qid", "pair_id", "pairid", "idx",
     "example_id", "record_id", "sentence_id", "sentenceid", "sent_id", "text_id", "doc_id",
-    "document_id", "review_id", "comment_id", "tweet_id", "news_id", "article_id",
+    "document_id", "review_id", "comment_id", "tweet_id", "news_id", "article_id", "번호",
+    "아이디", "순번", "일련번호",
 )  # fmt: skip
 """In any case; the first that tells rows apart is taken."""
 QUESTION_IDS = ("id", "guid", "uuid", "uid", "question_id", "questionid", "qid")

@@ -61,7 +61,7 @@ def _tell(source: Source, *, watch: Watch) -> None:
         watch.note(f"{source.path}: {note}")
     for what, count in (meter.counts + meter.repaired).items():
         watch.note(f"{source.path}: {count} {what}")
-    for doubt in meter.doubts:
+    for doubt in (*meter.doubts, *meter.warnings):
         watch.note(f"warning: {source.path}: {doubt}")
 
 

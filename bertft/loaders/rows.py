@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders import Table
+from bertft.loaders.column_names import named
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
@@ -50,7 +51,7 @@ def pick_column(
     path: str,
     taken: Sequence[str | None] = (),
 ) -> str:
-    """The column ``wanted``, else the first of ``usual`` that is there (in any case).
+    """The column ``wanted``, else the first of ``usual`` that is there (as names are compared).
 
     Columns that are ``taken`` for something else do not count. ``wanted`` may reach into an object
     of JSON (``labels.score``): then its first part has to be there.
@@ -64,10 +65,8 @@ def pick_column(
             return wanted
         hint = did_you_mean(wanted, free) if free else "there is no other column"
         raise DataError(f"no column '{wanted}' for the {what}", path=path, line=1, hint=hint)
-    folded = {name.casefold(): name for name in reversed(free)}
-    for name in usual:
-        if name in folded:
-            return folded[name]
+    if there := named(free, usual):
+        return there[0]
     listed = ", ".join(found[:12]) or "none"
     hint = f"name it with --set task.{what}_column=NAME; columns here: {listed}"
     raise DataError(

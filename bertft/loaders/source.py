@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bertft.errors import DataError
 
 if TYPE_CHECKING:
+    from bertft.loaders import Row
     from bertft.settings import DataSettings
 
 BadRow = Callable[[DataError], None]
@@ -45,8 +46,12 @@ class Meter:
     """What reading a source has shown so far: share of the file read, rows left out.
 
     ``counts`` are rows left out by rule, ``repaired`` what was put right, by what is to be said;
-    ``notes`` what was guessed about the file, ``doubts`` what is wrong with it as a whole;
-    ``own_ids``: rows are called by ids of the file, not by their numbers.
+    ``notes`` what was guessed about the file, ``doubts`` what is wrong with it as a whole,
+    ``warnings`` why answers to it may be worthless;
+    ``row`` is the row of the example that is being made, ``columns`` are those of its table, where
+    each example is one row.
+    ``own_ids``: rows are called by ids of the file, not by their numbers; ``roles``: which column
+    holds what, by the option of ``[task]`` that names it.
     """
 
     fraction: Callable[[], float | None] = lambda: None
@@ -55,7 +60,16 @@ class Meter:
     repaired: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     own_ids: bool = False
+    roles: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    row: Row | None = None
+
+    def take_row(self) -> Row | None:
+        """The row of the example that was just made, once."""
+        row, self.row = self.row, None
+        return row
 
     def unfinished(self) -> float | None:
         """The share that is read while some is not: all of a small file is read ahead at once."""

@@ -17,15 +17,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bertft.errors import DataError
-from bertft.loaders import length_fault
+from bertft.loaders import Row, Table, length_fault
 from bertft.loaders.answer_places import explain, places_of
 from bertft.loaders.articles import Record, read_articles
 from bertft.loaders.cells import whole_number
-from bertft.loaders.files import STDIN, TextFile
+from bertft.loaders.column_names import ANSWER, CONTEXT, QUESTION, named
+from bertft.loaders.files import STDIN, open_text
 from bertft.loaders.ids import RowIds
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.rows import read_rows
-from bertft.loaders.source import Source
+from bertft.loaders.source import Source, refuse
 from bertft.loaders.tables import format_of
 
 SKIP_HINT = "fix it, or leave such questions out with --on-bad-row skip"
@@ -94,7 +95,7 @@ def read_questions(source: Source) -> Iterator[Question]:
 def _records(source: Source) -> Iterator[Record]:
     kind = source.format or format_of(source.path)
     if kind == "json":
-        file = TextFile(source.path, encoding=source.data.encoding)
+        file = open_text(source, bad_row=refuse)
         if source.path == STDIN or file.first() == b"{":
             source.meter.fraction = file.fraction
             yield from read_articles(file, bad_row=source.bad_row)
@@ -104,7 +105,7 @@ def _records(source: Source) -> Iterator[Record]:
 
 
 def _flat(source: Source) -> Iterator[Record]:
-    table = read_rows(source)
+    table = _with_usual_names(read_rows(source), source)
     single = source.gold and "answers" not in table.columns and _single(table.columns)
     answers = ("answers",) if source.gold and not single else ()
     for name in ("context", "question", *answers):
@@ -113,10 +114,39 @@ def _flat(source: Source) -> Iterator[Record]:
             hint = f"columns here: {listed}; --set data.columns renames those of CSV and TSV"
             raise DataError(f"no column '{name}'", path=table.path, line=1, hint=hint)
     ids = RowIds(table, source.meter, unique=source.gold)
+    source.meter.columns = table.columns
     for row in table:
+        source.meter.row = row
         if single:
             source.meter.repaired[f"questions have their answer in {single}"] += 1
         yield Record(row.fields, row.line, table.path, row.where, ids.of(row))
+
+
+def _with_usual_names(table: Table, source: Source) -> Table:
+    """The table with its columns called context, question and answer."""
+    renamed: dict[str, str] = {}
+    for own, usual in (("context", CONTEXT), ("question", QUESTION), ("answer", ANSWER)):
+        there = named([name for name in table.columns if name not in renamed], usual)
+        if there and own not in table.columns and there[0] not in ANSWER_COLUMNS:
+            renamed[there[0]] = own
+    if not renamed:
+        return table
+    told = ", ".join(f"'{name}' is the {own}" for name, own in renamed.items())
+    source.meter.notes.append(f"columns are read by what they are called: {told}")
+
+    def again(row: Row) -> Row:
+        return replace(
+            row, fields={renamed.get(name, name): one for name, one in row.fields.items()}
+        )
+
+    return Table(
+        path=table.path,
+        columns=tuple(renamed.get(name, name) for name in table.columns),
+        rows=map(again, table),
+        fraction=table.fraction,
+        revision=table.revision,
+        first=[again(row) for row in table.first],
+    )
 
 
 def _single(columns: Sequence[str]) -> str:

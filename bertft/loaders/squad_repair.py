@@ -21,6 +21,7 @@ from bertft.loaders.cells import whole_number
 from bertft.loaders.files import TextFile
 from bertft.loaders.quoting import uses_quotes
 from bertft.loaders.source import Source
+from bertft.loaders.table_shape import find_delimiter
 from bertft.loaders.tables import format_of
 
 Rewriter = Callable[[str, Source], tuple[str, int]]
@@ -41,7 +42,7 @@ def repair_questions(source: Source, out: Path) -> int:
     with TextFile(source.path, encoding=source.data.encoding) as file:
         text, moved = REWRITERS[kind](file.read(), source)
     if moved:
-        data = text.encode(source.data.encoding)
+        data = text.encode(file.encoding)
         try:
             with out.open("xb") as target:
                 target.write(gzip.compress(data) if out.suffix == ".gz" else data)
@@ -159,7 +160,7 @@ def _table(text: str, source: Source) -> tuple[str, int]:
     """CSV and TSV with a header; the delimiter and the way of quoting are those of the recipe."""
     settings = source.data
     comma = format_of(source.path) == "csv"
-    delimiter = settings.delimiter or ("," if comma else "\t")
+    delimiter = settings.delimiter or find_delimiter(text, usual="," if comma else "\t")
     quoted = settings.quoting == "standard"
     if settings.quoting == "auto":
         quoted = comma or uses_quotes(text.replace("\r\n", "\n"), width=0, whole=True)

@@ -29,7 +29,7 @@ from bertft.loaders.tagged import (
 )
 from bertft.loaders.word_rows import SENTENCE_COLUMNS, WordColumns, sentences
 
-TEXT_COLUMNS = ("text", "sentence")
+TEXT_COLUMNS = ("text", "sentence", "문장", "본문", "텍스트", "내용")
 ENTITY_COLUMNS = ("entities",)
 WORD_COLUMNS = ("tokens", "words", "word", "token")
 TAG_COLUMNS = ("ner_tags", "tags", "labels", "tag", "ner", "ner_tag", "label")
@@ -74,7 +74,8 @@ def read_tagged_rows(
     """
     table = table or open_table(source, format=source.format or None)
     source.meter.fraction = table.fraction
-    table, _ = recognised(table, source, gold="entities")
+    table, tool = recognised(table, source, gold="entities")
+    source.meter.columns = () if tool else table.columns
     found = _columns(table, columns)
     if found.text and (found.entities or not source.gold) and not (by_character and found.words):
         yield from _texts(table, source, found, unit=columns.offsets)
@@ -134,6 +135,7 @@ def _words(
     tags = found.tags if source.gold else ""
     if any(_is_word(row.fields.get(found.words)) for row in first):
         table = _one_word_each(table, source, found, tags)
+        source.meter.columns = ()
         table, first = _ahead(table, source)
     elif source.gold and (found.words, found.tags) not in _PLAIN:
         source.meter.notes.append(_said(found.words, found.tags))
@@ -229,6 +231,7 @@ def _each(table: Table, *, source: Source, read: Callable[[Row, str], Given]) ->
     ids = RowIds(table, source.meter)
     for row in table:
         name = ids.of(row)
+        source.meter.row = row if source.meter.columns else None
         try:
             given = read(row, name)
             if fault := length_fault(given.text):

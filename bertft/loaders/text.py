@@ -12,7 +12,7 @@ from typing import Any
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
 from bertft.loaders.annotations.spacy import as_records
-from bertft.loaders.files import MAX_LINE, TextFile
+from bertft.loaders.files import MAX_LINE, TextFile, open_text
 from bertft.loaders.json_text import JsonError, JsonReader, skip_space
 from bertft.loaders.source import Source
 
@@ -21,8 +21,7 @@ class Lines:
     """Rows of plain text. ``blank`` counts the lines (or the whole text) left out as blank."""
 
     def __init__(self, source: Source) -> None:
-        encoding = source.data.encoding
-        self._file = TextFile(source.path, encoding=encoding, bad_row=source.bad_row)
+        self._file = open_text(source)
         self.path = self._file.name
         self.blank = 0
         self._rows = self._whole() if source.whole_file else self._each()
@@ -68,7 +67,7 @@ def read_json(source: Source, *, array: bool) -> Table:
 
     Which columns there are is not known before rows are read.
     """
-    file = TextFile(source.path, encoding=source.data.encoding, bad_row=source.bad_row)
+    file = open_text(source)
     is_array = array and file.first() == b"["
     hint = "a .json file holds a list of objects, or one object on each line" if array else ""
     rows = _elements(file) if is_array else _objects(file, hint=hint)

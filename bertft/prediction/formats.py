@@ -1,11 +1,10 @@
 """Answers as lines of a file: jsonl, csv, tsv, txt; for entities also conll (and html, which is a
 page: reports/entities_page.py).
 
-csv and tsv hold one row per answer (nested values as JSON, several labels joined by "|"); txt the
-answer in short, one line each; doccano and label-studio are what these tools import
-(preannotations.py). All but txt and html are read again by loaders/ as they were written. A row
-without an answer has its error in its place: in csv and tsv in the last column, in conll as a
-comment.
+csv and tsv are tables (tables.py; workbooks.py writes xlsx); txt holds the answer in short, one
+line each; doccano and label-studio are what these tools import (preannotations.py). All but txt and
+html are read again by loaders/ as they were written. A row without an answer has its error in its
+place, in conll as a comment.
 
 A writer is a context: ``with FORMATS["txt"](file) as write``.
 """
@@ -13,81 +12,20 @@ A writer is a context: ``with FORMATS["txt"](file) as write``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 from bertft.contracts import Answer
 from bertft.prediction.preannotations import doccano_row, label_studio_task
+from bertft.prediction.tables import comma_separated, tab_separated
 from bertft.terminal import Writable
 
 Write = Callable[[Answer], None]
-
-NESTED = {"scores", "answers"}
-"""Fields that have no column in csv and tsv."""
 
 
 @contextmanager
 def _jsonl(file: Writable) -> Iterator[Write]:
     yield lambda answer: _line(file, json.dumps(answer, ensure_ascii=False))
-
-
-@contextmanager
-def _csv(file: Writable) -> Iterator[Write]:
-    with _rows(file, delimiter=",") as write:
-        yield write
-
-
-@contextmanager
-def _tsv(file: Writable) -> Iterator[Write]:
-    with _rows(file, delimiter="\t") as write:
-        yield write
-
-
-@contextmanager
-def _rows(file: Writable, *, delimiter: str) -> Iterator[Write]:
-    """Columns are those of the first answer; errors before it wait for them."""
-    header: list[str] = []
-    waiting: list[Answer] = []
-
-    def row(cells: Iterable[str]) -> None:
-        _line(file, delimiter.join(_quoted(cell, delimiter=delimiter) for cell in cells))
-
-    def write(answer: Answer) -> None:
-        if not header and "error" in answer:
-            waiting.append(answer)
-            return
-        if not header:
-            begin(answer)
-        row(_cell(name, answer.get(name)) for name in header)
-
-    def begin(answer: Answer) -> None:
-        header.extend(name for name in answer if name not in {*NESTED, "error"})
-        header.append("error")
-        row(header)
-        for one in waiting:
-            row(_cell(name, one.get(name)) for name in header)
-
-    yield write
-    if waiting and not header:
-        begin(waiting[0])
-
-
-def _quoted(cell: str, *, delimiter: str) -> str:
-    """RFC 4180; csv.writer before Python 3.13 leaves a lone CR outside quotes."""
-    if not any(mark in cell for mark in (delimiter, '"', "\r", "\n")):
-        return cell
-    return '"' + cell.replace('"', '""') + '"'
-
-
-def _cell(name: str, value: Any) -> str:
-    if name == "labels" and isinstance(value, list) and not any("|" in label for label in value):
-        return "|".join(value)
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
 
 
 @contextmanager
@@ -102,13 +40,14 @@ def _in_short(answer: Answer) -> str:
     if "entities" in answer:
         return _flat("".join(f"[{t}]({label})" if label else t for t, label in text_parts(answer)))
     if "value" in answer:
-        best, score = f"{answer['value']:.3f}", ""
+        best, score = f"{answer['value']:.4f}", ""
     elif "question" in answer:
-        best, score = _flat(answer["answer"]) or "-", f"{answer['score']:.3f}"
+        best, score = _flat(answer["answer"] or "") or "-", f"{answer['score']:.4f}"
     else:
-        labels = answer["labels"] if "labels" in answer else [answer["label"]]
+        labels = answer["labels"] if "labels" in answer else answer.get("label_set")
+        labels = [answer["label"] or ""] if labels is None else labels
         best = _flat("|".join(labels)) or "-"
-        score = f"{answer['score']:.3f}" if "score" in answer else "-"
+        score = f"{answer['score']:.4f}" if "score" in answer else "-"
     names = ("text", "text_pair", "premise", "hypothesis", "question")
     texts = " ||| ".join(answer[name] for name in names if name in answer)
     return "\t".join(part for part in (best, score, _flat(texts)) if part)
@@ -175,8 +114,8 @@ Format = Callable[[Writable], AbstractContextManager[Write]]
 
 FORMATS: dict[str, Format] = {
     "jsonl": _jsonl,
-    "csv": _csv,
-    "tsv": _tsv,
+    "csv": comma_separated,
+    "tsv": tab_separated,
     "txt": _text,
     "conll": _conll,
     "doccano": _doccano,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from bertft.errors import BertftError, DataError
+from bertft.prediction.formats import Format
+from bertft.prediction.predicted import Predicted
+from bertft.prediction.tables import TEXT_TABLES, Tell
+from bertft.prediction.workbooks import workbook
 from bertft.terminal import Writable, shown
 
 
@@ -43,3 +47,24 @@ def text_output(out: str, *, overwrite: bool) -> Iterator[Writable]:
         partial.open("w", encoding="utf-8", newline="") as file,
     ):
         yield file
+
+
+@contextmanager
+def answers_output(
+    out: str, form: str, formats: Mapping[str, Format], *, overwrite: bool, tell: Tell
+) -> Iterator[Callable[[Predicted], None]]:
+    """What writes answers to ``out`` in one of ``formats``, or as xlsx.
+
+    ``tell`` is told what of a table is not as one would think.
+    """
+    if form == "xlsx":
+        with fresh_file(out, overwrite=overwrite) as path, workbook(path, tell) as put:
+            yield lambda one: put(one.answer, one.row)
+        return
+    with text_output(out, overwrite=overwrite) as file:
+        if form in TEXT_TABLES:
+            with TEXT_TABLES[form](file, tell) as put:
+                yield lambda one: put(one.answer, one.row)
+        else:
+            with formats[form](file) as write:
+                yield lambda one: write(one.answer)

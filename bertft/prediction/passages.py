@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bertft.contracts import Answer
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import softmax
 from bertft.loaders import length_fault
@@ -15,6 +14,7 @@ from bertft.loaders.ids import RowIds
 from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.squad import Question
+from bertft.prediction.predicted import Predicted
 from bertft.prediction.predictor import Predictor, windows
 
 PASSAGE_COLUMNS = ("context", "passage", "paragraph", "text", "document")
@@ -41,32 +41,33 @@ def passages(source: Source, question: str) -> Iterator[Question]:
 
 def best_answers(
     predictor: Predictor, asked: Iterable[tuple[str, Question]], *, top_k: int | None
-) -> Iterator[Answer]:
+) -> Iterator[Predicted]:
     """The ``top_k`` best answers (the best one when None) over all (file, question) pairs.
 
     Spans of different passages are compared by their logits; ``score`` is their softmax over the
     best spans of all passages. One passage and no ``top_k`` gives its answer with the confidence
     that was calibrated in training. Memory holds one window of passages and the best spans.
     """
-    kept: list[Answer] = []
-    first: Answer | None = None
+    kept: list[Predicted] = []
+    first: Predicted | None = None
     count = 0
     most = max(N_BEST, top_k or 1)
     for window in windows(asked, most=WINDOW, length=lambda one: len(one[1].text)):
         answers = predictor.answer([question for _, question in window], top_k=most)
-        for (file, _), answer in zip(window, answers, strict=True):
+        for (file, question), answer in zip(window, answers, strict=True):
             spans = answer.pop("answers")
-            first = first or {"file": file, **answer}
+            answer = {"file": file, **answer} if file else answer
+            first = first or Predicted(answer, context=question.context)
             count += 1
             if not answer["no_answer"]:
-                kept += [{"file": file, **answer, **span} for span in spans]
-        kept = sorted(kept, key=lambda one: -one["logit"])[:most]
+                kept += [Predicted({**answer, **one}, context=question.context) for one in spans]
+        kept = sorted(kept, key=lambda one: -one.answer["logit"])[:most]
     if first is None:
         return
     if not kept or (count == 1 and top_k is None):
         yield first
         return
-    shares = softmax([one["logit"] for one in kept])
+    shares = softmax([one.answer["logit"] for one in kept])
     for one, share in zip(kept[: top_k or 1], shares, strict=False):
-        one.pop("logit")
-        yield one | {"score": float(share)}
+        one.answer.pop("logit")
+        yield Predicted(one.answer | {"score": float(share)}, context=one.context)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.checks.finding import short
 from bertft.contracts import Answer, SelfSupervised
 from bertft.evaluation.intervals import bootstrap
+from bertft.evaluation.reliability import calibration_content
 from bertft.evaluation.statistic import Scores, floor_of, is_better
 from bertft.prediction.predictor import Predictor
 from bertft.runs.stored import UNSCORED
@@ -34,6 +35,8 @@ class Scored:
     gold: list[dict[str, Any]]
     scores: Scores
     precision: str
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """How far the answers' probabilities hold; empty where they have none."""
 
 
 def score_split(
@@ -66,10 +69,13 @@ def score_split(
     if cut:
         longest, where = predictor.max_length, f" of {path}"
         watch.note(cut_texts(cut, of=len(answers), longest=longest, where=where))
+    for said in predictor.foreign.take():
+        watch.note(f"warning: {said}")
     scores = task.score(examples, answers)
-    return Scored(
-        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
-    )
+    evidence = task.evidence(answers, gold)
+    calibration = {} if evidence is None else calibration_content(evidence, task.scaling)
+    main, precision = metric or task.metric, predictor.runtime.precision
+    return Scored(split, path, main, answers, gold, scores, precision, calibration)
 
 
 def doubts(scored: Scored) -> str:
@@ -144,4 +150,5 @@ def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -
         "baseline": scored.scores.baseline,
         **scored.scores.tables,
     }
+    content |= {"calibration": scored.calibration} if scored.calibration else {}
     return content | ({"without_train": dict(unseen)} if unseen else {})

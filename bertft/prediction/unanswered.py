@@ -7,24 +7,27 @@ be used, so that nothing of a file is lost and answers keep their places.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bertft.contracts import Answer, Task
 from bertft.errors import DataError
+from bertft.loaders import Row
 from bertft.loaders.source import Source
+from bertft.prediction.predicted import Predicted
 from bertft.watch import Watch
 from bertft.words import cut_texts
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A row without an answer: what it is called, and why."""
+    """A row without an answer: what it is called, and why; its ``row``, where it has cells."""
 
     id: str
     error: str
     text: str = ""
+    row: Row | None = None
 
     @property
     def answer(self) -> Answer:
@@ -34,18 +37,18 @@ class Unanswered:
 
 def with_unanswered(task: Task[Any], source: Source) -> Iterator[Any]:
     """The examples of a source, and an Unanswered in the place of each row that is refused."""
-    faults: deque[DataError] = deque()
-    for example in task.read(replace(source, bad_row=faults.append)):
+    faults: deque[Unanswered] = deque()
+
+    def refuse(error: DataError) -> None:
+        number = f"row {error.line}" if source.meter.own_ids else str(error.line)
+        faults.append(Unanswered(error.row or number, error.reason, row=source.meter.take_row()))
+
+    for example in task.read(replace(source, bad_row=refuse)):
         while faults:
-            yield _refused(faults.popleft(), source)
+            yield faults.popleft()
         yield example
     while faults:
-        yield _refused(faults.popleft(), source)
-
-
-def _refused(error: DataError, source: Source) -> Unanswered:
-    number = f"row {error.line}" if source.meter.own_ids else str(error.line)
-    return Unanswered(error.row or number, error.reason)
+        yield faults.popleft()
 
 
 def example_of(task: Task[Any], record: str | Mapping[str, Any] | None, *, id: str) -> Any:
@@ -72,12 +75,19 @@ class AnswerCount:
 
     def __init__(self) -> None:
         self.done = self.cut = self.failed = 0
-        self.first = ""
+        self.first = self.error = ""
+
+    def seen(self, found: Iterable[Predicted]) -> Iterator[Predicted]:
+        """The same, counted."""
+        for one in found:
+            self.see(one.answer)
+            yield one
 
     def see(self, answer: Answer) -> None:
         if "error" in answer:
             self.failed += 1
             place = f"{answer['file']}: " if "file" in answer else ""
+            self.error = self.error or answer["error"]
             self.first = self.first or f"{place}{answer['id']}: {answer['error']}"
         else:
             self.done += 1

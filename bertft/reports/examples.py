@@ -1,28 +1,18 @@
 """What a report shows of predictions: lines of predictions.jsonl go in, one by one; the wrong ones
-with the highest losses and the calibration come out. Memory does not grow with the lines.
+with the highest losses come out. Memory does not grow with the lines.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.evaluation.answers import Scoring, exact_match
 
-BINS = 10
 WORST = 30
-
-
-@dataclass(slots=True)
-class Bin:
-    """Predictions of about one confidence: how many, the sum of theirs, how many are right."""
-
-    count: int = 0
-    confidence: float = 0.0
-    right: int = 0
 
 
 @dataclass(slots=True)
@@ -37,29 +27,14 @@ class Seen:
     wrong: int = 0
     unanswerable: int = 0
     worst: list[Mapping[str, Any]] = field(default_factory=list)
-    bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
-
-    @property
-    def predictions(self) -> int:
-        return sum(one.count for one in self.bins)
-
-    @property
-    def calibration_error(self) -> float:
-        """As ``expected_calibration_error``, of sums."""
-        return sum(abs(one.confidence - one.right) for one in self.bins) / max(1, self.predictions)
 
 
 def look(rows: Iterable[Mapping[str, Any]], *, scoring: Scoring = "squad") -> Seen:
-    """Count, sort into bins, and keep the worst. ``scoring`` is that of questions."""
+    """Count, and keep the worst. ``scoring`` is that of questions."""
     seen = Seen()
     heap: list[tuple[float, int, Mapping[str, Any]]] = []
     for row in rows:
         seen.count += 1
-        for confidence, right in predictions(row, scoring=scoring):
-            one = seen.bins[min(BINS - 1, int(confidence * BINS))]
-            one.count += 1
-            one.confidence += confidence
-            one.right += right
         seen.unanswerable += "question" in row and not row["gold"]
         if is_right(row, scoring=scoring):
             continue
@@ -82,24 +57,6 @@ def is_right(row: Mapping[str, Any], *, scoring: Scoring) -> bool:
     if "labels" in row:
         return set(row["labels"]) == set(gold)
     return bool((row["value"] if "value" in row else row["label"]) == gold)
-
-
-def predictions(row: Mapping[str, Any], *, scoring: Scoring) -> Iterator[tuple[float, bool]]:
-    """(confidence, whether it is right) of each thing that an answer predicts.
-
-    One per text and question; several labels make one each, that it holds, and entities one
-    each. Numbers make none.
-    """
-    if "entities" in row:
-        gold = spans(row["gold"])
-        for one in row["entities"]:
-            if "score" in one:
-                yield one["score"], (one["start"], one["end"], one["label"]) in gold
-    elif "labels" in row:
-        for name, p in row["scores"].items():
-            yield p, name in row["gold"]
-    elif "score" in row:
-        yield row["score"], is_right(row, scoring=scoring)
 
 
 def spans(entities: Iterable[Mapping[str, Any]]) -> set[tuple[int, int, str]]:

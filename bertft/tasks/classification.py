@@ -19,6 +19,17 @@ from pydantic import Field
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
 from bertft.errors import DataError, RecipeError, did_you_mean
+from bertft.evaluation.calibration import (
+    COLDEST,
+    HOTTEST,
+    Choices,
+    Events,
+    Evidence,
+    Scaling,
+    choices_of,
+    events_of,
+    scaled,
+)
 from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.source import Source
@@ -72,6 +83,8 @@ class ClassificationLearned(Section):
     """What training stores with the model."""
 
     threshold: float | None = Field(default=None, gt=0, lt=1)
+    temperature: float = Field(default=1.0, ge=COLDEST, le=HOTTEST)
+    scaling: Sequence[Sequence[float]] = ()
 
 
 def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
@@ -124,10 +137,17 @@ class Classification:
     left_out: frozenset[Any] = frozenset()
     chosen: float | None = None
     """Multi-label: the threshold that dev tells."""
+    scaling: Scaling = ()
+    """Of logits, fitted on dev: one slope for all labels; multi-label, one for each."""
 
     @property
     def learned(self) -> Learned:
-        return {} if self.chosen is None else {"threshold": self.chosen}
+        learned: Learned = {} if self.chosen is None else {"threshold": self.chosen}
+        if not self.scaling:
+            return learned
+        if self.options.multi_label:
+            return learned | {"scaling": [list(one) for one in self.scaling]}
+        return learned | {"temperature": 1 / self.scaling[0][0]}
 
     @property
     def threshold(self) -> float:
@@ -173,7 +193,12 @@ class Classification:
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Classification:
         found = validate(ClassificationLearned, learned, where="learned")
-        return replace(self, labels=tuple(labels), chosen=found.threshold)
+        scaling = tuple((one[0], one[1]) for one in found.scaling if len(one) == 2)
+        if found.scaling and len(scaling) != len(labels):
+            raise RecipeError("learned: scaling: not two figures for each label")
+        if found.temperature != 1:
+            scaling = ((1 / found.temperature, 0.0),)
+        return replace(self, labels=tuple(labels), chosen=found.threshold, scaling=scaling)
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
         """Label names from the recipe, or from the data: sorted, numbers by value.
@@ -247,20 +272,25 @@ class Classification:
     # --- model --------------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
-        """With the threshold of the highest micro F1, where several labels may be given."""
-        if not self.options.multi_label or self.options.threshold is not None:
-            return self
+        """With the scaling that makes gold most likely; where several labels may be given also
+        with the threshold of the highest micro F1."""
+        logits = np.array([_mean_logits(one) for one in pieces])  # [N, C]
+        ids = self.gold_ids(examples)
+        if not self.options.multi_label:
+            gold = np.array([one[0] for one in ids])
+            return replace(self, scaling=Choices(logits, gold).fit())
         from bertft.evaluation.metrics import best_threshold
 
-        p = np.array([self._probabilities(one) for one in pieces])  # [N, C]
-        gold = np.zeros(p.shape, dtype=bool)
-        for row, ids in enumerate(self.gold_ids(examples)):
-            gold[row, ids] = True
-        return replace(self, chosen=best_threshold(p, gold))
+        given = _multi_hot(ids, len(self.labels))  # [N, C]
+        scaling = Events(logits, given).fit()
+        task = replace(self, scaling=scaling)
+        if self.options.threshold is not None:
+            return task
+        return replace(task, chosen=best_threshold(sigmoid(scaled(logits, scaling)), given > 0))
 
     def _probabilities(self, pieces: Pieces) -> FloatArray:
         """[C] from the mean logits over an example's windows."""
-        logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
+        logits = scaled(_mean_logits(pieces), self.scaling)  # [C]
         return sigmoid(logits) if self.options.multi_label else softmax(logits)
 
     def head(self, examples: Sequence[TextExample]) -> Head:
@@ -354,6 +384,16 @@ class Classification:
         name = self.labels[ids[0]]
         return {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
 
+    def evidence(
+        self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]
+    ) -> Evidence | None:
+        ids = {name: index for index, name in enumerate(self.labels)}
+        p = np.array([[one["scores"][name] for name in self.labels] for one in answers])  # [N, C]
+        if self.options.multi_label:
+            held = _multi_hot([[ids[name] for name in one["gold"]] for one in golds], len(ids))
+            return events_of(p, held, scaling=self.scaling, kind="examples")
+        return choices_of(p, [ids[one["gold"]] for one in golds], scaling=self.scaling)
+
     def regain(self, record: Mapping[str, Any]) -> TextExample:
         gold = record["gold"] if self.options.multi_label else [record["gold"]]
         text, pair = record[self.keys[0]], record.get(self.keys[1])
@@ -369,3 +409,16 @@ class Classification:
             for a in answers
         ]
         return classification_scores(gold, given, self.labels, multi_label=self.options.multi_label)
+
+
+def _mean_logits(pieces: Pieces) -> FloatArray:
+    """[C] over an example's windows."""
+    logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64)
+    return np.asarray(logits.mean(axis=0))
+
+
+def _multi_hot(ids: Sequence[Sequence[int]], classes: int) -> FloatArray:
+    hot = np.zeros((len(ids), classes))  # [N, C]
+    for row, chosen in enumerate(ids):
+        hot[row, list(chosen)] = 1
+    return hot

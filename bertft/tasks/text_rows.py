@@ -17,6 +17,8 @@ from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import Row, length_fault
 from bertft.loaders.annotations import recognised
+from bertft.loaders.column_names import PAIR, TEXT, named
+from bertft.loaders.columns import other_task, pick_text_and_label
 from bertft.loaders.ids import RowIds, id_of
 from bertft.loaders.rows import is_plain_text, pick_column, read_rows
 from bertft.loaders.source import Source
@@ -26,16 +28,6 @@ from bertft.tasks.long_text import LongText, encode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-TEXT_COLUMNS = (
-    "text", "sentence", "document", "review", "content", "comment", "utterance", "query",
-    "sentence1", "premise", "question1", "text_a", "question",
-)  # fmt: skip
-PAIR_COLUMNS = ("text_pair", "sentence2", "hypothesis", "question2", "text_b")
-LABEL_COLUMNS = (
-    "label", "labels", "category", "intent", "class", "sentiment", "emotion", "target",
-    "gold_label", "score", "similarity",
-)  # fmt: skip
 
 PEEK = 1000
 """Rows that are looked at before the first is read: how gold is written, which columns hold it."""
@@ -101,16 +93,21 @@ class TextRows:
         """Examples in file order. Raises DataError with file and line."""
         table = read_rows(source)
         tool = ""
-        if not self.pairs and not is_plain_text(source):
+        plain = is_plain_text(source)
+        source.meter.columns = table.columns
+        if not self.pairs and not plain:
             table, tool = recognised(table, source, gold="labels", several=self.several)
         ids = RowIds(table, source.meter)
-        first, rows = _peek(table) if source.gold else ([], iter(table))
+        first, rows = _peek(table) if source.gold else (list(table.first), iter(table))
         columns: Columns = ("text", None, "label" if source.gold else None)
         if not tool:
             columns = self._columns(table.columns, source, first)
+            named = zip(("text_column", "pair_column", "label_column"), columns, strict=True)
+            source.meter.roles = {option: name for option, name in named if name}
         label = columns[2]
         read_gold = None if label is None else self._reader(first, label, source)
         for row in rows:
+            source.meter.row = None if tool or plain else row
             if (
                 self.left_out
                 and isinstance(label, str)
@@ -138,7 +135,7 @@ class TextRows:
                 raise DataError(
                     "this model compares two texts", hint='give {"text": ..., "text_pair": ...}'
                 )
-            record = {self.text_column or TEXT_COLUMNS[0]: record}
+            record = {self.text_column or TEXT[0]: record}
         source = Source("<input>", data=_NO_DATA, gold=False)
         columns = self._columns(tuple(record), source, [])
         row = Row(dict(record), 0)
@@ -146,47 +143,77 @@ class TextRows:
 
     def _columns(self, found: Sequence[str], source: Source, first: Sequence[Row]) -> Columns:
         """(text, pair, label) columns of this file."""
-        path = source.path
         # Plain text has one column of its own name, whatever those of the training data were.
         wanted = "" if not source.gold and tuple(found) == ("text",) else self.text_column
-        text = pick_column(found, wanted, TEXT_COLUMNS, what="text", path=path)
-        pair: str | None = None
-        label: str | tuple[str, ...] | None = None
-        if self.pairs:
-            pair = pick_column(
-                found, self.pair_column, PAIR_COLUMNS, what="pair", path=path, taken=(text,)
-            )
-        if source.gold:
-            label = self._label_columns(found, path, first, taken=(text, pair))
+        if not self.pairs:
+            text, label = self._text_and_label(found, source, first, wanted, taken=())
+            if said := other_task(found, text=text):
+                source.meter.warnings.append(said)
+            return text, None, label
+        path = source.path
+        text = pick_column(found, wanted, TEXT, what="text", path=path)
+        pair = pick_column(found, self.pair_column, PAIR, what="pair", path=path, taken=(text,))
+        if not source.gold:
+            return text, pair, None
+        _, label = self._text_and_label(found, source, first, text, taken=(pair,))
         return text, pair, label
 
-    def _label_columns(
+    def _text_and_label(
         self,
         found: Sequence[str],
-        path: str,
+        source: Source,
+        first: Sequence[Row],
+        wanted: str,
+        *,
+        taken: tuple[str, ...],
+    ) -> tuple[str, str | tuple[str, ...] | None]:
+        """The columns of the text and of the label; what was guessed about them is noted."""
+        path, given = source.path, self.label_column
+        text = pick_column(found, wanted, (), what="text", path=path) if wanted else ""
+        names = (given,) if isinstance(given, str) and given else given or ()
+        used = (*taken, text) if text else taken
+        labels = [
+            pick_column(found, one, (), what="label", path=path, taken=used)
+            for one in (names if source.gold else ())
+        ]
+        try:
+            picked = pick_text_and_label(
+                found,
+                first,
+                text=text,
+                label=labels[0] if labels else "",
+                gold=source.gold,
+                path=path,
+                taken=(*taken, *labels[1:]),
+            )
+        except DataError as error:
+            raise self._with_bits(
+                error, found, first, taken=(*used, *named(found, TEXT)[:1])
+            ) from None
+        if picked.note:
+            source.meter.notes.append(picked.note)
+        if not source.gold:
+            return picked.text, None
+        return picked.text, tuple(labels) if not isinstance(given, str) else picked.label
+
+    def _with_bits(
+        self,
+        error: DataError,
+        found: Sequence[str],
         first: Sequence[Row],
         *,
-        taken: tuple[str | None, ...],
-    ) -> str | tuple[str, ...]:
-        """The column of the label, or those of several labels. Raises DataError."""
-
-        def pick(wanted: str) -> str:
-            return pick_column(found, wanted, LABEL_COLUMNS, what="label", path=path, taken=taken)
-
-        if not isinstance(self.label_column, str):
-            return tuple(map(pick, self.label_column))
-        try:
-            return pick(self.label_column)
-        except DataError as error:
-            free = [] if self.label_column else [name for name in found if name not in taken]
-            bits = bit_columns([row.fields for row in first], free)
-            if not bits:
-                raise
-            names = ", ".join(f'"{name}"' for name in bits)
-            hint = f"one column of zeros and ones per label? --set 'task.label_column=[{names}]'"
-            if len(bits) == 1:
-                hint = f"a column of zeros and ones? --set 'task.label_column={names}'"
-            raise DataError(error.reason, path=path, line=1, hint=hint) from None
+        taken: tuple[str, ...],
+    ) -> DataError:
+        """The error; where columns of zeros and ones are there, with the setting for those."""
+        free = [] if self.label_column else [name for name in found if name not in taken]
+        bits = bit_columns([row.fields for row in first], free)
+        if not bits or "for the text" in error.reason:
+            return error
+        names = ", ".join(f'"{name}"' for name in bits)
+        hint = f"one column of zeros and ones per label? --set 'task.label_column=[{names}]'"
+        if len(bits) == 1:
+            hint = f"a column of zeros and ones? --set 'task.label_column={names}'"
+        return DataError(error.reason, path=error.path, line=1, hint=hint)
 
     def _example(
         self,

@@ -18,7 +18,7 @@ import bertft
 
 PACKAGE = Path(bertft.__file__).parent
 FLOORS = [
-    {"arrays", "cache_folder", "collector", "errors", "terminal", "words"},
+    {"arrays", "cache_folder", "collector", "errors", "notebook", "terminal", "words"},
     {"contracts", "watch"},
     {"settings", "spans"},
     {"recipe"},

@@ -125,28 +125,36 @@ class TestRefusedRows:
     def test_a_file_that_is_not_utf_8(self, check, clean):
         lines = "text,label\n" + "영화 정말 좋다,good\n나쁘다,bad\n" * 40
         write("train.csv", lines.encode("cp949"))
-        code, report = check(*clean)
+        code, report = check(*clean, "--set", "data.encoding=utf-8")
         one = codes(report)["encoding", "train"]
         assert (code, one["count"], one["places"][0]["line"]) == (2, 80, 2)
         assert 'data.encoding="cp949"' in one["fix"]
         assert "iconv -f CP949 -t UTF-8 train.csv" in one["fix"]
         write("train.csv", "text,label\ncafé,good\nnaïve,bad\n".encode("cp1252"))
-        one = codes(check(*clean)[1])["encoding", "train"]
+        one = codes(check(*clean, "--set", "data.encoding=utf-8")[1])["encoding", "train"]
         assert "iconv -f CP1252" in one["fix"]
 
     def test_utf_16_is_named(self, check, clean):
         write("train.csv", "text,label\n영화,good\n나쁘다,bad\n".encode("utf-16"))
-        code, report = check(*clean)
+        code, report = check(*clean, "--set", "data.encoding=utf-8")
         assert code == 2
         assert "iconv -f UTF-16 -t UTF-8" in codes(report)["nul-character", "train"]["fix"]
 
     def test_a_header_that_is_not_utf_8(self, check, clean):
         write("train.csv", "글,라벨\n좋다,good\n".encode("cp949"))
-        code, report = check(*clean)
+        code, report = check(*clean, "--set", "data.encoding=utf-8")
         one = codes(report)["encoding", "train"]
         assert code == 2
         assert "iconv -f CP949" in one["fix"]
         assert report["splits"].keys() == {"dev"}
+
+    def test_an_encoding_that_is_certain_is_read_and_said(self, check, clean):
+        lines = "text,label\n" + "영화 정말 좋다,good\n나쁘다 정말,bad\n" * 40
+        write("train.csv", lines.encode("cp949"))
+        code, report = check(*clean)
+        (place,) = codes(report)["read-as", "train"]["places"]
+        assert (code, report["splits"]["train"]["rows"]) == (0, 80)
+        assert place["text"].startswith("read as cp949")
 
     def test_the_other_splits_of_a_broken_file_are_looked_at(self, check, clean):
         write("train.csv", 'text,label\n"a,good\n')

@@ -81,10 +81,10 @@ class TestScores:
 class TestReading:
     def test_columns_of_this_file_can_be_named(self, run, tmp_path):
         rows = [("a good film", "good"), ("i hate it", "bad")]
-        own = str(write_csv(tmp_path / "own.csv", rows, header="words,verdict"))
+        own = str(write_csv(tmp_path / "own.csv", rows, header="words,sign"))
         with pytest.raises(DataError, match=r"own\.csv:1: no column for the text"):
             evaluate(str(run), data=own, **PLAIN)
-        named = ["task.text_column=words", "task.label_column=verdict"]
+        named = ["task.text_column=words", "task.label_column=sign"]
         assert evaluate(str(run), data=own, overrides=named, **PLAIN)[1]["n"] == 2
 
     def test_the_file_s_format_can_be_told(self, run, tmp_path):

@@ -151,17 +151,19 @@ class TestOutput:
         _, out, _ = command("predict", texts, "--format", kind, *FLAGS)
         rows = list(csv.DictReader(io.StringIO(out, newline=""), delimiter=delimiter))
         expected = predictor.predict(TEXTS)
-        assert list(rows[0]) == ["id", "text", "label", "score", "truncated", "error"]
+        assert list(rows[0]) == [
+            "id", "text", "predicted_label", "probability", "truncated", "error",
+        ]  # fmt: skip
         assert [row["text"] for row in rows] == TEXTS
-        assert [row["label"] for row in rows] == [one["label"] for one in expected]
-        assert [float(row["score"]) for row in rows] == [one["score"] for one in expected]
+        assert [row["predicted_label"] for row in rows] == [one["label"] for one in expected]
+        assert [row["probability"] for row in rows] == [f"{one['score']:.4f}" for one in expected]
         assert {row["truncated"] for row in rows} == {"false"}
 
     def test_plain_text(self, command, run, predictor, texts):
         _, out, _ = command("predict", texts, "--format", "txt", *FLAGS)
         rows = [line.split("\t") for line in out.splitlines()]
         for row, one in zip(rows, predictor.predict(TEXTS), strict=True):
-            assert row == [one["label"], f"{one['score']:.3f}", one["text"]]
+            assert row == [one["label"], f"{one['score']:.4f}", one["text"]]
 
     def test_json_lines_keep_the_letters(self, command, run, texts):
         assert "영화 정말 좋다" in command("predict", texts, *FLAGS)[1]
@@ -174,7 +176,8 @@ class TestOutput:
         on_stdout = command("predict", texts, *FLAGS)[1]
         assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == on_stdout
         assert (tmp_path / "out").read_text(encoding="utf-8") == on_stdout
-        assert (tmp_path / "out.tsv").read_text(encoding="utf-8").startswith("id\ttext\tlabel\t")
+        header = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()[0]
+        assert header.startswith("id\ttext\tpredicted_label\t")
 
     def test_an_existing_file_is_replaced_only_on_demand(self, command, run, texts, tmp_path):
         (tmp_path / "out.csv").write_text("mine", encoding="utf-8")
@@ -213,16 +216,19 @@ class TestPredictor:
         found = predictor.predict(["a", {"text": "b"}, {"text": "c", "id": "x"}])
         assert [one["id"] for one in found] == ["1", "2", "x"]
 
-    def test_one_text_is_no_list(self, predictor):
-        with pytest.raises(TypeError, match="takes a list of texts"):
-            predictor.predict("a good film")
+    def test_one_text_has_one_answer(self, predictor):
+        (expected,) = predictor.predict(["a good film"])
+        assert predictor.predict("a good film") == expected
+        assert predictor.predict({"text": "a good film"}) == expected
+        assert predictor.predict("") == {"id": "1", "error": "the text (column 'text') is empty"}
+        assert json.loads(json.dumps(expected)) == expected
 
     def test_nothing_asked(self, predictor):
         assert predictor.predict([]) == []
 
     def test_a_record_without_text(self, predictor):
-        with pytest.raises(DataError, match=r"no column for the text .*columns here: body"):
-            predictor.predict([{"body": "a"}])
+        with pytest.raises(DataError, match=r"no column for the text .*columns here: weight"):
+            predictor.predict([{"weight": "a"}])
 
     def test_reads_no_further_ahead_than_a_window(self, predictor):
         read = 0

@@ -58,7 +58,8 @@ def test_texts(tmp_path_factory, form, texts):
     answers = [{"id": f"i{n}", "text": text, "label": "good", "score": 0.5, "scores": {},
                 "truncated": False} for n, text in enumerate(texts)]  # fmt: skip
     rows = [row.fields for row in read_rows(source(write(tmp_path_factory, form, answers)))]
-    assert [(row["id"], row["text"], row["label"]) for row in rows] == [
+    label = "label" if form == "jsonl" else "predicted_label"
+    assert [(row["id"], row["text"], row[label]) for row in rows] == [
         (one["id"], one["text"], one["label"]) for one in answers
     ]
 

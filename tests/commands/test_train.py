@@ -48,7 +48,8 @@ class TestRunDirectory:
         expected |= {"scores.json", "predictions.jsonl", "report.html"}
         assert names(trained) == expected
         best = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
-        assert names(trained / "best") == best | {"README.md", "bertft.json", "manifest.json"}
+        best |= {"README.md", "bertft.json", "calibration.json", "manifest.json"}
+        assert names(trained / "best") == best
         state = {"model.safetensors", "optimizer.safetensors"}
         assert names(trained / "last") == state | {"progress.json", "manifest.json"}
 

@@ -24,7 +24,7 @@ SPLITS = ("train", "dev", "test")
 FILES = pytest.mark.parametrize(
     ("language", "split"), [(language, split) for language in ("en", "ko") for split in SPLITS]
 )
-SMALLEST = {"en": 1000, "ko": 500}
+SMALLEST = {"en": 1000, "ko": 1500}
 LABELS = {"positive", "negative"}
 
 Row = dict[str, str]

@@ -50,7 +50,7 @@ DATA = [
         "a missing column",
         on("columns.csv"),
         r"columns\.csv:1: no column for the label .*; name it with --set task\.label_column=NAME; "
-        r"columns here: text, stars",
+        r"columns here: text, weight",
     ),
     Case(
         "a named column that is not there",
@@ -277,8 +277,8 @@ RUNS = [
     ),
     Case(
         "an unknown suffix of --out",
-        ["predict", "a.txt", "--run", "run", "--out", "answers.xlsx"],
-        r"--out answers\.xlsx: no output format 'xlsx'; choose one of: jsonl, csv, .*, html",
+        ["predict", "a.txt", "--run", "run", "--out", "answers.pdf"],
+        r"--out answers\.pdf: no output format 'pdf'; choose one of: jsonl, csv, .*, xlsx",
     ),
     Case(
         "no input file",

@@ -47,11 +47,15 @@ SLIPS = {
     "train sentiment --train nosuch.csv": "nosuch.csv: no such file",
     "train sentiment --model nosuch": "no model 'nosuch'",
     "train sentiment --out taken": "taken exists already",
-    "train reviews.csv": "is a data file, not a recipe; bertft train sentiment --train reviews.csv",
+    "train reviews.csv": "is a data file, not a recipe; "
+    "bertft train sentiment --train reviews.csv, "
+    "or bertft init reviews.csv writes a recipe for it",
     "train words.conll": "bertft train ner --train words.conll",
     "train --resume nosuch": "nosuch is no run",
     "pretrain nosuch.txt": "nosuch.txt: no such file",
     "check sentiment --train nosuch.csv": "nosuch.csv: no such file",
+    "init nosuch.csv": "nosuch.csv: no such file",
+    "init reviews.csv --model nosuch": "no model 'nosuch'",
     "eval nosuch": "no run directory nosuch",
     "eval demo --data nosuch.csv": "nosuch.csv: no such file",
     "eval demo --set task.text_colum=x": "did you mean 'text_column'?",

@@ -45,7 +45,7 @@ def squad(content: str) -> Callable[[], bytes]:
 
 
 BYTES = [
-    Case("UTF-16", "a.csv", lambda: "text,label\na,b\n".encode("utf-16"), r"1: .*utf-16.*"),
+    Case("UTF-16 that is cut", "a.csv", lambda: b"\xff\xfet\0\xdc\n\0", r"1: not utf-16 text; .*"),
     Case("CP949", "a.csv", lambda: "text,label\n영화,b\n".encode("cp949"), r"2: .*cp949.*"),
     Case("bytes of no encoding", "a.csv", lambda: b"text,label\na,\xff\n", r"2: not utf-8 text.*"),
     Case(

@@ -126,9 +126,9 @@ class TestWords:
             assert tagged(write("a.conll", content)) == []
 
     def test_other_files(self, write):
-        with pytest.raises(
-            DataError, match=r"a\.xlsx: not read: a workbook; save it as CSV .*\.conll"
-        ):
+        with pytest.raises(DataError, match=r"a\.py: not read: a program; .*\.conll"):
+            tagged(write("a.py", "x"))
+        with pytest.raises(DataError, match=r"a\.xlsx: not a workbook that can be read"):
             tagged(write("a.xlsx", "x"))
         with pytest.raises(DataError, match=r"no such file; did you mean .a\.xlsx."):
             tagged(write("a.xlsx", "x").replace("a.xlsx", "b.xlsx"))

@@ -243,9 +243,16 @@ class TestFlat:
         found = questions(write("a.jsonl", "\n".join(rows)))
         assert [question.context is found[0].context for question in found] == [True] * 3
 
+    def test_columns_by_what_they_are_called(self, write):
+        path = write("a.csv", f"지문,질문,정답\n{CONTEXT},뭐?,{CONTEXT[:2]}\n")
+        source = Source(path, DataSettings())
+        (one,) = read_questions(source)
+        assert (one.context, one.question, one.answers[0].text) == (CONTEXT, "뭐?", CONTEXT[:2])
+        assert "'지문' is the context, '질문' is the question" in source.meter.notes[0]
+
     def test_missing_columns(self, write):
-        path = write("a.csv", "passage,question\na,b\n")
-        with pytest.raises(DataError, match="no column 'context'; columns here: passage, question"):
+        path = write("a.csv", "page,question\na,b\n")
+        with pytest.raises(DataError, match="no column 'context'; columns here: page, question"):
             questions(path)
         path = write("b.csv", "context,question\na,b\n")
         with pytest.raises(DataError, match="no column 'answers'"):

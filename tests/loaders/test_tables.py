@@ -35,16 +35,10 @@ class TestLinesAndFields:
 
     def test_delimiters(self, write, read):
         path = write("a.csv", "t;l\na,b;1\n")
-        with pytest.raises(DataError, match=r'a\.csv:1: .*--set data\.delimiter=";"'):
-            read(path)
         assert read(path, data=DataSettings(delimiter=";")).values == [["a,b", "1"]]
         tabs = write("b.csv", "t\tl\na\t1\n")
-        with pytest.raises(DataError, match=r'--set data\.delimiter="\\t"'):
-            read(tabs)
         for written in ("\t", "\\t", "tab"):
             assert read(tabs, data=DataSettings(delimiter=written)).values == [["a", "1"]]
-        with pytest.raises(DataError, match=r'--set data\.delimiter=","'):
-            read(write("c.tsv", "t,l\na,1\n"))
         one = DataSettings(delimiter=",")
         assert read(write("d.csv", "t;l\na;1\n"), data=one).columns == ("t;l",)
 
@@ -63,10 +57,11 @@ class TestHeader:
         found = read(write("a.csv", "pos,a\nneg,b\n"), data=data)
         assert found.rows[0] == Row({"label": "pos", "text": "a"}, 1)
         assert len(found.rows) == 2
-        with pytest.raises(DataError, match=r"data\.columns"):
-            read(write("a.csv", "pos,a\n"), data=DataSettings(header=False))
+        found = read(write("a.csv", "pos,a\n"), data=DataSettings(header=False))
+        assert (found.columns, found.values) == (("column1", "column2"), [["pos", "a"]])
+        assert read(write("a.csv", "pos;a\n"), data=data).values == [["pos", "a"]]
         with pytest.raises(DataError, match=r'a\.csv:1: 2 fields .*data\.delimiter=";"'):
-            read(write("a.csv", "pos;a\n"), data=data)
+            read(write("a.csv", "pos;a\nno\nno\n"), data=data)
 
     def test_columns_rename_a_header(self, write, read):
         path = write("a.csv", "x,x\na,1\n")
@@ -141,7 +136,7 @@ class TestBadRows:
             assert next(rows).line == 2
             with pytest.raises(DataError, match=r"a\.csv:3: a record of more than"):
                 next(rows)
-            assert (table.fraction() or 1) < 0.1
+            assert (table.fraction() or 1) < 0.2  # the start is looked at for its encoding
 
     def test_one_field_longer_than_the_csv_module_likes(self, write, read):
         text = "가" * 200_000
@@ -167,6 +162,8 @@ class TestFormats:
             ("b.ndjson", "jsonl"),
             ("b.json", "json"),
             ("b.parquet", "parquet"),
+            ("b.xlsx", "workbook"),
+            ("b.ODS", "workbook"),
             ("hub:owner/name", "hub"),
         ],
     )
@@ -174,11 +171,9 @@ class TestFormats:
         assert format_of(path) == kind
 
     def test_unknown_suffix(self):
-        for path in ("a.dat", "a", "a.parquet.gz", ".csv/a", "a.gz"):
+        for path in ("a.dat", "a", "a.parquet.gz", "a.xlsx.gz", ".csv/a", "a.gz"):
             with pytest.raises(DataError, match=r"supported: \.csv, \.tsv, \.jsonl"):
                 format_of(path)
-        with pytest.raises(DataError, match="save it as CSV"):
-            format_of("a.xlsx")
 
     def test_format_overrides_the_suffix(self, write, read):
         assert read(write("a.dat", "t,l\na,1\n"), format="csv").values == [["a", "1"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from html.parser import HTMLParser
@@ -68,46 +67,16 @@ def test_json_lines_are_the_answers(task: str) -> None:
     assert lines[-1] == ""
 
 
-@pytest.mark.parametrize(("form", "delimiter"), [("csv", ","), ("tsv", "\t")])
-@pytest.mark.parametrize("task", ANSWERS)
-def test_tables_hold_every_field_but_lists_of_scores(task: str, form: str, delimiter: str) -> None:
-    answer = ANSWERS[task]
-    text = written(form, answer, answer)
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    assert rows[0] == rows[1]
-    assert list(rows[0]) == [
-        *(name for name in answer if name not in ("scores", "answers")),
-        "error",
-    ]
-    assert rows[0].pop("error") == ""
-    for name, cell in rows[0].items():
-        value = answer[name]
-        if name == "labels":
-            assert cell == "a|b"
-        elif isinstance(value, str):
-            assert cell == value
-        else:
-            assert json.loads(cell) == value
-
-
-def test_empty_lists_in_tables() -> None:
-    """No label is an empty cell; no entity stays a list, so that each cell of a column is JSON."""
-    (row,) = csv.DictReader(io.StringIO(written("csv", SEVERAL | {"labels": []})))
-    assert row["labels"] == ""
-    (row,) = csv.DictReader(io.StringIO(written("csv", NER | {"entities": []}), newline=""))
-    assert row["entities"] == "[]"
-
-
 @pytest.mark.parametrize(
     ("answer", "line"),
     [
-        (SINGLE, "good\t0.988\ta “film”,"),
+        (SINGLE, "good\t0.9877\ta “film”,"),
         (SEVERAL, "a|b\t-\tfilm"),
         (SEVERAL | {"labels": []}, "-\t-\tfilm"),
-        (NLI, "neutral\t0.500\tone ||| two"),
-        (NUMBER, "3.142\tone ||| two"),
-        (QA, "San Jose\t0.750\twho is it?"),
-        (NOTHING, "-\t0.750\twho is it?"),
+        (NLI, "neutral\t0.5000\tone ||| two"),
+        (NUMBER, "3.1416\tone ||| two"),
+        (QA, "San Jose\t0.7500\twho is it?"),
+        (NOTHING, "-\t0.7500\twho is it?"),
         (NER, "[Kim](PER), lives <b>in</b> [San Jose](LOC) & [서울](LOC)에서"),
     ],
 )

@@ -54,7 +54,7 @@ def best(*contexts: str, top_k: int | None = None) -> list[Answer]:
         for line, (name, context) in enumerate(zip("abcdefgh", contexts, strict=False), start=1)
     ]
     model: Any = Model()
-    return list(best_answers(model, asked, top_k=top_k))
+    return [one.answer for one in best_answers(model, asked, top_k=top_k)]
 
 
 class TestBestAnswers:
@@ -108,7 +108,7 @@ class TestBestAnswers:
                 yield "a.txt", Question(str(number), 1, "who?", f"w{number} {number}", None)
 
         model: Any = Model()
-        found = list(best_answers(model, asked(), top_k=2))
+        found = [one.answer for one in best_answers(model, asked(), top_k=2)]
         assert [one["answer"] for one in found] == ["w199", "w198"]
         weights = np.exp(-np.arange(float(N_BEST)))
         assert found[0]["score"] == pytest.approx(1 / weights.sum())

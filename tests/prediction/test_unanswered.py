@@ -79,7 +79,7 @@ def test_texts_that_are_none(task):
         with pytest.raises(DataError, match=r"text 1 is (int|list), not a text or a mapping"):
             example_of(made, wrong, id="1")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no "):  # what it does not have is not a row's fault
-        example_of(made, {"body": "a"}, id="1")
+        example_of(made, {"weight": "a"}, id="1")
 
 
 def test_all_that_is_wrong_with_rows_is_in_its_place(tmp_path):
@@ -121,7 +121,7 @@ class TestCommand:
         rows = list(csv.DictReader(io.StringIO(out)))
         assert [row["id"] for row in rows] == ["x", "y", "z"]
         assert [bool(row["error"]) for row in rows] == [True, False, True]
-        assert [bool(row["label"]) for row in rows] == [False, True, False]
+        assert [bool(row["predicted_label"]) for row in rows] == [False, True, False]
 
     def test_what_was_asked_for_is_done(self, command, run, asked):
         code, _, err = command("predict", asked, "--on-bad-row", "stop", *FLAGS)
@@ -132,7 +132,7 @@ class TestCommand:
     def test_where_nothing_is_answered_the_exit_code_says_so(self, command, run, tmp_path):
         (tmp_path / "in.csv").write_text('text,n\n"",1\n', encoding="utf-8")
         code, out, err = command("predict", "in.csv", "--format", "csv", *FLAGS)
-        assert (code, out.splitlines()[0]) == (2, "id,error")
+        assert (code, out.splitlines()[0]) == (2, "text,n,error")
         assert "in.csv: no row could be answered" in err
 
 

@@ -119,9 +119,22 @@ class TestExamples:
         assert [row["loss"] for row in seen.worst] == list(range(49, 49 - WORST, -1))
 
     def test_calibration(self):
-        seen = look([single("a", "a", 0.95), single("a", "b", 0.95), single("a", "a", 1.0)])
-        assert (seen.bins[9].count, seen.bins[9].right) == (3, 2)
-        assert seen.calibration_error == pytest.approx(abs(2.9 - 2) / 3)
+        content = {
+            "predictions": 3, "calibration_error": 0.3, "brier": 0.25, "nll": 0.5,
+            "by_chance": 0.01, "bins": [[1, 0.5, 1.0], [2, 0.975, 0.5]], "aurc": 0.125,
+            "risk_coverage": [[0.5, 0.0], [1.0, 0.25]],
+        }  # fmt: skip
+        before = {"calibration_error": 0.4, "brier": 0.3, "nll": 0.75, "bins": [[3, 0.9, 0.6]]}
+        page = made([single("a", "a")], {"calibration": content | {"before": before}})
+        assert ["calibration error", "0.3000", "0.4000"] in page.rows
+        assert ["NLL", "0.5000", "0.7500"] in page.rows
+        assert ["2", "0.975", "0.500"] in page.rows
+        assert "Errors by share answered" in page.words
+        assert "grey: before" in page.words
+        page = made([single("a", "a")], {"calibration": content})
+        assert ["calibration error", "0.3000"] in page.rows
+        assert "Calibration was fitted" not in page.words
+        assert "Calibration" not in made([single("a", "a")]).words
 
     def test_spans_are_marked_where_they_are(self):
         row = TAGGED | {"text": "x" * 1000 + "in Paris today", "entities": [], "gold": [
@@ -157,7 +170,7 @@ class TestRuns:
         for file in environment["data"].values():
             assert file["sha256"][:12] in page.words
         classes = page.values("g", "class")
-        assert classes.count("series") == 4  # train and dev loss, dev score, learning rate
+        assert classes.count("series") == 5  # train and dev loss, dev score, learning rate, risk
         assert "description = " in "".join(text for tag, text in page.texts if tag == "pre")
 
     def test_scores_come_before_what_was_trained(self, trained: Path):

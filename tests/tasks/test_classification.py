@@ -71,7 +71,7 @@ class TestColumns:
             read(task(text_column="title"), path)
 
     @pytest.mark.parametrize(
-        ("header", "what"), [("words,label", "text"), ("text,stars", "label"), ("text", "label")]
+        ("header", "what"), [("words,label", "text"), ("text,weight", "label"), ("text", "label")]
     )
     def test_missing_columns_are_told_with_those_found(self, tmp_path, header, what):
         path = save(tmp_path / "a.csv", f"{header}\n{header}\n")

@@ -13,8 +13,8 @@ from typing import Any
 
 from bertft.errors import DataError
 from bertft.loaders import Row, Table
-from bertft.loaders.files import MAX_LINE, TextFile
-from bertft.loaders.source import Source
+from bertft.loaders.files import MAX_LINE, open_text
+from bertft.loaders.source import Source, refuse
 
 ANNOTATIONS = ".ann"
 TEXT = ".txt"
@@ -57,7 +57,7 @@ def _rows(folder: Path, texts: list[Path], source: Source, done: list[int]) -> I
 
 
 def _read(path: Path, source: Source) -> str:
-    with TextFile(str(path), encoding=source.data.encoding) as file:
+    with open_text(source, path=str(path), bad_row=refuse) as file:
         return file.read(most=MAX_LINE)
 
 

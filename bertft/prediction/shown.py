@@ -1,0 +1,61 @@
+"""Answers for a person: what was decided, in cells; answers that a notebook shows as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bertft.contracts import Answer
+from bertft.notebook import Marked, html_table, joined, marked
+from bertft.prediction.formats import text_parts
+
+PROBABILITY = "probability"
+TEXTS = ("text", "text_pair", "premise", "hypothesis", "question")
+
+
+class OneAnswer(Answer):
+    """An answer of ``Predictor.predict``: a dictionary, in a notebook a table of one row."""
+
+    def _repr_html_(self) -> str:
+        return Answers([self])._repr_html_()
+
+
+class Answers(list[Answer]):
+    """The answers of ``Predictor.predict``: a list, in a notebook a table."""
+
+    @classmethod
+    def of(cls, found: Iterable[Answer]) -> Answers:
+        return cls(map(OneAnswer, found))
+
+    def _repr_html_(self) -> str:
+        rows = [_row(one) for one in self]
+        headings = dict.fromkeys(name for row in rows for name in row)
+        cells = [[row.get(name, "") for name in headings] for row in rows]
+        return html_table(list(headings), cells) if rows else "<p>no answers</p>"
+
+
+def decision(answer: Answer) -> dict[str, str]:
+    """What was decided, by headings."""
+    if "value" in answer:
+        return {"score": f"{answer['value']:.4f}"}
+    if "labels" in answer:
+        scores = answer["scores"]
+        given = [f"{one} {scores[one]:.4f}" if one in scores else one for one in answer["labels"]]
+        return {"labels": "\n".join(given) or "-"}
+    if "question" in answer:
+        return {"answer": answer["answer"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
+    found = {"label": answer["label"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
+    if "label_set" in answer:
+        found["label_set"] = "\n".join(answer["label_set"]) or "-"
+    return found
+
+
+def _row(answer: Answer) -> dict[str, str]:
+    if "error" in answer:
+        return {"id": str(answer["id"]), "error": answer["error"]}
+    if "entities" in answer:
+        return {"text": _with_entities(answer)}
+    return decision(answer) | {name: answer[name] for name in TEXTS if name in answer}
+
+
+def _with_entities(answer: Answer) -> Marked:
+    return joined(marked(part, label) if label else part for part, label in text_parts(answer))
