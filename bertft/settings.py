@@ -12,11 +12,21 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 DecayRate = Annotated[float, Field(ge=0, lt=1)]
 FEATURES = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "evaluate_every": 0}
 """Defaults of features mode: a head alone takes larger steps than an encoder, and more of them."""
+
+
+def check_fold(text: str) -> str:
+    """``2/5``, or "" for none."""
+    number, _, count = text.partition("/")
+    digits = number.isdecimal() and count.isdecimal()
+    if text and not (digits and 1 <= int(number) <= int(count) and int(count) >= 2):
+        raise PydanticCustomError("fold", "a fold is written as 2/5, the second of five")
+    return text
 
 
 class Section(BaseModel):
@@ -53,6 +63,14 @@ class DataSettings(Section):
     dev_share: float = Field(default=0.1, ge=0, lt=1)
     """Share of the training rows held out as dev set when ``dev`` is empty; 0 trains on all rows:
     the last weights are kept, and nothing is scored, tuned or calibrated on dev."""
+
+    fold: Annotated[str, AfterValidator(check_fold)] = ""
+    """``2/5``: the second of five parts of the training rows is the test set (``--folds`` trains a
+    run for each). Labels are spread evenly, and rows that belong together stay together: questions
+    on one passage, pairs with one premise, equal texts."""
+    group_column: str = ""
+    """Column of the training files (an author, a document, a patient): rows that have one value of
+    it belong together, and are never divided between train, dev and a fold."""
 
     @property
     def has_dev(self) -> bool:
@@ -128,6 +146,9 @@ class TrainingSettings(Section):
     keep_state: bool = False
     """Keep ``last/`` (weights and optimizer as they were after the last step) of a finished run; it
     goes with the end of the training otherwise, for nothing goes on from it."""
+    tracker: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = "none"
+    """Also tell losses and scores to a tracker of experiments, through Accelerate; its files are in
+    ``RUN/tracker``. ``wandb`` stays offline unless WANDB_MODE says otherwise."""
 
 
 class Recipe(Section):

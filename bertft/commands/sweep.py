@@ -7,7 +7,6 @@ alone; test is scored once, for the winner, at the end. Whatever stops a sweep, 
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,19 @@ from typing import Any
 
 from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
-from bertft.errors import Interrupted, RunError, TrainingError
+from bertft.errors import RunError, TrainingError
 from bertft.jobs.request import TrainRequest
 from bertft.reports.sweep_page import write_result
+from bertft.runs.folder import drop_begun
 from bertft.runs.lock import locked
-from bertft.runs.signals import raised_signals
+from bertft.runs.stops import stops_told_of_all
 from bertft.runs.stored import read_json
 from bertft.runs.writing import write_json
-from bertft.search.folder import PLAN, Sweep, drop_begun, keep_the_best, open_sweep
+from bertft.search.folder import PLAN, Sweep, keep_the_best, open_sweep
 from bertft.search.judge import Judge, Pruned
 from bertft.search.request import SweepRequest, create_sweep, look_at_sweep
 from bertft.search.space import setting
-from bertft.search.study import Study, Trial, check_installed, combinations
+from bertft.search.study import Study, Trial, check_installed
 from bertft.search.trials import dev_scores
 from bertft.watch import Silent, Watch
 from bertft.words import counted
@@ -59,24 +59,19 @@ def sweep(request: SweepRequest, *, watch: Watch | None = None) -> SweepResult |
         return None
     folder = Path(request.resume) if request.resume else create_sweep(request)
     watch.note(f"sweep: {folder}")
-    try:
-        with raised_signals(), locked(folder, tell=watch.note):
-            return _search(open_sweep(folder), offline=request.train.offline, watch=watch)
-    except (KeyboardInterrupt, Interrupted) as stop:
-        number = stop.exit_code - 128 if isinstance(stop, Interrupted) else stop.args[0]
-        message = f"stopped by {signal.Signals(number).name}"
-        hint = f"go on with: bertft sweep --resume {folder}"
-        raise Interrupted(f"{message}; {hint}", signal_number=number) from None
+    go_on = f"bertft sweep --resume {folder}"
+    with stops_told_of_all(go_on), locked(folder, tell=watch.note):
+        return _search(open_sweep(folder), offline=request.train.offline, watch=watch)
 
 
 def _search(sweep: Sweep, *, offline: bool, watch: Watch) -> SweepResult:
     study = sweep.open_study()
     try:
         drop_begun(sweep.folder / "trials")
-        asked, there = sweep.plan.trials, combinations(sweep.space)
-        if there < asked:
-            watch.note(f"{counted(int(there), 'combination')} in all: each is tried once")
-        for number in range(int(min(asked, there))):
+        asked = sweep.plan.trials
+        if sweep.count < asked:
+            watch.note(f"{counted(sweep.count, 'combination')} in all: each is tried once")
+        for number in range(sweep.count):
             trial = study.begin(number, trials=asked)
             if trial.state == "running":
                 _try(sweep, study, trial, offline=offline, watch=watch)
@@ -90,7 +85,7 @@ def _try(sweep: Sweep, study: Study, trial: Trial, *, offline: bool, watch: Watc
     """Train a trial to its end, or as far as it is worth; go on with a run that was begun."""
     run, metric = sweep.run(trial.number), sweep.plan.metric
     chosen = [setting(key, value) for key, value in trial.params.items()]
-    watch.note(f"trial {trial.number + 1} of {sweep.plan.trials}: {', '.join(chosen)}")
+    watch.note(f"trial {trial.number + 1} of {sweep.count}: {', '.join(chosen)}")
     judge = Judge(study, trial.number, run, metric=metric, watch=watch)
     source, flags = str(sweep.recipe_file), ('data.test=""', *chosen)
     request = TrainRequest(recipe=source, overrides=flags, out=str(run), offline=offline)

@@ -33,6 +33,7 @@ from bertft.runs.resume import best_is_lost, find_checkpoint, go_on, other_input
 from bertft.runs.saving import Describe, save_best, state_of, write_state
 from bertft.runs.stops import stops_told
 from bertft.runs.stored import NEEDED, check_environment, read_environment
+from bertft.runs.tracker import check_tracker
 from bertft.runs.writing import new_file, write_json
 from bertft.settings import Recipe
 from bertft.training import loop, processes
@@ -52,6 +53,7 @@ def start(
     run = Path(request.resume) if request.resume else None
     with stops_told(run):
         recipe = read_recipe(request)
+        check_tracker(recipe)
         processes.join(cpu=recipe.training.device == "cpu")
         checkpoint, before = None, None
         if run is not None:

@@ -20,10 +20,11 @@ from bertft.errors import RunError
 from bertft.recipe import load_recipe
 from bertft.runs.folder import new_run_folder
 from bertft.runs.inputs import recorded_recipe
+from bertft.runs.several import base_file
 from bertft.runs.stored import UNSCORED, Stored, read_json
 from bertft.runs.writing import new_file, write_json
 from bertft.search.space import Dimension, read_space
-from bertft.search.study import Study, Trial
+from bertft.search.study import Study, Trial, combinations
 from bertft.search.trials import dev_scores
 from bertft.settings import Recipe
 
@@ -55,6 +56,11 @@ class Sweep:
         return read_space(self.base, self.plan.over)
 
     @property
+    def count(self) -> int:
+        """How many trials there will be: no more than there are combinations."""
+        return int(min(self.plan.trials, combinations(self.space)))
+
+    @property
     def recipe_file(self) -> Path:
         return self.folder / self.plan.recipe
 
@@ -73,7 +79,7 @@ def new_sweep(
     Raises:
         RunError: it exists, or cannot be created.
     """
-    base = f"base/{'sweep' if name == 'recipe' else name}.toml"  # recipe.toml would be a run's
+    base = base_file(name)
     seed = recipe.training.seed
     plan = SweepFile(recipe=base, over=list(over), trials=trials, metric=metric, seed=seed)
 
@@ -117,12 +123,6 @@ def keep_the_best(sweep: Sweep, study: Study) -> None:
         for path in run.iterdir():
             if path.name not in KEPT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def drop_begun(folder: Path) -> None:
-    """Take away what a kill has left of a folder that was being made."""
-    for path in folder.glob(".*.partial"):
-        shutil.rmtree(path)
 
 
 def _scores(sweep: Sweep, trial: Trial) -> dict[str, Any]:

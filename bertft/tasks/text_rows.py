@@ -9,7 +9,7 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +54,12 @@ class TextExample:
     text: str
     pair: str | None = None
     gold: Gold | None = None
+    given_group: str = field(default="", repr=False)
+    """What ``data.group_column`` says; not in ``repr``, which tells whether data are the same."""
 
     @property
     def group(self) -> str:
-        return "" if self.pair is None else self.text
+        return self.given_group or ("" if self.pair is None else self.text)
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -265,10 +265,11 @@ class TestCommandLine:
         code, out, err = command(
             "sweep", "sentiment", "--features", "--model", str(home / "tiny"),
             "--train", str(home / "train.csv"), "--dev", str(home / "dev.csv"),
-            "--over", "training.epochs=1,2", "--out", "found",
+            "--over", "training.epochs=1,2", "--set", "model.max_length=64", "--out", "found",
         )  # fmt: skip
-        assert (code, out) == (0, "")
+        assert (code, out) == (0, ""), err
         assert "2 combinations in all: each is tried once" in err
+        assert "trial 1 of 2: training.epochs=1" in err
         assert "there is no test set, and its dev score is too high" in err
         assert "winner  trial " in err
         recipe = load_recipe("found/winner.toml")
