@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 DecayRate = Annotated[float, Field(ge=0, lt=1)]
 FEATURES = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "evaluate_every": 0}
@@ -20,6 +21,15 @@ FEATURES = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "evaluate_eve
 FEATURES_OF: dict[str, dict[str, float]] = {"ner": {"learning_rate": 3e-2}}
 """What differs by task: a tag is read from one token by one linear layer, which 1e-3 leaves unfit
 (wnut17: test F1 0.096 with 1e-3, 0.222 with 1e-2, 0.292 with 3e-2)."""
+
+
+def check_fold(text: str) -> str:
+    """``2/5``, or "" for none."""
+    number, _, count = text.partition("/")
+    digits = number.isdecimal() and count.isdecimal()
+    if text and not (digits and 1 <= int(number) <= int(count) and int(count) >= 2):
+        raise PydanticCustomError("fold", "a fold is written as 2/5, the second of five")
+    return text
 
 
 class Section(BaseModel):
@@ -63,6 +73,13 @@ class DataSettings(Section):
     corrections: str = ""
     """Reviewed suspects of ``bertft check RECIPE --labels``: labels of training rows that were
     confirmed in the column ``corrected`` take the place of those in the files."""
+    fold: Annotated[str, AfterValidator(check_fold)] = ""
+    """``2/5``: the second of five parts of the training rows is the test set (``--folds`` trains a
+    run for each). Labels are spread evenly, and rows that belong together stay together: questions
+    on one passage, pairs with one premise, equal texts."""
+    group_column: str = ""
+    """Column of the training files (an author, a document, a patient): rows that have one value of
+    it belong together, and are never divided between train, dev and a fold."""
 
     @property
     def has_dev(self) -> bool:
@@ -138,6 +155,9 @@ class TrainingSettings(Section):
     keep_state: bool = False
     """Keep ``last/`` (weights and optimizer as they were after the last step) of a finished run; it
     goes with the end of the training otherwise, for nothing goes on from it."""
+    tracker: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = "none"
+    """Also tell losses and scores to a tracker of experiments, through Accelerate; its files are in
+    ``RUN/tracker``. ``wandb`` stays offline unless WANDB_MODE says otherwise."""
 
 
 class Recipe(Section):

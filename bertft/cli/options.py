@@ -87,6 +87,9 @@ InputSetOption = Annotated[
         autocompletion=completion.settings,
     ),
 ]
+FeaturesOption = Annotated[
+    bool, typer.Option("--features", help="Keep the encoder as it is, train the head: fast.")
+]
 BadRowOption = Annotated[
     OnBadRow | None,
     typer.Option("--on-bad-row", help="Stop at a row that cannot be used, or skip and count it."),

@@ -12,10 +12,12 @@ from bertft.cli.options import (
     BadRowOption,
     DevOption,
     DryRunOption,
+    FeaturesOption,
     ModelOption,
     NewRunOption,
     OfflineOption,
     RecipeArgument,
+    RunArgument,
     SeedOption,
     SetOption,
     TestOption,
@@ -25,10 +27,14 @@ from bertft.cli.options import (
 )
 from bertft.cli.verb import TRAIN, verb
 from bertft.collector import importing
+from bertft.errors import RecipeError
 
 if TYPE_CHECKING:
     from bertft.commands.train import TrainResult
+    from bertft.commands.train_several import Folds
     from bertft.console.console import Console
+    from bertft.jobs.request import TrainRequest
+    from bertft.runs.several import Kind
 
 train_app = typer.Typer()
 
@@ -58,31 +64,36 @@ def train(
     seeds: Annotated[
         int, typer.Option(min=1, help="Train K times and report mean and spread.")
     ] = 1,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="K", help="Cross-validation: K runs, each row scored out of fold."
+        ),
+    ] = 0,
     resume: Annotated[
         str,
         typer.Option(
-            metavar="RUN", help="Go on with an interrupted run.", autocompletion=completion.runs
+            metavar="RUN", help="Go on with what was interrupted.", autocompletion=completion.runs
         ),
     ] = "",
-    features: Annotated[
-        bool, typer.Option("--features", help="Keep the encoder as it is, train the head: fast.")
-    ] = False,
+    features: FeaturesOption = False,
     on_bad_row: BadRowOption = None,
     dry_run: DryRunOption = False,
     offline: OfflineOption = False,
 ) -> None:
     """Fine-tune an encoder: a recipe in, a run directory out."""
-    from bertft.errors import RecipeError
-
     if bool(recipe) == bool(resume):
         hint = "bertft train sentiment, or bertft train --resume runs/NAME"
         raise RecipeError("train needs a recipe, or --resume with a run", hint=hint)
-    if resume and seeds > 1:
-        raise RecipeError("--resume goes on with one run", hint="leave out --seeds")
+    if resume and (seeds > 1 or folds):
+        raise RecipeError("--resume goes on as it was begun", hint="leave out --seeds and --folds")
+    if folds == 1 or (folds and seeds > 1):
+        raise RecipeError("--folds takes 2 or more, and no --seeds", hint="as in --folds 5")
     console = open_console(offline=offline)
     from bertft.jobs.request import TrainRequest
     from bertft.runs.first_look import look_at_training
     from bertft.runs.folder import run_folder
+    from bertft.runs.several import first_of, look_at_several
 
     request = TrainRequest(
         recipe=recipe,
@@ -98,20 +109,62 @@ def train(
         dry_run=dry_run,
         on_bad_row=on_bad_row.value if on_bad_row else "",
     )
-    checked = look_at_training(request)
-    tell_start(console, recipe or request.resume, [checked.data.train, *checked.data.further])
+    kind, count = _kind(request, seeds=seeds, folds=folds)
+    if kind and request.resume:
+        files = [request.resume]
+    else:
+        checked = look_at_training(request)
+        files = [checked.data.train, *checked.data.further]
+        if kind:
+            look_at_several(request, checked, kind=kind)
+    tell_start(console, recipe or request.resume, files)
     with importing():
+        from bertft.commands import train_several
         from bertft.commands.train import train as run_training
-        from bertft.commands.train import train_seeds
 
-    if seeds > 1 and not dry_run and not resume:
+    if kind and dry_run:
+        request = first_of(request, kind=kind, count=count)
+        console.note(f"the first of {count} runs:")
+    elif kind == "seed":
         from bertft.console.scores import show_seeds
 
-        show_seeds(console, *train_seeds(request, count=seeds, watch=console))
+        show_seeds(console, *train_several.train_seeds(request, count=count, watch=console))
+        return
+    elif kind == "fold":
+        _show_folds(console, train_several.train_folds(request, count=count, watch=console))
         return
     result = run_training(request, watch=console)
     if result is not None:
         _show_result(console, result)
+
+
+def _kind(request: TrainRequest, *, seeds: int, folds: int) -> tuple[Kind | None, int]:
+    """What several runs are asked to differ in, and how many; None for a single run."""
+    from pathlib import Path
+
+    from bertft.runs.several import is_several, open_several
+
+    folder = Path(request.resume)
+    if request.resume and is_several(folder):
+        if request.train or request.dev or request.test or request.model:
+            raise RecipeError(
+                "several runs go on with the files that they were begun with",
+                hint="leave out all other flags",
+            )
+        plan = open_several(folder).plan
+        return plan.kind, len(plan.values)
+    if folds:
+        return "fold", folds
+    return ("seed", seeds) if seeds > 1 else (None, 1)
+
+
+def _show_folds(console: Console, result: Folds) -> None:
+    from bertft.console.scores import show_scores
+
+    show_scores(console, result.scores)
+    console.say("")
+    console.say(f"saved   {result.folder}/predictions.jsonl (every row, out of fold)")
+    console.say(f"report  {result.folder}/report.html")
 
 
 def _show_result(console: Console, result: TrainResult) -> None:
@@ -128,6 +181,27 @@ def _show_result(console: Console, result: TrainResult) -> None:
     texts, table = NEXT.get(result.task, NEXT["classification"])
     console.say(f"next    bertft predict {texts} --run {result.run}")
     console.say(f"        bertft eval {result.run} --data {table}")
+
+
+@verb(train_app, panel=TRAIN, examples=("rerun demo", "rerun runs/demo --out runs/again"))
+def rerun(
+    run: Annotated[str, RunArgument],
+    out: NewRunOption = "",
+    offline: OfflineOption = False,
+) -> None:
+    """Train a run again from its record; say whether the score is the same, else what changed."""
+    console = open_console(offline=offline)
+    from bertft.runs.folder import free_run_folder, run_folder
+
+    folder = run_folder(run)
+    if out:
+        free_run_folder(out, recipe="")
+    tell_start(console, "rerun", [str(folder)])
+    with importing():
+        from bertft.commands.rerun import rerun as repeat
+    from bertft.console.rerun import show_repeat
+
+    show_repeat(console, repeat(run, out=out, offline=offline, watch=console))
 
 
 class Size(StrEnum):
@@ -194,8 +268,6 @@ def pretrain(
     offline: OfflineOption = False,
 ) -> None:
     """Pre-train an encoder on plain text: from scratch, or going on with one."""
-    from bertft.errors import RecipeError
-
     if model and (size or vocab_size or lower_case or embeddings):
         what = "--size, --vocab-size, --lower-case and --embeddings describe a new encoder"
         raise RecipeError(what, hint="leave out --model, or leave them out")

@@ -7,16 +7,14 @@ Read order: train, then the steps in the order in which ``train`` calls them.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from bertft.commands.evaluate import write_scores
-from bertft.errors import RecipeError
-from bertft.evaluation.statistic import floor_of, seed_summary
 from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
-from bertft.jobs.request import TrainRequest, read_recipe
+from bertft.jobs.request import TrainRequest
 from bertft.notebook import html_table
 from bertft.prediction.final import score_run, told_by_dev
 from bertft.prediction.scoring import unscored_content
@@ -24,11 +22,11 @@ from bertft.reports.model_card import model_card
 from bertft.reports.notebook import Scores
 from bertft.reports.report import read_about
 from bertft.runs.fitting import fit
-from bertft.runs.folder import free_run_folder
 from bertft.runs.signals import raised_signals
 from bertft.runs.start import start
 from bertft.runs.stops import stops_told
 from bertft.runs.stored import UNSCORED
+from bertft.runs.tracker import Tracker
 from bertft.training import processes
 from bertft.training.folders import discard_folder, saved_folders
 from bertft.training.journal import Journal
@@ -78,40 +76,20 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
                     watch=watch,
                 )
                 preview = CostPreview(trainer)
-                for report in steps:
-                    watch.step(report)
-                    if cost := preview.after(report):
-                        watch.note(cost)
-                return finish(job, run, journal=journal, progress=progress, watch=watch)
+                tracker = Tracker(job.recipe, run, step=progress.step)
+                held.callback(tracker.close)
+                with closing(steps):  # a watch may end it, by an exception of its own
+                    for report in steps:
+                        tracker.step(report)
+                        watch.step(report)
+                        if cost := preview.after(report):
+                            watch.note(cost)
+                result = finish(job, run, journal=journal, progress=progress, watch=watch)
+                tracker.scores(result.scores)
+                return result
             finally:
                 journal.notes(watch.take_notes())
                 journal.close()
-
-
-def train_seeds(
-    request: TrainRequest, *, count: int, watch: Watch | None = None
-) -> tuple[list[TrainResult], dict[str, float]]:
-    """The same recipe with ``count`` seeds; the metric's mean and standard deviation over the runs.
-
-    ``collapsed`` counts runs whose dev score is no better than always answering the majority class.
-    """
-    recipe = read_recipe(request)
-    settings = recipe.training
-    if not (recipe.data.has_dev or recipe.data.test):
-        raise RecipeError("--seeds compares scores", hint="give --test or --dev")
-    processes.join(cpu=settings.device == "cpu")
-    first = settings.seed
-    folder = processes.main_decides(lambda: free_run_folder(request.out, recipe=request.recipe))
-    results = []
-    for seed in range(first, first + count):
-        one = replace(request, seed=seed, out=str(folder / f"seed-{seed}"))
-        result = train(one, watch=watch)
-        assert result is not None
-        results.append(result)
-    metric = results[0].scores["metric"]
-    values = [one.scores["metrics"][metric]["value"] for one in results]
-    floors = [floor_of(metric, one.scores["baseline"]) for one in results]
-    return results, seed_summary(metric, values, floors=floors)
 
 
 def finish(

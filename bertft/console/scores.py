@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from bertft.console.tables import safe, short
+from bertft.reports.tables import folds_line
 from bertft.words import counted
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def show_scores(console: Console, content: Mapping[str, Any]) -> None:
             "" if floor is None else f"{floor:.4f}",
         )
     console.print(table)
+    if folds := content.get("folds"):
+        console.say(folds_line(folds))
     if calibration := content.get("calibration"):
         console.say(calibration_line(calibration))
     for line in certainty_lines(content):

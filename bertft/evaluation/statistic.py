@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from bertft.arrays import FloatArray
 
 LOWER = frozenset({"mlm_loss", "perplexity", "rmse"})
@@ -29,6 +31,15 @@ class Statistic:
 
     rows: FloatArray
     metrics: Callable[[FloatArray], dict[str, FloatArray]]
+
+
+def by_group(statistic: Statistic, groups: Sequence[str]) -> Statistic:
+    """The same scores with groups [N] as what is drawn: the rows of one group are added up."""
+    places: dict[str, int] = {}
+    index = [places.setdefault(one, len(places)) for one in groups]
+    rows = np.zeros((len(places), statistic.rows.shape[1]))  # [G, K]
+    np.add.at(rows, index, statistic.rows)
+    return Statistic(rows, statistic.metrics)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_e
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
 from bertft.evaluation.folds import nested_subset
+from bertft.jobs.held_fold import hold_out_fold, read_training
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
@@ -73,12 +74,12 @@ def prepare(
         raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
-    own = splits["train"] if "dev" in files else splits["train"] + splits.get("dev", [])
-    task = task.learn_labels(own, path=recipe.data.train)
+    own = [one for split in splits if split not in files for one in splits[split]]
+    task = task.learn_labels(splits["train"] + own, path=recipe.data.train)
     for split, examples in splits.items():
         for said in task.check(examples, path=files.get(split, recipe.data.train)):
             watch.note(f"{split}: {said}")
-    for warning in quick_findings(task, splits, files | {"dev": files.get("dev", files["train"])}):
+    for warning in quick_findings(task, splits, dict.fromkeys(SPLITS, files["train"]) | files):
         watch.note(f"warning: {warning}; see 'bertft check'")
     splits["train"], spare = share_of(task, splits["train"], recipe, watch=watch)
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
@@ -132,14 +133,19 @@ def read_splits(
     data = recipe.data
     if not data.train:
         raise RecipeError("the recipe names no training data", hint="give a file with --train")
+    if data.fold and data.test:
+        hint = "leave out data.fold, or data.test"
+        raise RecipeError(f"data.fold = {data.fold} makes a test set of training rows", hint=hint)
     files = {name: getattr(data, name) for name in SPLITS if getattr(data, name)}
-    splits = {name: read_examples(task, path, data, watch=watch) for name, path in files.items()}
-    for path in data.further:
-        splits["train"] += read_examples(task, path, data, watch=watch)
+    splits = {"train": read_training(task, data, watch=watch)}
     if data.corrections:
         splits["train"] = apply_corrections(
             task, splits["train"], data.corrections, tell=watch.note
         )
+    for name in (one for one in files if one != "train"):
+        splits[name] = read_examples(task, files[name], data, watch=watch)
+    if data.fold:
+        splits["train"], splits["test"] = hold_out_fold(task, splits["train"], recipe, watch=watch)
     if not data.has_dev:
         text = (
             "data.dev_share = 0: all rows train the model; no dev scores, the last weights are kept"
@@ -150,7 +156,7 @@ def read_splits(
             splits["train"], share=data.dev_share, seed=recipe.training.seed
         )
         watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
-    return splits, files
+    return {name: splits[name] for name in SPLITS if name in splits}, files
 
 
 def share_of(

@@ -27,6 +27,8 @@ class TrainRequest:
     out: str = ""
     seed: int | None = None
     resume: str = ""
+    repeats: str = ""
+    """A finished run that is to be trained again from its record."""
     offline: bool = False
     dry_run: bool = False
     on_bad_row: str = ""
@@ -46,6 +48,8 @@ def read_recipe(request: TrainRequest) -> Recipe:
                 "where its data and its encoder are now",
             )
         return unfinished_recipe(Path(request.resume))
+    if request.repeats:
+        return load_recipe(str(Path(request.repeats) / "recipe.toml"))
     recipe = load_recipe(request.recipe, overrides=request.overrides)
     data = _own_files(recipe.data, request)
     if request.recipe in bundled_recipes() and data.train != load_recipe(request.recipe).data.train:

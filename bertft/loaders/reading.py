@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from bertft.contracts import Task
-from bertft.errors import DataError
+from bertft.errors import DataError, did_you_mean
 from bertft.loaders.source import BadRow, Source, refuse
 from bertft.recipe import parse_recipe
 from bertft.settings import DataSettings, Recipe
@@ -65,17 +66,43 @@ def _tell(source: Source, *, watch: Watch) -> None:
         watch.note(f"warning: {source.path}: {doubt}")
 
 
-def read_examples(task: Task[Any], path: str, data: DataSettings, *, watch: Watch) -> list[Any]:
-    """All examples with gold. Raises DataError for an unusable or empty file."""
+def read_examples(
+    task: Task[Any], path: str, data: DataSettings, *, watch: Watch, group_column: str = ""
+) -> list[Any]:
+    """All examples with gold; ``group_column`` says which of them belong together.
+
+    Raises:
+        DataError: the file is unusable or empty, or has no such column.
+    """
     rule = bad_row_rule(data)
     source = Source(path, data=data, bad_row=rule)
-    examples = list(task.read(source))
+    read = task.read(source)
+    examples = list(_grouped(read, source, group_column) if group_column else read)
     _tell(source, watch=watch)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if not examples:
         raise DataError("no usable rows", path=path, hint="the file needs a header and rows")
     return examples
+
+
+def _grouped(examples: Iterable[Any], source: Source, column: str) -> Iterator[Any]:
+    """Examples with what a column says they belong to; a row that leaves it empty stands alone."""
+    meter, setting = source.meter, "data.group_column"
+    for example in examples:
+        row = meter.take_row()
+        if row is None:
+            hint = f"leave {setting} out, or give a table (CSV, JSONL, Parquet, a workbook)"
+            raise DataError(f"no columns, and so none for {setting}", path=source.path, hint=hint)
+        if column not in row.fields and column not in meter.columns:
+            hint = did_you_mean(column, meter.columns)
+            raise DataError(f"no column '{column}' for {setting}", path=source.path, hint=hint)
+        value = row.fields.get(column)
+        if value is None or not str(value).strip():
+            meter.repaired[f"rows leave '{column}' empty: each stands alone"] += 1
+            yield example
+        else:
+            yield replace(example, given_group=str(value).strip())
 
 
 def hold_out(examples: list[Any], *, share: float, seed: int) -> tuple[list[Any], list[Any]]:

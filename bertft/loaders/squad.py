@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bertft.errors import DataError
@@ -56,6 +56,8 @@ class Question:
     context: str
     answers: tuple[AnswerText, ...] | None
     title: str = ""
+    given_group: str = field(default="", repr=False)
+    """What ``data.group_column`` says."""
 
     @property
     def text(self) -> str:
@@ -63,7 +65,7 @@ class Question:
 
     @property
     def group(self) -> str:
-        return self.context
+        return self.given_group or self.context
 
 
 def read_questions(source: Source) -> Iterator[Question]:

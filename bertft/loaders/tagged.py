@@ -6,7 +6,7 @@ In: TaggedWords, words with the tags of a file. Out: TaggedText, whose entities 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from bertft.spans import Entity, Span, broken_tags, detect_scheme, tags_to_entities, to_bio
@@ -30,6 +30,8 @@ class TaggedText:
     words: tuple[Span, ...] | None
     entities: tuple[Entity, ...] | None
     broken: tuple[str, ...] = ()
+    given_group: str = field(default="", repr=False)
+    """What ``data.group_column`` says."""
 
     @property
     def repaired(self) -> int:
@@ -38,7 +40,7 @@ class TaggedText:
 
     @property
     def group(self) -> str:
-        return ""
+        return self.given_group
 
 
 @dataclass(frozen=True, slots=True)

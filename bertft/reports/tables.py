@@ -70,7 +70,16 @@ def scores_table(scores: Mapping[str, Any]) -> Table:
             else f"the {unseen['n']:,} examples that are"
         )
         notes.append(f"Without train: {one} not also in train.")
+    if folds := scores.get("folds"):
+        notes.append(f"{folds_line(folds).capitalize()}.")
     return Table(header, rows, "many", notes)
+
+
+def folds_line(folds: Mapping[str, Any]) -> str:
+    """The score of each fold, and their spread."""
+    values = ", ".join(f"{one:.4f}" for one in folds["values"])
+    mean, deviation = folds["mean"], folds["deviation"]
+    return f"by fold {values}: mean {mean:.4f}, standard deviation {deviation:.4f}"
 
 
 def _baseline(metrics: Mapping[str, Any]) -> str:

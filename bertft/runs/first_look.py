@@ -18,6 +18,7 @@ from bertft.recipe import HUB
 from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, newest_run
 from bertft.runs.inputs import found_recipe, given_inputs
 from bertft.runs.stored import read_card, read_environment
+from bertft.runs.tracker import check_tracker
 from bertft.settings import Recipe
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def look_at_training(request: TrainRequest) -> Recipe:
         BertftError: the recipe, a file, the model's name or the run directory is at fault.
     """
     recipe = look_at_recipe(request)
+    check_tracker(recipe)
     if request.resume:
         run = Path(request.resume)
         was = read_environment(run / "environment.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from bertft.errors import Interrupted
@@ -26,7 +26,7 @@ def fit(
     journal: Journal,
     describe: Describe,
     watch: Watch,
-) -> Iterator[StepReport]:
+) -> Generator[StepReport]:
     """Run the loop; write journal, best/ and last/ after the steps that call for it."""
     journal.write("start", {"step": progress.step, "precision": job.runtime.precision})
     evaluate = dev_scorer(job, trainer)

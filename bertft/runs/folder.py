@@ -100,6 +100,12 @@ def new_run_folder(out: str, *, recipe: str, write: Callable[[Path], None]) -> P
     return path
 
 
+def drop_begun(folder: Path) -> None:
+    """Take away what a kill has left of a folder that was being made."""
+    for path in folder.glob(".*.partial"):
+        shutil.rmtree(path)
+
+
 def run_folder(name: str | Path) -> Path:
     """The folder that is meant by a path, or by the name of a run under ``runs/``."""
     path = Path(name)

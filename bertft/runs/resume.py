@@ -92,7 +92,7 @@ def go_on(job: Job, trainer: loop.Trainer, run: Path, *, checkpoint: Checkpoint)
         RunError: data, labels or encoder are others than at the start.
     """
     was, now = checkpoint.depends["environment"], environment(job)
-    if found := _other_inputs(was, now):
+    if found := other_inputs(was, now):
         hint = f"put them back, or train anew: {_anew(run)}"
         raise RunError(f"{run} cannot go on: {', '.join(found)}", hint=hint)
     job.environment = {**was, "data": now["data"], "model": now["model"]}  # equal but for places
@@ -101,7 +101,7 @@ def go_on(job: Job, trainer: loop.Trainer, run: Path, *, checkpoint: Checkpoint)
     processes.wait()  # all of them have read it
     if processes.is_main():
         _discard_newer(checkpoint, run)
-    return changes(_told(was), _told(now))
+    return changes(told(was), told(now))
 
 
 def _discard_newer(checkpoint: Checkpoint, run: Path) -> None:
@@ -113,13 +113,13 @@ def _discard_newer(checkpoint: Checkpoint, run: Path) -> None:
     settle_folders(run / "last")
 
 
-def _told(environment: Mapping[str, Any]) -> dict[str, Any]:
+def told(environment: Mapping[str, Any]) -> dict[str, Any]:
     """What may differ: results then agree to rounding only."""
     told = {key: environment[key] for key in ("versions", "device", "threads")}
     return told | {"precision": environment["precision"]["used"]}
 
 
-def _other_inputs(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def other_inputs(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Differences of what the weights come from, each named."""
     before, after = _files(was), _files(now)
     found = [

@@ -5,15 +5,18 @@ A new run is created with a checkpoint to start from; a stopped one is brought b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
 from bertft.collector import paused_collector
 from bertft.contracts import SelfSupervised
+from bertft.errors import RunError
 from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.cost import measure_cost
@@ -26,10 +29,13 @@ from bertft.runs.environment import environment
 from bertft.runs.folder import free_run_folder, new_run_folder
 from bertft.runs.inputs import found_recipe, given_inputs, recorded_recipe
 from bertft.runs.lock import locked
-from bertft.runs.resume import best_is_lost, find_checkpoint, go_on
+from bertft.runs.resume import best_is_lost, find_checkpoint, go_on, other_inputs
 from bertft.runs.saving import Describe, save_best, state_of, write_state
 from bertft.runs.stops import stops_told
+from bertft.runs.stored import NEEDED, check_environment, read_environment
+from bertft.runs.tracker import check_tracker
 from bertft.runs.writing import new_file, write_json
+from bertft.settings import Recipe
 from bertft.training import loop, processes
 from bertft.training.checkpoint import Checkpoint, State
 from bertft.training.journal import Journal, cut_back
@@ -47,6 +53,7 @@ def start(
     run = Path(request.resume) if request.resume else None
     with stops_told(run):
         recipe = read_recipe(request)
+        check_tracker(recipe)
         processes.join(cpu=recipe.training.device == "cpu")
         checkpoint, before = None, None
         if run is not None:
@@ -58,8 +65,12 @@ def start(
             recipe = found_recipe(recipe, before, run, given=given, tell=watch.note)
         elif processes.is_main():
             free_run_folder(request.out, recipe=request.recipe)
+        if request.repeats:
+            recipe, before = recorded(Path(request.repeats), recipe, watch=watch)
         with paused_collector():  # the examples and their tokens stay
             job = prepare(recipe, request, watch=watch, before=before)
+        if request.repeats and before is not None:
+            refuse_other_inputs(job, Path(request.repeats), before)
         model, head = build_model(job)
         tell_of_head(job, model, watch=watch)
         trainer = make_trainer(job, model, head)
@@ -82,6 +93,21 @@ def start(
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
         return job, trainer, Progress(), run
+
+
+def recorded(run: Path, recipe: Recipe, *, watch: Watch) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe of a run that is repeated, its inputs where they are now; its environment."""
+    path = run / "environment.json"
+    before = read_environment(path)
+    check_environment(before, where=path, needed=NEEDED)
+    return found_recipe(recipe, before, run, given={}, tell=watch.note), before
+
+
+def refuse_other_inputs(job: Job, run: Path, before: Mapping[str, Any]) -> None:
+    """Raise RunError where what a run is repeated from is not what it was made from."""
+    if found := other_inputs(before, environment(job)):
+        hint = f"put them back, or train anew: bertft train {run / 'recipe.toml'}"
+        raise RunError(f"{run} cannot be repeated: {', '.join(found)}", hint=hint)
 
 
 def tell_of_head(job: Job, model: PreTrainedModel, *, watch: Watch) -> None:

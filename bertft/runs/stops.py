@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bertft.errors import BertftError, Interrupted, RunError, TrainingError
+from bertft.runs.signals import raised_signals
 from bertft.training.folders import STATE, saved_folders
 
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -58,6 +59,22 @@ def stops_told(run: Path | None) -> Iterator[None]:
             raise
         where = f"; {standing(run)}" if run else ""
         raise TrainingError(f"memory is used up{where}", hint=_less_memory()) from error
+
+
+@contextmanager
+def stops_told_of_all(go_on: str) -> Iterator[None]:
+    """Of several runs in one block: a signal ends it, and ``go_on`` says how all of them go on.
+
+    Raises:
+        Interrupted: a signal came, in a run or between two.
+    """
+    try:
+        with raised_signals():
+            yield
+    except (KeyboardInterrupt, Interrupted) as stop:
+        number = stop.exit_code - 128 if isinstance(stop, Interrupted) else stop.args[0]
+        message = f"stopped by {signal.Signals(number).name}; go on with: {go_on}"
+        raise Interrupted(message, signal_number=number) from None
 
 
 def standing(run: Path) -> str:

@@ -61,10 +61,12 @@ class TextExample:
     def origin(self) -> dict[str, str]:
         """As predictions.jsonl has it; {} where it is not known."""
         return {"source": self.source} if self.source else {}
+    given_group: str = field(default="", repr=False)
+    """What ``data.group_column`` says; not in ``repr``, which tells whether data are the same."""
 
     @property
     def group(self) -> str:
-        return "" if self.pair is None else self.text
+        return self.given_group or ("" if self.pair is None else self.text)
 
     @property
     def texts(self) -> tuple[str, ...]:

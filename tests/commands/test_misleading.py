@@ -14,7 +14,8 @@ from stopping import Stopper, crash, resume, sending
 
 from bertft.commands.evaluate import evaluate
 from bertft.commands.runs import list_runs, show_run
-from bertft.commands.train import train, train_seeds
+from bertft.commands.train import train
+from bertft.commands.train_several import train_seeds
 from bertft.errors import DataError, Interrupted, RecipeError
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.prediction.predictor import load

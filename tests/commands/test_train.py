@@ -15,7 +15,8 @@ import pytest
 from samples import BAD, FAST, GOOD, set_flags, write_csv
 
 import bertft
-from bertft.commands.train import train, train_seeds
+from bertft.commands.train import train
+from bertft.commands.train_several import train_seeds
 from bertft.errors import DataError
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.reading import hold_out
@@ -237,7 +238,7 @@ class TestRepeating:
 
     def test_seeds_give_a_run_each_and_their_spread(self, ask, tmp_path):
         results, summary = train_seeds(ask("many", "training.epochs=1"), count=2)
-        assert names(tmp_path / "many") == {"seed-13", "seed-14"}
+        assert names(tmp_path / "many") == {"base", "several.json", "seed-13", "seed-14"}
         values = [one.scores["metrics"]["accuracy"]["value"] for one in results]
         assert summary["mean"] == pytest.approx(sum(values) / 2)
         assert summary["deviation"] == pytest.approx(abs(values[0] - values[1]) / math.sqrt(2))
@@ -277,7 +278,7 @@ class TestCommandLine:
         flags = [*self.flags(reviews, tiny), "--set", "training.epochs=1"]
         code, out, err = command(*flags, "--seeds", "2", "--seed", "5", "--out", "many")
         assert (code, out) == (0, "")
-        assert names(tmp_path / "many") == {"seed-5", "seed-6"}
+        assert names(tmp_path / "many") == {"base", "several.json", "seed-5", "seed-6"}
         assert "standard deviation" in err
         assert "over 2 seeds" in err
 

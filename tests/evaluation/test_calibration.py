@@ -28,6 +28,7 @@ from bertft.evaluation.calibration import (
 )
 from bertft.evaluation.probabilities import log_softmax, sigmoid, softmax
 from bertft.evaluation.reliability import calibration_error, figures
+
 FLOATS = st.floats(-50, 50, allow_subnormal=False)
 """Logits; the smallest numbers of all vanish when they are scaled."""
 

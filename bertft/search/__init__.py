@@ -1,0 +1,1 @@
+"""What is searched for the best settings, and what has been tried of it."""
