@@ -27,9 +27,10 @@ SPECIAL = 2
 class Foreign:
     """Counts texts whose words the encoder never saw, as they go by."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, decomposed_hangul: bool) -> None:
+        """``decomposed_hangul``: the model was trained so on purpose."""
         self._unknown_id = tokenizer.unk_token_id
-        self._splits_hangul = decomposes_hangul(tokenizer) and not _was_meant(folder)
+        self._splits_hangul = decomposes_hangul(tokenizer) and not decomposed_hangul
         self.texts = self.korean = self.unknown = 0
 
     def see(self, texts: Sequence[str], encoded: Iterable[Encoded]) -> None:
@@ -59,8 +60,8 @@ class Foreign:
         return found
 
 
-def _was_meant(folder: Path) -> bool:
-    """Whether the run was trained so on purpose (``model.decomposed_hangul``)."""
+def knows_jamo(folder: Path) -> bool:
+    """Whether the run of a model was trained on jamo on purpose (``model.decomposed_hangul``)."""
     try:
         recipe = tomllib.loads((folder.parent / "recipe.toml").read_text(encoding="utf-8"))
         return bool(recipe["model"]["decomposed_hangul"])
