@@ -49,7 +49,7 @@ def export(
     dev: DevOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Make a folder that answers without torch: in a second, on the CPU, as the run does."""
+    """Make a folder that answers without torch, on the CPU, as the run does."""
     console = open_console(offline=False)
     from bertft.runs.first_look import look_at_files
     from bertft.runs.folder import find_run
