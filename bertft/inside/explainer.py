@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bertft.encoder.packing import Padder
+from bertft.engines.on_torch import TorchEngine
 from bertft.errors import ModelError
 from bertft.inside.attention import embedding_score, read_attention, show_inside
 from bertft.inside.attribution import (
@@ -57,11 +58,14 @@ class Explainer:
 
     def __init__(self, predictor: Predictor, request: ExplainRequest, *, watch: Watch) -> None:
         self.predictor, self.request, self.watch = predictor, request, watch
-        tokenizer = predictor.tokenizer
-        self.model = show_inside(predictor.model)
+        tokenizer, engine = predictor.tokenizer, predictor.engine
+        if not isinstance(engine, TorchEngine):
+            what = f"{predictor.folder} is an export, which has no gradients"
+            raise ModelError(what, hint="explain the run that it was made of")
+        self.model = show_inside(engine.model)
         # What packs sequences into one row is an attention implementation of its own.
         assert isinstance(tokenizer.pad_token_id, int)
-        predictor.batcher = Padder(tokenizer.pad_token_id, tokenizer.pad_token_type_id)
+        engine.batcher = Padder(tokenizer.pad_token_id, tokenizer.pad_token_type_id)
         wanted: Any = getattr(tokenizer, f"{request.baseline}_token_id")
         if wanted is None:
             raise ModelError("this model has no mask token", hint="use --baseline pad")

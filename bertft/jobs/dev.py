@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bertft.contracts import Encoded, Pieces, Task
+from bertft.encoder.pieces import pieces_of
 from bertft.errors import RecipeError, did_you_mean
 from bertft.evaluation.calibration import Evidence
 from bertft.jobs.prepare import Job
 from bertft.training import loop
-from bertft.training.inference import compute_logits, pieces_of
+from bertft.training.inference import compute_logits
 
 
 def dev_scorer(job: Job, trainer: loop.Trainer) -> loop.Evaluate | None:

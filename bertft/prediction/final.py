@@ -8,7 +8,7 @@ from typing import Any
 
 from bertft.checks.findings import unseen_scores
 from bertft.jobs.prepare import Job
-from bertft.prediction.predictor import load
+from bertft.prediction.predictor import Predictor
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
 from bertft.runs.stored import read_card, read_dev
 from bertft.watch import Recorder
@@ -16,8 +16,10 @@ from bertft.watch import Recorder
 
 def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scored, dict[str, Any]]:
     """Answers and scores of the saved model on a split, and what speaks against it, said."""
-    predictor = load(run / "best", device=job.runtime.device, precision=job.runtime.precision)
-    predictor.together = True
+    runtime = job.runtime
+    predictor = Predictor(
+        run / "best", device=runtime.device, precision=runtime.precision, together=True
+    )
     path = job.files.get(split, job.recipe.data.train)
     metric, examples = job.recipe.training.metric, job.splits[split]
     scored = score_split(predictor, examples, split=split, path=path, metric=metric, watch=watch)

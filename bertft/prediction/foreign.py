@@ -33,11 +33,12 @@ English BERT has 488."""
 class Foreign:
     """Counts texts whose words the encoder never saw, as they go by."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, decomposed_hangul: bool) -> None:
+        """``decomposed_hangul``: the model was trained so on purpose."""
         self._tokenizer = tokenizer
         self._unknown_id = tokenizer.unk_token_id
         self._read = {"latin": True, "other": True, "": True}
-        if _was_meant(folder):
+        if decomposed_hangul:
             self._read["hangul"] = True
         self._strange: Counter[str] = Counter()
         self.texts = self.unknown = 0
@@ -84,7 +85,7 @@ def has_words(tokenizer: PreTrainedTokenizerBase, script: str) -> bool:
     Hangul (as jamo), Cyrillic or Arabic.
     """
     decoder = tokenizer.backend_tokenizer.decoder
-    vocabulary = tokenizer.get_vocab()
+    vocabulary = tokenizer.backend_tokenizer.get_vocab()
     fewest, many, share = (1, IDEOGRAPHS, 20) if script == "cjk" else (2, PIECES, 100)
     needed = min(many, len(vocabulary) // share)
     for token in vocabulary:
@@ -95,8 +96,8 @@ def has_words(tokenizer: PreTrainedTokenizerBase, script: str) -> bool:
     return False
 
 
-def _was_meant(folder: Path) -> bool:
-    """Whether the run was trained so on purpose (``model.decomposed_hangul``)."""
+def knows_jamo(folder: Path) -> bool:
+    """Whether the run of a model was trained on jamo on purpose (``model.decomposed_hangul``)."""
     try:
         recipe = tomllib.loads((folder.parent / "recipe.toml").read_text(encoding="utf-8"))
         return bool(recipe["model"]["decomposed_hangul"])

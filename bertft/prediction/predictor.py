@@ -1,4 +1,4 @@
-"""predict: a finished run and texts in, answers out, streamed in input order.
+"""predict: a finished run, or an export of one, and texts in, answers out, in input order.
 
 The Predictor is also the Python API: ``bertft.load("runs/x").predict("what a film")``.
 """
@@ -10,19 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from bertft.contracts import Answer, Head, Pieces, Task
-from bertft.encoder.load import check_folder, check_vocabulary, load_tokenizer
-from bertft.encoder.packing import choose_batcher
-from bertft.encoder.pieces import CHARACTERS
+from bertft.contracts import Answer, Pieces, Task
+from bertft.encoder.load import check_folder, load_tokenizer
+from bertft.encoder.pieces import CHARACTERS, pieces_of
+from bertft.engines.engine import Engine
 from bertft.prediction.certainty import Certainty, Rule
-from bertft.prediction.foreign import Foreign
+from bertft.prediction.foreign import Foreign, knows_jamo
 from bertft.prediction.shown import Answers
 from bertft.prediction.unanswered import Unanswered, example_of
+from bertft.runs.exported import is_export, read_export
 from bertft.runs.folder import Run, model_folder, open_run
 from bertft.runs.stored import read_card
 from bertft.tasks import bound_task
-from bertft.training.inference import compute_logits, pieces_of
-from bertft.training.runtime import Runtime, choose_runtime
 from bertft.watch import Silent, Watch
 
 WINDOW = 2048
@@ -31,24 +30,42 @@ Item = TypeVar("Item")
 
 
 class Predictor:
-    """A trained model, ready to answer: task, tokenizer, and the model on its device."""
+    """A trained model, ready to answer: task, tokenizer, and the engine that computes its logits.
 
-    def __init__(self, folder: Path, *, runtime: Runtime) -> None:
-        check_folder(folder)
-        self.folder = folder
-        self.card = read_card(folder)
+    It can be pickled, and is opened again where it arrives.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        together: bool = False,
+    ) -> None:
+        """
+        Args:
+            folder: the ``best`` folder of a run, or an export.
+            device: auto, cpu, cuda or mps.
+            precision: auto, fp32, bf16 or fp16.
+            together: all processes of a training answer the same examples at the same time.
+        """
+        self.folder = Path(folder)
+        self.card = read_card(self.folder)
         self.task: Task[Any] = bound_task(self.card)
-        self.head: Head = self.task.head([])
-        self.tokenizer = load_tokenizer(folder)
-        self.runtime = runtime
         self.max_length = int(self.card["max_length"])
-        model = self.head.build(folder, trained=True)
-        check_vocabulary(model, self.tokenizer)
-        self.model = model.to(runtime.device)  # type: ignore[arg-type]
-        self.foreign = Foreign(self.tokenizer, folder)
-        self.batcher = choose_batcher(self.model, self.tokenizer, head=self.head)
-        self.together = False
-        """Whether all processes of a training answer the same examples at the same time."""
+        self._settings = {"device": device, "precision": precision, "together": together}
+        opening = _open_export if is_export(self.folder) else _open_run
+        self.tokenizer, self.engine, self.foreign = opening(
+            self.folder, self.task, device=device, precision=precision, together=together
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder.resolve(), "settings": self._settings, "task": self.task}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["folder"], **state["settings"])  # type: ignore[misc]
+        self.task = state["task"]  # it may read other columns by now
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is a sequence of str, too
@@ -135,14 +152,7 @@ class Predictor:
         """The windows of each example with their logits."""
         encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
         self.foreign.see([one.text for one in examples], encoded)
-        logits = compute_logits(
-            self.model,
-            encoded,
-            head=self.head,
-            batcher=self.batcher,
-            precision=self.runtime.precision,
-            together=self.together,
-        )
+        logits = self.engine.logits(encoded)
         return pieces_of(len(examples), encoded, logits)
 
 
@@ -162,13 +172,57 @@ def windows(
         yield window
 
 
+def _open_run(
+    folder: Path, task: Task[Any], *, device: str, precision: str, together: bool
+) -> tuple[Any, Engine, Foreign]:
+    """(tokenizer, engine, what counts texts that cannot be read) of a run's model."""
+    from bertft.engines.on_torch import TorchEngine
+    from bertft.training.runtime import choose_runtime
+
+    check_folder(folder)
+    runtime = choose_runtime(device=device, precision=precision)
+    tokenizer = load_tokenizer(folder)
+    engine = TorchEngine(
+        folder, head=task.head([]), tokenizer=tokenizer, runtime=runtime, together=together
+    )
+    return tokenizer, engine, Foreign(tokenizer, decomposed_hangul=knows_jamo(folder))
+
+
+def _open_export(
+    folder: Path, task: Task[Any], *, device: str, precision: str, together: bool
+) -> tuple[Any, Engine, Foreign]:
+    """The same of an export, which imports neither torch nor transformers."""
+    from bertft.encoder.bare import BareTokenizer, read_backend
+    from bertft.engines.exported import open_exported
+    from bertft.engines.padded import Inputs
+
+    export = read_export(folder)
+    facts = export.tokenizer
+    tokenizer: Any = BareTokenizer(
+        read_backend(folder / "tokenizer.json"),
+        tuple(facts.inputs),
+        pad_token_id=facts.pad_id,
+        pad_token_type_id=facts.pad_type_id,
+        unk_token_id=facts.unk_id,
+    )
+    engine = open_exported(
+        export.engine,
+        folder / export.model,
+        inputs=Inputs(tuple(export.inputs), facts.pad_id, facts.pad_type_id),
+        per_token=export.per_token,
+        stored=export.precision,
+        device=device,
+        precision=precision,
+    )
+    return tokenizer, engine, Foreign(tokenizer, decomposed_hangul=export.decomposed_hangul)
+
+
 def load(run: str | Path | Run, *, device: str = "auto", precision: str = "auto") -> Predictor:
-    """Load a run (its directory, or its ``best`` folder) for prediction.
+    """Load a run (its directory, or its ``best`` folder) or an export for prediction.
 
     Args:
         device: auto, cpu, cuda or mps.
         precision: auto, fp32, bf16 or fp16; fp32 reproduces plain transformers to rounding.
     """
     found = run if isinstance(run, Run) else open_run(run)
-    runtime = choose_runtime(device=device, precision=precision)
-    return Predictor(model_folder(found), runtime=runtime)
+    return Predictor(model_folder(found), device=device, precision=precision)

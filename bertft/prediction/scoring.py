@@ -76,7 +76,7 @@ def score_split(
     scores = task.score(examples, answers)
     evidence = task.evidence(answers, gold)
     calibration = {} if evidence is None else calibration_content(evidence, task.scaling)
-    main, precision = metric or task.metric, predictor.runtime.precision
+    main, precision = metric or task.metric, predictor.engine.precision
     return Scored(split, path, main, answers, gold, scores, precision, calibration)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bertft.terminal import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Markup("\0")
 """Where a page is cut in two; no value can hold it."""
@@ -51,6 +53,8 @@ def code(text: object) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     made = Environment(
         loader=PackageLoader("bertft.reports"),
         autoescape=lambda name: not (name or "").endswith(".md.j2"),

@@ -133,7 +133,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _first_fault(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
+    """Where a file is not as it should be, and how."""
     fault = error.errors()[0]
     what, *_ = fault["msg"].split(" or instance of ")  # of a class, which no file can hold
     return f"{'.'.join(map(str, fault['loc'] or ['content']))}: {what}"
@@ -149,7 +150,7 @@ def read_scores(path: Path) -> dict[str, Any]:
         if found.split != UNSCORED:
             found.metrics[found.metric]
     except (ValidationError, KeyError) as error:
-        reason = _first_fault(error) if isinstance(error, ValidationError) else "no metric"
+        reason = first_fault(error) if isinstance(error, ValidationError) else "no metric"
         raise RunError(f"{path}: not readable ({reason})", hint=DAMAGED) from None
     return content
 
@@ -168,7 +169,7 @@ def check_environment(
     try:
         found = EnvironmentFile.model_validate(content)
     except ValidationError as error:
-        fault = _first_fault(error)
+        fault = first_fault(error)
         raise RunError(f"{where}: not readable ({fault})", hint=DAMAGED) from None
     if missing := sorted(needed - found.model_fields_set):
         raise RunError(f"{where}: not readable (no {', '.join(missing)})", hint=DAMAGED)
@@ -182,7 +183,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         card: dict[str, Any] = read_json_text(path.read_text(encoding="utf-8"))
         return card | Card.model_validate(card).model_dump()
     except ValidationError as error:
-        raise RunError(f"{path}: not readable ({_first_fault(error)})", hint=hint) from None
+        raise RunError(f"{path}: not readable ({first_fault(error)})", hint=hint) from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: not readable ({error})", hint=hint) from None
 
@@ -194,7 +195,7 @@ def read_dev(folder: Path) -> Dev | None:
     try:
         found = Dev.model_validate(content) if content else None
     except ValidationError as error:
-        raise RunError(f"{path}: not readable ({_first_fault(error)})", hint=DAMAGED) from None
+        raise RunError(f"{path}: not readable ({first_fault(error)})", hint=DAMAGED) from None
     if found and len(found.confidence) != len(found.right):
         what = "not as many confidences as right ones"
         raise RunError(f"{path}: not readable ({what})", hint=DAMAGED)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from bertft.contracts import Batcher, Encoded, FloatArray, Pieces, Readout
+from bertft.contracts import Batcher, Encoded, FloatArray, Readout
 from bertft.training import processes, sharding
 from bertft.training.plan import inference_batches
 
@@ -78,11 +78,3 @@ def _exchanged(logits: list[FloatArray | None], encoded: Sequence[Encoded]) -> l
     total = processes.summed_tensor(torch.from_numpy(flat)).numpy()  # 0 + x is x to the last bit
     rows = np.split(total, np.cumsum(heights)[:-1])
     return rows if known.ndim == 2 else [row[0] for row in rows]
-
-
-def pieces_of(count: int, encoded: Sequence[Encoded], logits: Sequence[FloatArray]) -> list[Pieces]:
-    """All windows with their logits for each of ``count`` examples, in the examples' order."""
-    pieces: list[list[tuple[Encoded, FloatArray]]] = [[] for _ in range(count)]
-    for one, row in zip(encoded, logits, strict=True):
-        pieces[one.example].append((one, row))
-    return list(pieces)

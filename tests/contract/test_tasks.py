@@ -5,6 +5,7 @@ A new task adds its CASES, and a kind of target to ``ideal_logits`` where it bri
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from bertft.encoder.packing import Packer
 from bertft.errors import DataError
 from bertft.inside.request import EncoderRequest, ExplainRequest
 from bertft.loaders.source import Source
+from bertft.prediction.exporting import write_export
 from bertft.prediction.predictor import Predictor, load
 from bertft.prediction.texts import TextRequest
 from bertft.reports.explain_chart import bar_chart
@@ -244,6 +246,10 @@ def saved(ready: Ready, tiny: Path, tmp_path: Path) -> Path:
     return folder
 
 
+EXPORTED = ["several", "inference", "windows", "number", "entities", "question"]
+"""Cases whose exports are compared: every head, pairs, windows, several labels, a number."""
+
+
 def predictor(folder: Path) -> Predictor:
     return load(folder, device="cpu", precision="fp32")
 
@@ -358,10 +364,29 @@ def test_a_batch_answers_like_one_at_a_time(ready: Ready, saved: Path, name: str
             assert same(model.answer([example])[0], expected, 1e-5 / 4)
 
 
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+@pytest.mark.parametrize(
+    "name", ["several", "inference", "windows", "number", "entities", "question"]
+)
+def test_exports_answer_as_torch_does(
+    saved: Path, ready: Ready, engine: str, name: str, tmp_path: Path
+) -> None:
+    """Labels and spans to the letter, figures to 1e-4: for all shapes of logits."""
+    reference, folder = predictor(saved), tmp_path / "exported"
+    folder.mkdir()
+    write_export(reference, ready.examples, folder, engine=engine, int8=False, name=name)
+    expected = reference.answer(ready.bare, top_k=3)
+    found = Predictor(folder)
+    assert same(expected, found.answer(ready.bare, top_k=3), 1e-4)
+    again = copy.deepcopy(found)  # as pickle does: opened anew
+    assert again.engine is not found.engine
+    assert again.answer(ready.bare, top_k=3) == found.answer(ready.bare, top_k=3)
+
+
 @EVERY_CASE
 def test_batches_are_packed(saved: Path, name: str) -> None:
     """No task falls back to padding with an encoder that can do without."""
-    assert isinstance(predictor(saved).batcher, Packer)
+    assert isinstance(predictor(saved).engine.batcher, Packer)
 
 
 @EVERY_CASE

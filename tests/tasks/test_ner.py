@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from bertft.contracts import Answer, Encoded, FloatArray, Pieces
 from bertft.encoder.load import load_tokenizer
+from bertft.encoder.pieces import pieces_of
 from bertft.errors import DataError, RecipeError
 from bertft.heads.token import IGNORED, TokenHead
 from bertft.loaders.conll import TaggedText
@@ -25,7 +26,6 @@ from bertft.settings import DataSettings
 from bertft.spans import Entity, words_of
 from bertft.tasks import make_task
 from bertft.tasks.ner import Ner
-from bertft.training.inference import pieces_of
 
 LONG = "the film was never dull , the food was very good and we love it but the plot is slow " * 3
 WORDS = ["we", "film", "\u200b", "좋다", "dull,", "\x01", "e\u0301", "😀"]

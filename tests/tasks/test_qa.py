@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertft.contracts import Answer, Encoded, FloatArray, Pieces
 from bertft.encoder.load import load_tokenizer
+from bertft.encoder.pieces import pieces_of
 from bertft.errors import DataError, RecipeError
 from bertft.heads.span import SpanHead
 from bertft.loaders.source import Source
@@ -22,7 +23,6 @@ from bertft.loaders.squad import AnswerText, Question
 from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.qa import NO_ANSWER, Qa
-from bertft.training.inference import pieces_of
 
 LONG = "the film was never dull , the food was very good and we love it but the plot is slow " * 3
 
