@@ -1,8 +1,8 @@
 """The command ``bertft``: its verbs are put together here, and what goes wrong is told here.
 
-train.py trains, answer.py scores and answers, inside.py and vectors.py look into an encoder,
-pretrained.py asks the heads of pre-training and lists.py lists; each parses arguments, calls
-``commands/`` and hands the result to the console.
+train.py trains, answer.py scores and answers, serve.py serves, inside.py and vectors.py look into
+an encoder, pretrained.py asks the heads of pre-training and lists.py lists; each parses arguments,
+calls ``commands/`` and hands the result to the console.
 
 Exit codes: 0 done; 2 the input is at fault (one line); 3 ``check --strict`` has warnings; 1 a fault
 of ours (traceback with --debug); 130 / 143 after SIGINT / SIGTERM.
@@ -26,6 +26,7 @@ from bertft.cli.inside import inside_app
 from bertft.cli.lists import lists_app
 from bertft.cli.options import close_consoles
 from bertft.cli.pretrained import pretrained_app
+from bertft.cli.serve import serve_app
 from bertft.cli.train import train_app
 from bertft.cli.vectors import vectors_app
 from bertft.cli.verb import Group
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(train_app)
 app.add_typer(answer_app)
+app.add_typer(serve_app)
 app.add_typer(inside_app)
 app.add_typer(vectors_app)
 app.add_typer(pretrained_app)

@@ -34,6 +34,7 @@ FLOORS = [
     {"prediction"},
     {"inside"},
     {"reports"},
+    {"serving"},
     {"commands"},
     {"console"},
     {"cli"},
