@@ -136,6 +136,7 @@ class Models:
             run = find_run(asked.run) if asked.run else newest_run(None)
             try:
                 predictor = load(run, device=self._device, precision=self._precision)
+                own_memory(predictor.model)
                 _try(predictor)
             except BertftError:
                 raise
@@ -144,6 +145,13 @@ class Models:
             model = Model(name, run, predictor)
             self._open = self._open | {name: model}
             return model
+
+
+def own_memory(model: Any) -> None:
+    """Hold the weights in memory: they are mapped from their file, and a file that is written anew
+    under a model that answers would end the process."""
+    for one in (*model.parameters(), *model.buffers()):
+        one.data = one.data.clone()
 
 
 def _try(predictor: Predictor) -> None:

@@ -77,6 +77,10 @@ class Server:
         if self._fault:
             raise self._fault[0]
 
+    def stop(self) -> None:
+        """Finish what was taken on, and end; from any thread."""
+        self._inner.should_exit = True
+
     def _config(self, app: Any, connections: Connections) -> uvicorn.Config:
         return uvicorn.Config(
             app,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bertft.contracts import Encoded, FloatArray
-from bertft.inside.embedder import Embedder, View, unit_length
+from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import open_encoder
 from bertft.inside.request import EncoderRequest
 from bertft.runs.folder import Run
@@ -28,7 +28,7 @@ class Vectors:
 def open_vectors(run: Run) -> Vectors:
     """The encoder of a run, in fp32. Raises BertftError."""
     encoder = open_encoder(EncoderRequest(run=str(run.path), offline=True))
-    return Vectors(Embedder(encoder, View()))
-
-
-__all__ = ["Vectors", "open_vectors", "unit_length"]
+    embedder = Embedder(encoder, View())
+    for one in (*embedder.extractor.model.parameters(), *embedder.extractor.model.buffers()):
+        one.data = one.data.clone()  # as models.own_memory
+    return Vectors(embedder)
