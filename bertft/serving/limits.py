@@ -24,6 +24,8 @@ class Limits:
     deadline: float = 30.0
     """From the end of the body to the answer."""
     file_deadline: float = 600.0
+    files: int = 2
+    """Files that are answered at the same time; more are answered by 429."""
     header_seconds: float = 10.0
     body_seconds: float = 20.0
     write_seconds: float = 20.0

@@ -118,11 +118,15 @@ async def file(service: Service, request: Request) -> Response:
         kinds = ", ".join(one[1:] for one in INPUTS)
         raise Refused(422, f"type is one of {kinds}; out one of {', '.join(OUTPUTS)}")
     content, left = await request.body(), Event()
+    if service.files >= service.limits.files:
+        raise Refused(429, "other files are being answered", "Overloaded", retry=10)
+    service.files += 1
     try:
         found = await asyncio.to_thread(
             answer_file, model, service.worker, content, suffix=suffix, form=form, left=left
         )
     finally:
+        service.files -= 1
         left.set()
     headers = {
         "x-rows": str(found.rows),

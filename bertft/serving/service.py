@@ -40,6 +40,8 @@ class Service:
     limits: Limits
     metrics: Metrics
     draining: Callable[[], bool] = lambda: False
+    files: int = 0
+    """Files that are being answered."""
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
     @property

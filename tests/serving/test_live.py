@@ -138,7 +138,7 @@ def test_the_document_names_paths_that_answer(live: Live) -> None:
 
 
 def test_a_file_comes_back_with_answers(live: Live) -> None:
-    body = "id,review\n1,a good film\n2,\n3,awful and dull\n".encode()
+    body = b"id,review\n1,a good film\n2,\n3,awful and dull\n"
     status, content, headers = live.ask("/models/film/file?type=csv&out=csv", body=body)
     assert status == 200, content
     rows = content.splitlines()

@@ -1,4 +1,4 @@
-"""What the model reads next: nobody is passed over, and short requests do not wait for long ones."""
+"""What the model reads next: nobody is passed over, the short do not wait for the long."""
 
 from __future__ import annotations
 

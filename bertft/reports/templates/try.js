@@ -89,7 +89,7 @@ async function open() {
     return;
   }
   answer = null;
-  clear(at("result"), at("gold"));
+  clear(at("result"), at("gold"), at("done"));
   at("correct").hidden = true;
   tell(at("status"), "");
   at("name").textContent = about.name;
@@ -371,6 +371,7 @@ function speak() {
   document.querySelectorAll("[data-say]").forEach(node => { node.textContent = say(node.dataset.say); });
   at("language").textContent = language === "en" ? "한국어" : "English";
   at("language").lang = language === "en" ? "ko" : "en";
+  clear(at("done"));
   if (!about) return;
   showInputs();
   showFacts();
