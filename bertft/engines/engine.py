@@ -22,3 +22,7 @@ class Engine(Protocol):
     def logits(self, encoded: Sequence[Encoded]) -> list[FloatArray]:
         """[C] per sequence, or [L, C] per token, in the order given."""
         ...
+
+    def own_memory(self) -> None:
+        """Hold the weights in memory, whatever happens to their file from now on."""
+        ...

@@ -56,6 +56,9 @@ class PaddedEngine:
     per_token: bool
     precision: str
 
+    def own_memory(self) -> None:
+        """Nothing to do: the folder of an export is never written again."""
+
     def logits(self, encoded: Sequence[Encoded]) -> list[FloatArray]:
         logits: list[FloatArray] = [np.zeros(0, dtype=np.float32)] * len(encoded)
         lengths = [len(one) for one in encoded]

@@ -15,13 +15,14 @@ import numpy as np
 from bertft.checks.families import families
 from bertft.checks.findings import make_splits
 from bertft.contracts import Pieces
+from bertft.encoder.pieces import pieces_of
 from bertft.encoder.states import StateBatcher
 from bertft.evaluation.folds import stratified_folds
 from bertft.jobs.build import build_model, make_trainer
 from bertft.jobs.features import states_of, use_states
 from bertft.jobs.prepare import Job
 from bertft.training import loop
-from bertft.training.inference import compute_logits, pieces_of
+from bertft.training.inference import compute_logits
 from bertft.training.progress import Progress
 from bertft.watch import Watch
 

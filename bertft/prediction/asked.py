@@ -24,7 +24,7 @@ from bertft.loaders.tables import FORMATS
 from bertft.prediction.certainty import Rule
 from bertft.prediction.passages import best_answers, passages
 from bertft.prediction.predicted import Given, Predicted
-from bertft.prediction.predictor import Predictor
+from bertft.prediction.predictor import Answering
 from bertft.prediction.texts import is_input
 from bertft.prediction.unanswered import Unanswered, example_of, with_unanswered
 from bertft.recipe import HUB
@@ -92,7 +92,7 @@ def example_of_texts(task: Task[Any], texts: Sequence[str], *, id: str) -> Any:
 
 
 def predictions(
-    predictor: Predictor, asked: Asked, *, rule: Rule | None = None, watch: Watch
+    predictor: Answering, asked: Asked, *, rule: Rule | None = None, watch: Watch
 ) -> Iterator[Predicted]:
     """Answers in the order of what was asked; with a question, the best ones over all passages.
 
@@ -139,7 +139,7 @@ def rows_of(task: Task[Any], asked: Asked, *, watch: Watch) -> Iterator[Iterator
 
 
 def answered(
-    predictor: Predictor, rows: Iterable[AskedRow], asked: Asked, *, rule: Rule | None
+    predictor: Answering, rows: Iterable[AskedRow], asked: Asked, *, rule: Rule | None
 ) -> Iterator[Predicted]:
     """Each answer with its row, which the model reads a window earlier."""
     waiting: deque[AskedRow] = deque()

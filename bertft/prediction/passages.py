@@ -15,7 +15,7 @@ from bertft.loaders.rows import pick_column, read_rows
 from bertft.loaders.source import Source
 from bertft.loaders.squad import Question
 from bertft.prediction.predicted import Predicted
-from bertft.prediction.predictor import Predictor, windows
+from bertft.prediction.predictor import Answering, windows
 
 PASSAGE_COLUMNS = ("context", "passage", "paragraph", "text", "document")
 N_BEST = 20
@@ -40,7 +40,7 @@ def passages(source: Source, question: str) -> Iterator[Question]:
 
 
 def best_answers(
-    predictor: Predictor, asked: Iterable[tuple[str, Question]], *, top_k: int | None
+    predictor: Answering, asked: Iterable[tuple[str, Question]], *, top_k: int | None
 ) -> Iterator[Predicted]:
     """The ``top_k`` best answers (the best one when None) over all (file, question) pairs.
 

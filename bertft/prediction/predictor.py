@@ -8,9 +8,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
-from bertft.contracts import Answer, Pieces, Task
+from bertft.contracts import Answer, Encoded, FloatArray, Pieces, Task
 from bertft.encoder.load import check_folder, load_tokenizer
 from bertft.encoder.pieces import CHARACTERS, pieces_of
 from bertft.engines.engine import Engine
@@ -27,6 +27,19 @@ from bertft.watch import Silent, Watch
 WINDOW = 2048
 
 Item = TypeVar("Item")
+
+
+class Answering(Protocol):
+    """Answers examples: a Predictor, or what asks one in its own way."""
+
+    @property
+    def task(self) -> Task[Any]: ...
+
+    def stream(
+        self, examples: Iterable[Any], *, top_k: int | None = None, rule: Rule | None = None
+    ) -> Iterator[Answer]: ...
+
+    def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]: ...
 
 
 class Predictor:
@@ -150,10 +163,18 @@ class Predictor:
 
     def pieces(self, examples: Sequence[Any]) -> list[Pieces]:
         """The windows of each example with their logits."""
+        encoded = self.encode(examples)
+        return pieces_of(len(examples), encoded, self.logits(encoded))
+
+    def encode(self, examples: Sequence[Any]) -> list[Encoded]:
+        """The windows of all examples, in order."""
         encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
         self.foreign.see([one.text for one in examples], encoded)
-        logits = self.engine.logits(encoded)
-        return pieces_of(len(examples), encoded, logits)
+        return encoded
+
+    def logits(self, encoded: Sequence[Encoded]) -> list[FloatArray]:
+        """Logits of each window."""
+        return self.engine.logits(encoded)
 
 
 def windows(

@@ -61,6 +61,7 @@ class TextExample:
     def origin(self) -> dict[str, str]:
         """As predictions.jsonl has it; {} where it is not known."""
         return {"source": self.source} if self.source else {}
+
     given_group: str = field(default="", repr=False)
     """What ``data.group_column`` says; not in ``repr``, which tells whether data are the same."""
 

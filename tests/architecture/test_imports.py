@@ -36,6 +36,7 @@ FLOORS = [
     {"prediction"},
     {"inside"},
     {"reports"},
+    {"serving"},
     {"commands"},
     {"console"},
     {"cli"},

@@ -95,9 +95,7 @@ class TestTemperature:
         assert math.isfinite(fit_temperature(np.zeros((60, 3)), np.zeros(60, int)))
 
     @drawn(
-        logits=st.lists(
-            st.lists(FLOATS, min_size=3, max_size=3), min_size=ENOUGH, max_size=80
-        ),
+        logits=st.lists(st.lists(FLOATS, min_size=3, max_size=3), min_size=ENOUGH, max_size=80),
         seed=st.integers(0, 9),
     )
     @settings(max_examples=60, deadline=None)

@@ -1,0 +1,34 @@
+"""The encoder of a run as a reader of its own: texts in, a vector each out, as ``bertft embed``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bertft.contracts import Encoded, FloatArray
+from bertft.inside.embedder import Embedder, View
+from bertft.inside.encoders import open_encoder
+from bertft.inside.request import EncoderRequest
+from bertft.runs.folder import Run
+
+
+class Vectors:
+    """Reads texts; a vector [W] stands in the place of logits."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.max_length = embedder.extractor.max_length
+
+    def encode(self, examples: Sequence[str]) -> list[Encoded]:
+        return self._embedder.encode(examples)
+
+    def logits(self, encoded: Sequence[Encoded]) -> list[FloatArray]:
+        return self._embedder.vectors(encoded)
+
+
+def open_vectors(run: Run) -> Vectors:
+    """The encoder of a run, in fp32. Raises BertftError."""
+    encoder = open_encoder(EncoderRequest(run=str(run.path), offline=True))
+    embedder = Embedder(encoder, View())
+    for one in (*embedder.extractor.model.parameters(), *embedder.extractor.model.buffers()):
+        one.data = one.data.clone()  # as TorchEngine.own_memory
+    return Vectors(embedder)
