@@ -249,7 +249,7 @@ RUNS = [
     Case(
         "--resume with several seeds",
         ["train", "--resume", "run", "--seeds", "2"],
-        r"--resume goes on with one run; leave out --seeds",
+        r"--resume goes on as it was begun; leave out --seeds and --folds",
     ),
     Case("eval without runs", ["eval", "sst2"], r"no finished run of 'sst2' .*: bertft train sst2"),
     Case("eval of nothing", ["eval"], r"eval needs a run or a recipe; bertft eval sentiment,.*"),
