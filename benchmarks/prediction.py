@@ -1,9 +1,10 @@
 """Answering short lines beside peers, from file to file: a finished run and a text file in.
 
     python benchmarks/prediction.py RUN TEXTS [--lines N] [--rounds K] [--contenders ...]
+                                    [--exports FOLDER ...]
 
 RUN is a run of one label for one text; TEXTS has a text on each line, or is a CSV with a column
-``text``. Contenders:
+``text``; each FOLDER is an export of RUN, a contender more. Contenders:
 
 pipeline                transformers' text-classification pipeline, batches of 32, float32
 sentence-transformers   the encoder alone (mean of tokens, no classifier), bf16, sorted by length
@@ -45,8 +46,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--one", choices=CONTENDERS, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--exports", nargs="+", type=Path, default=[])
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.contenders += map(str, options.exports)
+    return options
 
 
 def pipeline(model: Path) -> Answer:
@@ -153,12 +157,12 @@ def peer_seconds(name: str, options: argparse.Namespace, out: Path) -> tuple[flo
 
 
 def own_seconds(options: argparse.Namespace, out: Path) -> tuple[float, Any]:
-    """The same for bertft, whose function is handed the model that is loaded already."""
+    """The same for bertft, whose function is handed the run or export that is loaded already."""
     from bertft.commands import predict as own
     from bertft.prediction.predictor import load
     from bertft.watch import Silent
 
-    predictor = load(options.run)
+    predictor = load(options.run if options.one == "bertft" else options.one)
     predictor.predict(options.texts.read_text(encoding="utf-8").splitlines()[:64])
     own.load = lambda *_, **__: predictor  # type: ignore[attr-defined]
     request = own.PredictRequest(files=(str(options.texts),), run=str(options.run), out=str(out))
@@ -176,7 +180,7 @@ def reference(options: argparse.Namespace) -> list[str]:
 def measure_one(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "answers.jsonl"
-        own = options.one == "bertft"
+        own = options.one not in PEERS
         seconds, labels = (
             own_seconds(options, out) if own else peer_seconds(options.one, options, out)
         )
