@@ -21,6 +21,7 @@ from samples import BAD, GOOD
 import bertft
 from bertft.commands.predict import predict_files
 from bertft.commands.predict_request import PredictRequest
+from bertft.engines import on_torch
 from bertft.errors import DataError
 from bertft.loaders import files
 from bertft.prediction import predictor as predict_module
@@ -251,7 +252,7 @@ class TestPredictor:
         def no_model(_model: object, encoded: list[object], **_rest: object) -> list[np.ndarray]:
             return [np.zeros(2, dtype=np.float32)] * len(encoded)
 
-        monkeypatch.setattr(predict_module, "compute_logits", no_model)
+        monkeypatch.setattr(on_torch, "compute_logits", no_model)
         monkeypatch.setattr(predict_module, "WINDOW", 256)
         monkeypatch.setattr(files, "BLOCK", 2**12)
 
