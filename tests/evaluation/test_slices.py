@@ -125,8 +125,8 @@ class TestFacets:
     @given(st.lists(st.integers(1, 60), min_size=1, max_size=50))
     def test_quarters_of_length_hold_every_example_once(self, lengths: list[int]) -> None:
         ways = self.made(["x" * one for one in lengths])
-        if "length" not in ways:  # all as long as each other
-            assert len(set(lengths)) == 1
+        if "length" not in ways:  # three quarters are equally long, and the longest
+            assert sorted(lengths)[(len(lengths) - 1) // 4] == max(lengths)
             return
         found = ways["length"]
         assert sorted(found.examples.tolist()) == list(range(len(lengths)))
