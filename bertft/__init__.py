@@ -70,13 +70,26 @@ def evaluate(
     out: str = "",
     device: str = "auto",
     precision: str = "auto",
+    min_confidence: float | None = None,
+    target_accuracy: float | None = None,
+    coverage: float | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Score a run as ``bertft eval`` does: (folder written, content of scores.json)."""
     from bertft.commands.evaluate import evaluate as run_evaluation
     from bertft.console.notebook import watch_here
+    from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     return run_evaluation(
-        str(run), data=data, out=out, device=device, precision=precision, watch=watch_here()
+        str(run),
+        data=data,
+        out=out,
+        certainty=certainty,
+        device=device,
+        precision=precision,
+        watch=watch_here(),
     )
 
 

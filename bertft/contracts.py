@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from bertft.checks.finding import Finding, Reading, Split
+    from bertft.evaluation.calibration import Evidence, Scaling
     from bertft.evaluation.statistic import Scores
     from bertft.loaders.source import Source
 
@@ -208,6 +209,11 @@ class Task(Protocol[E]):
         """What ``learn_labels`` and ``fit`` found; saved with the model."""
         ...
 
+    @property
+    def scaling(self) -> Scaling:
+        """What dev made of the logits behind probabilities; () where nothing was fitted."""
+        ...
+
     def read(self, source: Source) -> Iterator[E]:
         """Examples of a source in file order, streamed. Raises DataError with file and line."""
         ...
@@ -269,6 +275,15 @@ class Task(Protocol[E]):
 
     def regain(self, record: Mapping[str, Any]) -> E:
         """The Example with gold that a line of predictions.jsonl was written for."""
+        ...
+
+    def evidence(
+        self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]
+    ) -> Evidence | None:
+        """What the model says of how sure it is, before calibration, and what was right.
+
+        None for answers without probabilities. ``golds`` are those of ``gold``.
+        """
         ...
 
     def score(self, examples: Sequence[E], answers: Sequence[Answer]) -> Scores:

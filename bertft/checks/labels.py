@@ -63,7 +63,7 @@ def label_findings(splits: Sequence[Split]) -> list[Finding]:
         few,
         "rare-label",
         what=f"labels with fewer than {FEW} examples",
-        fix="a misspelling? Else add rows, or join it with another label",
+        fix="add rows; or is it a misspelling, or a part of another label?",
     )
 
 

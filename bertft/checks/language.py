@@ -19,6 +19,11 @@ _ENGLISH = frozenset((
     "the", "and", "are", "to", "it", "this", "that", "with", "for", "not", "you", "my", "have",
     "they", "but", "was", "on", "at", "be", "as", "so",
 ))  # fmt: skip
+SCRIPTS = frozenset((
+    "latin", "hangul", "cjk", "hiragana", "katakana", "cyrillic", "greek", "arabic", "hebrew",
+    "armenian", "georgian", "ethiopic", "thai", "lao", "khmer", "myanmar", "tibetan", "devanagari",
+    "bengali", "gurmukhi", "gujarati", "tamil", "telugu", "kannada", "malayalam", "sinhala",
+))  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+")
 _FEW = 20
 """Words that tell nothing about a language."""
@@ -27,12 +32,12 @@ _FEW = 20
 def language_of(texts: Sequence[str]) -> str:
     """``ko``, ``en``, ``ko+en`` (both, in one file), or ``other``."""
     some = texts[:: max(1, len(texts) // LOOKED_AT)]
-    scripts = Counter(_script(text) for text in some)
+    scripts = Counter(script_of(text) for text in some)
     known = sum(scripts.values()) - scripts[""]
-    if not known or scripts["other"] > SOME * known:
+    if not known or known - scripts["latin"] - scripts["hangul"] > SOME * known:
         return "other" if known else "en"
     korean = scripts["hangul"] / known
-    latin = [text for text in some if _script(text) == "latin"]
+    latin = [text for text in some if script_of(text) == "latin"]
     if korean >= MOST:
         return "ko"
     if not _is_english(latin):
@@ -40,10 +45,10 @@ def language_of(texts: Sequence[str]) -> str:
     return "ko+en" if korean > SOME else "en"
 
 
-def _script(text: str) -> str:
-    """What most letters of a text are; "" without letters. Any fifth of Hangul makes it Korean,
-    for names and loan words are often written in Latin letters."""
-    kinds = Counter(_kind(character) for character in text if character.isalpha())
+def script_of(text: str) -> str:
+    """What most letters of a text are, one of ``SCRIPTS``, ``other`` or "" without letters. Any
+    fifth of Hangul makes it Korean, for names and loan words are often written in Latin letters."""
+    kinds = Counter(letter_script(character) for character in text if character.isalpha())
     if not kinds:
         return ""
     if kinds["hangul"] >= 0.2 * kinds.total():
@@ -51,11 +56,12 @@ def _script(text: str) -> str:
     return max(kinds, key=lambda kind: kinds[kind])
 
 
-def _kind(letter: str) -> str:
+def letter_script(letter: str) -> str:
+    """The script of a letter, by its name in Unicode: one of ``SCRIPTS``, or ``other``."""
     if letter.isascii():
         return "latin"
-    name = unicodedata.name(letter, "")
-    return next((kind for kind in ("hangul", "latin") if name.startswith(kind.upper())), "other")
+    first = unicodedata.name(letter, "").removeprefix("FULLWIDTH ").split(" ")[0].casefold()
+    return first if first in SCRIPTS else "other"
 
 
 def _is_english(texts: Sequence[str]) -> bool:

@@ -12,17 +12,20 @@ import typer
 from bertft.cli import completion
 from bertft.cli.options import (
     BadRowOption,
+    CoverageOption,
     Device,
     DeviceOption,
     DevOption,
     InputSetOption,
     JsonOption,
+    MinConfidenceOption,
     ModelOption,
     OfflineOption,
     Precision,
     PrecisionOption,
     RecipeArgument,
     SetOption,
+    TargetAccuracyOption,
     TestOption,
     TrainOption,
     open_console,
@@ -147,6 +150,9 @@ def evaluate(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where scores are written.")
     ] = "",
+    min_confidence: MinConfidenceOption = None,
+    target_accuracy: TargetAccuracyOption = None,
+    coverage: CoverageOption = None,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
@@ -167,7 +173,11 @@ def evaluate(
     look_at_run(run or target, overrides=set_ or ())
     with importing():
         from bertft.commands.evaluate import evaluate as run_evaluation
+        from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     folder, scores = run_evaluation(
         run or target,
         data=data,
@@ -176,6 +186,7 @@ def evaluate(
         on_bad_row=on_bad_row.value if on_bad_row else "",
         device=device.value,
         precision=precision.value,
+        certainty=certainty,
         watch=console,
     )
     console.close()
@@ -239,6 +250,9 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing --out.")
     ] = False,
+    min_confidence: MinConfidenceOption = None,
+    target_accuracy: TargetAccuracyOption = None,
+    coverage: CoverageOption = None,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,
@@ -259,7 +273,11 @@ def predict(
     with importing():
         from bertft.commands.predict import PredictRequest, open_predictor, predict_files
         from bertft.console.predictions import show_predictions
+        from bertft.prediction.certainty import Certainty
 
+    certainty = Certainty(
+        min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+    )
     request = PredictRequest(
         files=tuple(texts or ()),
         run=run,
@@ -268,6 +286,7 @@ def predict(
         input_format=input_format,
         question=question,
         top_k=top_k,
+        certainty=certainty,
         whole_file=whole_file,
         overwrite=overwrite,
         overrides=tuple(set_ or ()),

@@ -95,6 +95,24 @@ DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 PrecisionOption = Annotated[
     Precision, typer.Option(help="Number format; auto measures whether bf16 pays.")
 ]
+MinConfidenceOption = Annotated[
+    float | None,
+    typer.Option("--min-confidence", metavar="P", help="Withhold answers of a lower probability."),
+]
+TargetAccuracyOption = Annotated[
+    float | None,
+    typer.Option(
+        "--target-accuracy",
+        metavar="A",
+        help="Withhold answers so that this share of the rest is right, by dev.",
+    ),
+]
+CoverageOption = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage", metavar="C", help="Sets of labels that hold the right one with probability C."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,6 +13,7 @@ from bertft.errors import DataError, RunError
 from bertft.jobs.request import without_aliases
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import read_examples
+from bertft.prediction.certainty import Certainty
 from bertft.prediction.predictor import load
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
 from bertft.recipe import BUNDLED, HUB, load_recipe, parse_recipe
@@ -36,6 +38,7 @@ def evaluate(
     on_bad_row: str = "",
     device: str = "auto",
     precision: str = "auto",
+    certainty: Certainty | None = None,
     watch: Watch | None = None,
 ) -> tuple[Path, Scores]:
     """Score a run on its test data (else its dev data), or on the file ``data``.
@@ -44,6 +47,8 @@ def evaluate(
         run: a run directory, or a recipe name for its newest finished run.
         out: folder for scores.json, predictions.jsonl and report.html; by default one under
             ``RUN/eval/``.
+        certainty: what is asked of answers; what came of it stands in ``selective`` and
+            ``coverage``.
         overrides: ``data.`` and ``task.`` settings of the file, as for ``--set`` of train.
 
     Returns:
@@ -67,6 +72,7 @@ def evaluate(
     split = "data" if data else "test" if settings.test else "dev"
     predictor = load(found, device=device, precision=precision)
     predictor.task = make_task(recipe.task).bind(predictor.task.labels, predictor.task.learned)
+    rule = predictor.rule(certainty or Certainty(), watch=watch)
     examples = read_examples(predictor.task, path, settings, watch=watch)
     for said in predictor.task.check(examples, path=path):
         watch.note(f"{path}: {said}")
@@ -76,6 +82,9 @@ def evaluate(
         watch.note(doubt)
     folder = _new_folder(found.path, path, out=out)
     content = scores_content(scored)
+    if rule is not None:
+        content |= rule.measured(scored.answers, scored.gold)
+        scored = replace(scored, answers=[rule.marked(one) for one in scored.answers])
     write_scores(folder, scored, content, about=about)
     return folder, Scores(content)
 

@@ -7,13 +7,14 @@ out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bertft.errors import BertftError, DataError, did_you_mean
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions, shared_columns
+from bertft.prediction.certainty import Certainty
 from bertft.prediction.formats import ANNOTATION_FORMATS
 from bertft.prediction.formats import FORMATS as LINES
 from bertft.prediction.output import answers_output
@@ -44,6 +45,7 @@ class PredictRequest:
     format: str = ""
     input_format: str = ""
     top_k: int | None = None
+    certainty: Certainty = field(default_factory=Certainty)
     whole_file: bool = False
     question: str = ""
     overwrite: bool = False
@@ -68,8 +70,9 @@ def predict_files(request: PredictRequest, *, watch: Watch, show: Show | None = 
     asked = _asked(request, settings, form)
     predictor = open_predictor(request, watch=watch)
     _check_task(predictor.task, request, form)
+    rule = predictor.rule(request.certainty, watch=watch)
     count = AnswerCount()
-    found = count.seen(predictions(predictor, asked, watch=watch))
+    found = count.seen(predictions(predictor, asked, rule=rule, watch=watch))
     if show:
         show(found)
     else:
@@ -84,6 +87,10 @@ def predict_files(request: PredictRequest, *, watch: Watch, show: Show | None = 
     if count.failed and not count.done and not files:
         raise DataError(count.error)
     count.tell(watch, max_length=predictor.max_length)
+    for said in predictor.foreign.take():
+        watch.note(f"warning: {said}")
+    if rule is not None:
+        rule.tell(watch)
     if count.failed and not count.done:
         raise DataError("no row could be answered", path=files)
     return count.done
@@ -126,6 +133,9 @@ def _check_task(task: Any, request: PredictRequest, form: str) -> None:
         )
     if request.question and task.name != "qa":
         raise BertftError(f"--question needs a qa model; this one's task is {task.name}")
+    if request.question and request.certainty.target_accuracy is not None:
+        what = "--target-accuracy was learned from one passage per question, not from many"
+        raise BertftError(what, hint="use --min-confidence beside --question")
 
 
 def output_format(request: PredictRequest) -> str:

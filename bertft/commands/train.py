@@ -18,7 +18,7 @@ from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.notebook import html_table
-from bertft.prediction.final import score_run
+from bertft.prediction.final import score_run, told_by_dev
 from bertft.prediction.scoring import unscored_content
 from bertft.reports.model_card import model_card
 from bertft.reports.notebook import Scores
@@ -127,8 +127,8 @@ def finish(
         watch.note(f"{content['note']}: bertft eval {run} --data FILE scores the model")
     else:
         scored, content = score_run(job, run, split=split, watch=watch)
-    if threshold := job.task.learned.get("threshold"):
-        watch.note(f"a label is given from a probability of {threshold:.4f}, chosen on dev")
+    for said in told_by_dev(run / "best"):
+        watch.note(said)
     journal.notes(watch.take_notes())
     kept = progress.best_step if job.recipe.training.keep == "best" else progress.step
     journal.write("finish", {"split": split, "best_step": kept})

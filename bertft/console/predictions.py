@@ -82,7 +82,8 @@ class Page:
             self._console.print(Text(printable(self.question), style="bold"))
         spans = answer.get("answers") if self._top_k else None
         for one in spans or [answer]:
-            text = Text("no answer", style="dim") if not one["answer"] else _in_sentence(
+            nothing = "withheld" if one["answer"] is None else "no answer"
+            text = Text(nothing, style="dim") if not one["answer"] else _in_sentence(
                 context, one["start"], one["end"]
             )  # fmt: skip
             self._widths = [6]

@@ -52,6 +52,8 @@ class _Talk:
             if isinstance(example, Unanswered):
                 raise DataError(example.error)
             (answer,) = self._predictor.answer([example], top_k=self._top_k)
+            for said in self._predictor.foreign.take():
+                self._console.note(f"warning: {said}")
         except DataError as error:
             self._console.error(str(error))
         else:

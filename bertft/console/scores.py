@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isclose
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,38 @@ def show_scores(console: Console, content: Mapping[str, Any]) -> None:
             "" if floor is None else f"{floor:.4f}",
         )
     console.print(table)
+    if calibration := content.get("calibration"):
+        console.say(calibration_line(calibration))
+    for line in certainty_lines(content):
+        console.say(line)
     show_classes(console, content.get("per_class", {}))
+
+
+def calibration_line(content: Mapping[str, Any]) -> str:
+    """The calibration error, and what it was before."""
+    line = f"calibration error {content['calibration_error']:.4f}"
+    if before := content.get("before"):
+        line += f" (before calibration {before['calibration_error']:.4f})"
+    return line
+
+
+def certainty_lines(content: Mapping[str, Any]) -> Iterator[str]:
+    """What came of answers that were to be certain, and of sets of labels."""
+    if found := content.get("selective"):
+        yield (
+            f"from a probability of {found['threshold']:.4f} on, {found['share']:.1%} of the "
+            f"predictions are given; {_interval(found['accuracy'])} of these are right"
+        )
+    if found := content.get("coverage"):
+        empty = f"; {found['empty']:,} are empty" if found["empty"] else ""
+        yield (
+            f"sets of {found['mean_size']:.2f} labels on average hold the right one in "
+            f"{_interval(found['measured'])}{empty}"
+        )
+
+
+def _interval(one: Mapping[str, float]) -> str:
+    return f"{one['value']:.4f} (95 % CI {one['low']:.4f} - {one['high']:.4f})"
 
 
 def equal_scores(metrics: Mapping[str, Mapping[str, float]]) -> set[str]:

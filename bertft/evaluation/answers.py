@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from bertft.evaluation.calibration import columns
 from bertft.evaluation.metrics import ratio
-from bertft.evaluation.probabilities import sigmoid
 
 if TYPE_CHECKING:
     from bertft.contracts import FloatArray
@@ -173,7 +173,7 @@ def best_null_threshold(
     thresholds the one nearest to 0 is taken; without questions it is 0. Raises ValueError for
     margins that are not finite.
     """
-    margins, gains, empty = _columns(margins, correct_f1, unanswerable)
+    margins, gains, empty = columns(margins, correct_f1, unanswerable)
     if len(margins) == 0:
         return 0.0, 0.0
     order = np.argsort(margins, kind="stable")
@@ -191,83 +191,3 @@ def best_null_threshold(
     best = np.flatnonzero(means >= means.max() - 1e-12)
     choice = best[np.abs(thresholds[best]).argmin()]
     return float(thresholds[choice]), float(means[choice])
-
-
-def fit_confidence(p: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[float, float]:
-    """(a, b) of sigmoid(a logit(p) + b), fitted to whether answers of confidence ``p`` are right.
-
-    Platt (1999, Probabilistic outputs for support vector machines): cross-entropy against targets
-    (R + 1) / (R + 2) for the R right and 1 / (W + 2) for the W wrong ones, by Newton's method with
-    step halving (Lin, Lin and Weng 2007, Machine Learning 68, 267-276). ``p`` and ``correct`` are
-    [N]; without examples (a, b) is (1, 0), which changes nothing. Raises ValueError for a ``p``
-    that is no probability.
-    """
-    p, right = _columns(p, correct)
-    if len(p) == 0:
-        return 1.0, 0.0
-    inputs = np.stack([_logit(p), np.ones_like(p)], axis=1)  # [N, 2]
-    count = right.sum()
-    wrong = len(right) - count
-    targets = np.where(right > 0, (count + 1) / (count + 2), 1 / (wrong + 2))  # [N]
-    weights = np.array([0.0, np.log((count + 1) / (wrong + 1))])
-
-    def loss(weights: FloatArray) -> float:
-        scores = inputs @ weights
-        return float((np.logaddexp(0, scores) - targets * scores).sum())
-
-    for _ in range(100):
-        given = sigmoid(inputs @ weights)
-        gradient = inputs.T @ (given - targets)
-        if np.abs(gradient).max() < 1e-9 * len(p):
-            break
-        curvature = (inputs * (given * (1 - given))[:, None]).T @ inputs
-        # Inputs that are all equal leave one direction flat: the ridge keeps the step finite.
-        step = np.linalg.solve(curvature + 1e-9 * len(p) * np.eye(2), gradient)
-        size = 1.0
-        while size > 1e-9 and loss(weights - size * step) > loss(weights):
-            size /= 2
-        weights = weights - size * step
-    return float(weights[0]), float(weights[1])
-
-
-def calibrated(p: npt.ArrayLike, a: float, b: float) -> FloatArray:
-    """sigmoid(a logit(p) + b) of probabilities of any shape; (a, b) from ``fit_confidence``."""
-    return sigmoid(a * _logit(np.asarray(p, dtype=np.float64)) + b)
-
-
-def expected_calibration_error(
-    p: npt.ArrayLike, correct: npt.ArrayLike, *, bins: int = 10
-) -> float:
-    """Mean over answers of how far their bin's mean confidence is from its share of right ones.
-
-    ``p`` and ``correct`` are [N]; bins are [i / bins, (i + 1) / bins), the last with 1 (Naeini,
-    Cooper and Hauskrecht 2015, AAAI; Guo et al. 2017, ICML). 0 without answers. Raises ValueError
-    for a ``p`` that is no probability.
-    """
-    p, right = _columns(p, correct)
-    _check_probabilities(p)
-    if len(p) == 0:
-        return 0.0
-    number = np.minimum((p * bins).astype(np.int64), bins - 1)  # [N]
-    return float(np.abs(np.bincount(number, weights=p - right)).sum() / len(p))
-
-
-def _columns(*values: npt.ArrayLike) -> list[FloatArray]:
-    """The values as columns [N] of finite doubles."""
-    columns: list[FloatArray] = [np.asarray(one, dtype=np.float64) for one in values]
-    for column in columns:
-        if column.shape != columns[0].shape or column.ndim != 1 or not np.isfinite(column).all():
-            raise ValueError("values are lists of finite numbers, all of one length")
-    return columns
-
-
-def _logit(p: FloatArray) -> FloatArray:
-    """log(p / (1 - p)), as if 0 and 1 were one millionth away."""
-    _check_probabilities(p)
-    inside = np.clip(p, 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
-
-
-def _check_probabilities(p: FloatArray) -> None:
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("confidences are probabilities, from 0 to 1")

@@ -168,6 +168,18 @@ def best_threshold(probabilities: FloatArray, gold: BoolArray) -> float | None:
     return float(np.clip(choice, 1e-6, 1 - 1e-6))
 
 
+def thresholds_by_label(
+    probabilities: FloatArray, gold: BoolArray, *, otherwise: float, least: int
+) -> tuple[float, ...]:
+    """The threshold of each label's highest F1 (Yang 2001, A study of thresholding strategies for
+    text categorization, SIGIR); ``otherwise`` for one that fewer than ``least`` examples have."""
+    found = []
+    for label in range(gold.shape[1]):
+        own = best_threshold(probabilities[:, [label]], gold[:, [label]])
+        found.append(otherwise if own is None or gold[:, label].sum() < least else own)
+    return tuple(found)
+
+
 def ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     """``part / whole`` by element, and 0 where ``whole`` is 0: no score is ever NaN."""
     part, whole = np.broadcast_arrays(doubles(part), doubles(whole))

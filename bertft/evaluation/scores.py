@@ -61,25 +61,18 @@ def question_scores(
     answers: Sequence[str | None],
     *,
     scoring: Scoring,
-    confidences: Sequence[float] | None = None,
 ) -> Scores:
     """Scores of answers to questions, each with its golds; no golds where there is no answer.
 
-    The baseline answers nothing at all, and is there only where some question has no golds. With
-    ``confidences``, the expected error of their claim to be an exact match is a value too, without
-    an interval.
+    The baseline answers nothing at all, and is there only where some question has no golds.
     """
     rows = questions.question_counts(golds, answers, scoring=scoring)  # [N, 3] or [N, 5]
     statistic = Statistic(rows, partial(questions.question_metrics, scoring=scoring))
-    values = point_values(statistic)
-    if confidences is not None:
-        exact = rows[:, 0] if rows.shape[1] == 3 else rows[:, 0] + rows[:, 3]
-        values["calibration_error"] = questions.expected_calibration_error(confidences, exact)
     baseline = {}
     if rows.shape[1] == 5:
         nothing = questions.question_counts(golds, [""] * len(golds), scoring=scoring)
         baseline = point_values(Statistic(nothing, statistic.metrics))
-    return Scores(lambda: values, statistic, baseline=baseline)
+    return Scores(partial(point_values, statistic), statistic, baseline=baseline)
 
 
 def entity_scores(

@@ -15,6 +15,7 @@ import torch
 
 from bertft.contracts import Answer, OffsetArray, Pieces, Task
 from bertft.errors import BertftError, did_you_mean
+from bertft.evaluation.calibration import Scaling
 from bertft.evaluation.probabilities import log_softmax
 from bertft.inside.attention import Read
 from bertft.inside.context import find_word
@@ -73,13 +74,22 @@ def _label_target(task: Any, answer: Answer, pieces: Pieces, *, label: str) -> T
     several = task.options.multi_label
 
     def score(output: Any) -> torch.Tensor:
-        logits = output.logits.float()
+        logits = _scaled(output.logits.float(), task.scaling)
         p: torch.Tensor = logits.sigmoid() if several else logits.softmax(dim=-1)  # [N, C]
         return p[:, number]
 
     facts = {"label": name, "probability": answer["scores"][name]}
     window = _best_window(pieces, number)
     return Target(name, window, lambda output: output.logits[:, number], score, facts)
+
+
+def _scaled(logits: torch.Tensor, scaling: Scaling) -> torch.Tensor:
+    """[N, C] as calibration has them."""
+    if not scaling:
+        return logits
+    slope, offset = logits.new_tensor(scaling).T
+    found: torch.Tensor = logits * slope + offset
+    return found
 
 
 def _best_window(pieces: Pieces, number: int) -> int:

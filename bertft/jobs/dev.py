@@ -8,6 +8,7 @@ from typing import Any
 
 from bertft.contracts import Encoded, Pieces, Task
 from bertft.errors import RecipeError, did_you_mean
+from bertft.evaluation.calibration import Evidence
 from bertft.jobs.prepare import Job
 from bertft.training import loop
 from bertft.training.inference import compute_logits, pieces_of
@@ -16,8 +17,8 @@ from bertft.training.inference import compute_logits, pieces_of
 def dev_scorer(job: Job, trainer: loop.Trainer) -> loop.Evaluate | None:
     """A function that scores the dev set with the weights as they are; None where there is none.
 
-    It leaves the task in ``job`` with what dev told it (thresholds), which is saved with the best
-    weights.
+    It leaves the task in ``job`` with what dev told it (thresholds, calibration), and the evidence
+    for that, which are saved with the best weights.
     """
     if "dev" not in job.splits:
         return None
@@ -26,7 +27,8 @@ def dev_scorer(job: Job, trainer: loop.Trainer) -> loop.Evaluate | None:
     def evaluate() -> dict[str, float]:
         pieces = _pieces(job, trainer, len(examples), encoded)
         job.task = task = job.task.fit(examples, pieces)
-        return _scores(task, examples, pieces)
+        values, job.dev = _scores(task, examples, pieces)
+        return values
 
     return evaluate
 
@@ -36,7 +38,7 @@ def check_metric(job: Job, trainer: loop.Trainer) -> None:
     split = "dev" if "dev" in job.splits else "train"
     examples = job.splits[split][:1]
     encoded = [one for one in job.encoded[split] if one.example == 0]
-    values = _scores(job.task, examples, _pieces(job, trainer, 1, encoded))
+    values, _ = _scores(job.task, examples, _pieces(job, trainer, 1, encoded))
     if trainer.metric not in values:
         hint = did_you_mean(trainer.metric, values)
         raise RecipeError(f"training.metric: no score '{trainer.metric}'", hint=hint)
@@ -56,10 +58,13 @@ def _pieces(
     return pieces_of(count, encoded, logits)
 
 
-def _scores(task: Task[Any], examples: Sequence[Any], pieces: Sequence[Pieces]) -> dict[str, float]:
-    """The task's scores, and the mean loss of an example as ``loss`` where there is gold for it."""
+def _scores(
+    task: Task[Any], examples: Sequence[Any], pieces: Sequence[Pieces]
+) -> tuple[dict[str, float], Evidence | None]:
+    """The task's scores, the mean loss of an example as ``loss`` where there is gold for it; and
+    the evidence for its calibration."""
     answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
     golds = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
     losses = [one["loss"] for one in golds if "gold" in one]
     loss = {"loss": statistics.fmean(losses)} if losses else {}
-    return task.score(examples, answers).values | loss
+    return task.score(examples, answers).values | loss, task.evidence(answers, golds)

@@ -20,6 +20,7 @@ from bertft.checks.findings import quick_findings
 from bertft.contracts import Encoded, SelfSupervised, Task
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
+from bertft.evaluation.calibration import Evidence
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
@@ -45,6 +46,8 @@ class Job:
     runtime: Runtime
     accelerator: Accelerator
     encoded: dict[str, list[Encoded]] = field(default_factory=dict)
+    dev: Evidence | None = None
+    """What the model said of dev when it was scored last, and what was right."""
     environment: dict[str, Any] = field(default_factory=dict)
     """What the run depends on (environment.json), as it was when the run was started."""
 

@@ -31,6 +31,8 @@ LABEL = (
 CONTEXT = ("context", "passage", "paragraph", "문맥", "지문", "본문", "문단")
 QUESTION = ("question", "query", "질문", "질의", "문제")
 ANSWER = ("answer", "answer_text", "정답", "답변", "답")
+SOURCE = ("source", "domain", "genre", "출처", "도메인", "장르")
+"""Where a text comes from: reports compare scores by it."""
 IDS = (*ID_COLUMNS, "index", "no", "number", "unnamed: 0")
 
 _IDLE = re.compile(r"[\s_.\-]+")

@@ -19,6 +19,7 @@ from bertft.loaders.column_names import (
     QUESTION,
     TEXT,
     ending_in,
+    folded,
     is_id,
     named,
 )
@@ -74,25 +75,25 @@ def pick_text_and_label(
     """
     free = [name for name in found if name not in taken and name not in (text, label)]
     guessed: list[str] = []
-    if not text:
-        text = next(iter(named(free, TEXT)), "")
-        free = [name for name in free if name != text]
-    if gold and not label:
-        label = next(iter(named(free, LABEL)), "")
-        free = [name for name in free if name != label]
+    texts = [] if text else named(free, TEXT)
+    labels = named(free, LABEL) if gold and not label else []
+    text, label = text or next(iter(texts), ""), label or next(iter(labels), "")
+    free = [name for name in free if name not in (text, label)]
     if not text and len(ends := ending_in(free, TEXT)) == 1:
         guessed.append(text := ends[0])
     if gold and not label and len(ends := ending_in([n for n in free if n != text], LABEL)) == 1:
         guessed.append(label := ends[0])
     contents = [content_of(name, first) for name in free if name not in (text, label)]
     contents = [one for one in contents if not is_id(one.name) and one.cells]
+    others = _other(contents, texts, TEXT[0]), _other(contents, labels, LABEL[0])
     if not text or (gold and not label):
         by_text, by_label = _by_content(contents, text=text, label=label, gold=gold)
         if (not text and not by_text) or (gold and not label and not by_label):
             raise _missing(found, text or by_text, label or by_label, gold=gold, path=path)
         guessed += [name for name in (by_text, by_label) if name]
         text, label = text or by_text, label or by_label
-    return Picked(text, label, _said(text, label, gold=gold) if guessed else "")
+    said = _said(text, label, others, gold=gold) if guessed or any(others) else ""
+    return Picked(text, label, said)
 
 
 def other_task(found: Sequence[str], *, text: str) -> str:
@@ -136,8 +137,20 @@ def _by_content(
     return "", ""
 
 
-def _said(text: str, label: str, *, gold: bool) -> str:
+def _other(contents: Sequence[Content], names: Sequence[str], clear: str) -> str:
+    """A column that by its name and by what stands in it could be meant as well as the first of
+    ``names``; a name that is ``clear`` leaves no doubt."""
+    if not names or folded(names[0]) == clear:
+        return ""
+    usual = (one for one in contents if one.name in names[1:])
+    fits = (one.name for one in usual if (one.is_text if clear == TEXT[0] else one.is_label))
+    return next(fits, "")
+
+
+def _said(text: str, label: str, others: tuple[str, str], *, gold: bool) -> str:
     names = f"column '{text}' is read as the text" + (f", '{label}' as the label" * gold)
+    if any(others):
+        names += ", not " + " and ".join(f"'{one}'" for one in others if one)
     settings = f'task.text_column="{text}"' + (f' --set task.label_column="{label}"' * gold)
     return f"{names} (--set {settings} and the like change that)"
 

@@ -21,6 +21,7 @@ from bertft.loaders.rows import read_rows
 from bertft.loaders.source import BadRow, Meter, Source
 from bertft.loaders.squad import Question, question_of
 from bertft.loaders.tables import FORMATS
+from bertft.prediction.certainty import Rule
 from bertft.prediction.passages import best_answers, passages
 from bertft.prediction.predicted import Given, Predicted
 from bertft.prediction.predictor import Predictor
@@ -79,21 +80,26 @@ def example_of_texts(task: Task[Any], texts: Sequence[str], *, id: str) -> Any:
     return example_of(task, dict(zip(names, texts, strict=True)), id=id)
 
 
-def predictions(predictor: Predictor, asked: Asked, *, watch: Watch) -> Iterator[Predicted]:
+def predictions(
+    predictor: Predictor, asked: Asked, *, rule: Rule | None = None, watch: Watch
+) -> Iterator[Predicted]:
     """Answers in the order of what was asked; with a question, the best ones over all passages.
+
+    ``rule`` withholds the uncertain ones.
 
     Raises:
         BertftError: texts that the model cannot answer as they are given.
     """
     _check_texts(predictor.task, asked)
     if asked.question:
-        yield from best_answers(predictor, _questions(asked), top_k=asked.top_k)
+        for one in best_answers(predictor, _questions(asked), top_k=asked.top_k):
+            yield one if rule is None else replace(one, answer=rule.apply(one.answer))
         return
     several = len(asked.arguments) > 1
     done = 0
     watch.advance(0, None)
     for examples, source in _examples(predictor.task, asked):
-        for one in _with_rows(predictor, examples, source, asked):
+        for one in _with_rows(predictor, examples, source, asked, rule):
             if several and source is not None:
                 one = replace(one, answer={"file": source.path, **one.answer})
             yield one
@@ -141,7 +147,11 @@ def _examples(task: Task[Any], asked: Asked) -> Iterator[tuple[Iterator[Any], So
 
 
 def _with_rows(
-    predictor: Predictor, examples: Iterator[Any], source: Source | None, asked: Asked
+    predictor: Predictor,
+    examples: Iterator[Any],
+    source: Source | None,
+    asked: Asked,
+    rule: Rule | None,
 ) -> Iterator[Predicted]:
     """Each answer with the row of its example, which the model reads a window later."""
     waiting: deque[tuple[Given | None, str]] = deque()
@@ -154,7 +164,7 @@ def _with_rows(
             waiting.append((given, one.context if isinstance(one, Question) else ""))
             yield one
 
-    for answer in predictor.stream(noted(), top_k=asked.top_k):
+    for answer in predictor.stream(noted(), top_k=asked.top_k, rule=rule):
         given, context = waiting.popleft()
         yield Predicted(answer, given, context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from bertft.checks.findings import unseen_scores
 from bertft.jobs.prepare import Job
 from bertft.prediction.predictor import load
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
+from bertft.runs.stored import read_card, read_dev
 from bertft.watch import Recorder
 
 
@@ -32,3 +34,25 @@ def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scor
     if doubt := doubts(scored):
         watch.note(doubt)
     return scored, scores_content(scored, unseen=unseen)
+
+
+def told_by_dev(folder: Path) -> Iterator[str]:
+    """What dev has told of a saved model's probabilities, a sentence each."""
+    learned, dev = read_card(folder)["learned"], read_dev(folder)
+    if thresholds := learned.get("thresholds"):
+        low, high = min(thresholds), max(thresholds)
+        said = f"{low:.4f} to {high:.4f}, by label, chosen on dev"
+        yield f"labels are given from probabilities of {said}"
+    elif threshold := learned.get("threshold"):
+        yield f"a label is given from a probability of {threshold:.4f}, chosen on dev"
+    if dev is None:
+        return
+    if dev.lacks:
+        yield f"probabilities are not calibrated: {dev.lacks} on dev"
+        return
+    heat = f" (temperature {learned['temperature']:.2f})" if "temperature" in learned else ""
+    errors = [one["calibration_error"] for one in (dev.before, dev.cross_fitted)]
+    yield (
+        f"probabilities are calibrated on dev{heat}: calibration error {errors[0]:.4f} before, "
+        f"{errors[1]:.4f} after, cross-fitted"
+    )

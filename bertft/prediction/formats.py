@@ -42,9 +42,10 @@ def _in_short(answer: Answer) -> str:
     if "value" in answer:
         best, score = f"{answer['value']:.4f}", ""
     elif "question" in answer:
-        best, score = _flat(answer["answer"]) or "-", f"{answer['score']:.4f}"
+        best, score = _flat(answer["answer"] or "") or "-", f"{answer['score']:.4f}"
     else:
-        labels = answer["labels"] if "labels" in answer else [answer["label"]]
+        labels = answer["labels"] if "labels" in answer else answer.get("label_set")
+        labels = [answer["label"] or ""] if labels is None else labels
         best = _flat("|".join(labels)) or "-"
         score = f"{answer['score']:.4f}" if "score" in answer else "-"
     names = ("text", "text_pair", "premise", "hypothesis", "question")

@@ -44,7 +44,9 @@ def label_studio_task(answer: Answer) -> dict[str, Any]:
 
 
 def _labels(answer: Answer) -> list[str]:
-    return list(answer["labels"]) if "labels" in answer else [answer["label"]]
+    """None of an answer that is withheld."""
+    labels = answer["labels"] if "labels" in answer else [answer["label"]]
+    return [one for one in labels if one is not None]
 
 
 def _region(entity: dict[str, Any], number: int, text: str) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.checks.finding import short
-from bertft.contracts import Answer, SelfSupervised
+from bertft.contracts import Answer, Pieces, SelfSupervised
 from bertft.evaluation.intervals import bootstrap
+from bertft.evaluation.reliability import calibration_content
 from bertft.evaluation.statistic import Scores, floor_of, is_better
 from bertft.prediction.predictor import Predictor
 from bertft.runs.stored import UNSCORED
@@ -34,6 +35,8 @@ class Scored:
     gold: list[dict[str, Any]]
     scores: Scores
     precision: str
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """How far the answers' probabilities hold; empty where they have none."""
 
 
 def score_split(
@@ -61,15 +64,26 @@ def score_split(
         for example, pieces in zip(window, predictor.pieces(window), strict=True):
             answers.append(task.decode(example, pieces))
             gold.append(task.gold(example, answers[-1], pieces))
+            if share := _unknown(pieces, predictor.tokenizer.unk_token_id):
+                gold[-1]["unknown"] = share
         watch.advance(len(answers), None, total=len(examples))
     cut = sum(bool(answer.get("truncated")) for answer in answers)
     if cut:
         longest, where = predictor.max_length, f" of {path}"
         watch.note(cut_texts(cut, of=len(answers), longest=longest, where=where))
+    for said in predictor.foreign.take():
+        watch.note(f"warning: {said}")
     scores = task.score(examples, answers)
-    return Scored(
-        split, path, metric or task.metric, answers, gold, scores, predictor.runtime.precision
-    )
+    evidence = task.evidence(answers, gold)
+    calibration = {} if evidence is None else calibration_content(evidence, task.scaling)
+    main, precision = metric or task.metric, predictor.runtime.precision
+    return Scored(split, path, main, answers, gold, scores, precision, calibration)
+
+
+def _unknown(pieces: Pieces, unknown: int | None) -> float:
+    """The share of the tokens of an example that the tokenizer does not know."""
+    ids = [id for one, _ in pieces for id in one.input_ids]
+    return 0.0 if unknown is None else ids.count(unknown) / max(1, len(ids))
 
 
 def doubts(scored: Scored) -> str:
@@ -144,4 +158,5 @@ def scores_content(scored: Scored, *, unseen: Mapping[str, Any] | None = None) -
         "baseline": scored.scores.baseline,
         **scored.scores.tables,
     }
+    content |= {"calibration": scored.calibration} if scored.calibration else {}
     return content | ({"without_train": dict(unseen)} if unseen else {})

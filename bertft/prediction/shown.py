@@ -43,7 +43,10 @@ def decision(answer: Answer) -> dict[str, str]:
         return {"labels": "\n".join(given) or "-"}
     if "question" in answer:
         return {"answer": answer["answer"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
-    return {"label": answer["label"], PROBABILITY: f"{answer['score']:.4f}"}
+    found = {"label": answer["label"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
+    if "label_set" in answer:
+        found["label_set"] = "\n".join(answer["label_set"]) or "-"
+    return found
 
 
 def _row(answer: Answer) -> dict[str, str]:

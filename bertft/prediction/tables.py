@@ -123,6 +123,9 @@ def predicted(answer: Answer) -> dict[str, Any]:
         found = {"predicted_labels": joined(answer["labels"])}
     else:
         found = {"predicted_label": answer["label"], "probability": answer.get("score")}
+        if "label_set" in answer:
+            found["label_set"] = joined(answer["label_set"])
+    found |= {"withheld": answer["withheld"]} if "withheld" in answer else {}
     return found | ({"truncated": answer["truncated"]} if "truncated" in answer else {})
 
 

@@ -1,6 +1,4 @@
-"""Bars: words with their shares, or the share of right predictions by confidence, go in; a
-matplotlib figure comes out (picture.py writes it).
-"""
+"""Bars: words with their shares go in; a matplotlib figure comes out (picture.py writes it)."""
 
 from __future__ import annotations
 
@@ -8,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bertft.reports.charts import heading
-from bertft.reports.picture import COLOURS, INK, LINE, SOFT
+from bertft.reports.picture import COLOURS, SOFT
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -98,62 +94,3 @@ def _panel(figure: Figure, panel: Panel, *, top: float, height: float) -> float:
         write(f"{one.value:+.3f}" if low < 0 else f"{one.value:.3f}", WIDTH - 12, y, ha="right",
               color=SOFT)  # fmt: skip
     return bottom
-
-
-# --- calibration --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReliabilityChart:
-    """How many of the predictions of about one confidence are right.
-
-    ``bins`` are (count, mean confidence, share that is right), from 0 to 1 in equal steps.
-    """
-
-    title: str
-    bins: Sequence[tuple[int, float, float]]
-    size: tuple[float, float] = (420, 380)
-
-    @property
-    def summary(self) -> str:
-        return "; ".join(
-            f"confidence {confidence:.2f}: {right:.2f} right, of {count}"
-            for count, confidence, right in self.bins
-            if count
-        )
-
-    def draw(self, figure: Figure) -> None:
-        figure.set_layout_engine("constrained", w_pad=6 / 72, h_pad=6 / 72)
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        width = 1 / len(self.bins)
-        middles = [(number + 0.5) * width for number in range(len(self.bins))]
-        ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
-        for middle, (count, confidence, right) in zip(middles, self.bins, strict=True):
-            if count:
-                (bar,) = upper.bar(middle, right, width * 0.9, color=COLOURS[0], alpha=0.55)
-                bar.set_gid("bar")
-                upper.plot(confidence, right, marker="o", color=COLOURS[0], markersize=5, gid="dot")
-                lower.bar(middle, count, width * 0.9, color=SOFT, alpha=0.6)
-        upper.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), gid="ideal")
-        upper.annotate("well calibrated", xy=(0.34, 0.36), xytext=(-6, 4), ha="right",
-                       textcoords="offset points", color=SOFT, fontsize=11)  # fmt: skip
-        upper.set(xlim=(0, 1), ylim=(0, 1), yticks=ticks)
-        upper.grid(False, axis="x")
-        lower.grid(False, axis="x")
-        lower.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        _counts(lower, max(count for count, _, _ in self.bins))
-        lower.set_xlabel("confidence")
-        heading(upper, self.title, "share that is right; below: number of predictions")
-        for axes in (upper, lower):
-            axes.spines["bottom"].set_color(LINE)
-
-    def arrange(self, figure: Figure) -> None:
-        pass
-
-
-def _counts(axes: Axes, most: int) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_ylim(0, max(1, most) * 1.05)

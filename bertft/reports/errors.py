@@ -1,4 +1,4 @@
-"""The worst errors of a report: wrong predictions go in, the HTML that shows them comes out.
+"""The most confident errors of a report: wrong predictions go in, HTML that shows them comes out.
 
 Entities are marked in their text, once as gold has them and once as they were predicted.
 """
@@ -11,7 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bertft.reports.examples import Seen, spans
+from bertft.evaluation.outcomes import INPUTS, spans
+from bertft.reports.examples import Seen
 from bertft.reports.templating import cut, render
 
 TEXT = 600
@@ -20,7 +21,6 @@ MARKS = 20
 """Spans marked in one text, and golds or labels named of one example."""
 BUDGET = 150_000
 """Bytes of all errors together; hostile labels could make the page large."""
-INPUTS = ("text", "text_pair", "sentence1", "sentence2", "premise", "hypothesis", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Line:
 
 
 def worst(seen: Seen) -> tuple[str, list[Markup]]:
-    """What is said of wrong predictions, and those of the highest loss, as far as there is room."""
+    """What is said of wrong predictions, and the surest of them, as far as there is room."""
     if not seen.count:
         return "", []
     if not seen.wrong:
@@ -49,7 +49,9 @@ def worst(seen: Seen) -> tuple[str, list[Markup]]:
     shown: list[Markup] = []
     size = 0
     for row in seen.worst:
-        one = {"id": str(row["id"]), "loss": f"{row['loss']:.4f}", "lines": list(_lines(row))}
+        sure = "" if row["sure"] is None else f", confidence {row['sure']:.4f}"
+        told = f"loss {row['loss']:.4f}{sure}"
+        one = {"id": str(row["id"]), "told": told, "lines": list(_lines(row))}
         article = render("wrong.html.j2", one=one)
         size += len(article.encode())
         if size > BUDGET:
@@ -61,7 +63,8 @@ def worst(seen: Seen) -> tuple[str, list[Markup]]:
     if not shown:
         return f"{said}; predictions.jsonl has them.", []
     if len(shown) > 1:
-        said += "; these have the highest loss, the highest first" if left else ", by loss"
+        most = "confidence" if seen.worst[0]["sure"] is not None else "loss"
+        said += f"; these have the highest {most}, the highest first" if left else f", by {most}"
     return f"{said}; {left:,} more in predictions.jsonl." if left else f"{said}.", shown
 
 

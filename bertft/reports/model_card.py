@@ -7,6 +7,7 @@ Markdown with the Hub's metadata, and how to load the model without bertft.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import exp, log
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -151,10 +152,36 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
     if "confidence" in learned and has_dev:
         a, b = learned["confidence"]
         yield f"Confidence: sigmoid({a:.4f} logit(p) {b:+.4f}), fitted on dev (Platt scaling)"
-    if "threshold" in learned:
+    if "temperature" in learned:
+        yield (
+            f"Confidence: softmax(logits / {learned['temperature']:.4f}), fitted on dev; the "
+            "weights and labels are as trained"
+        )
+    if "thresholds" in learned:
+        pairs = zip(card["labels"], learned["thresholds"], strict=True)
+        named = ", ".join(f"{code(name)} {value:.4f}" for name, value in pairs)
+        yield f"A label is given from its own probability, chosen on dev: {named}"
+    elif "threshold" in learned:
         yield f"A label is given from a probability of {learned['threshold']:.4f}, chosen on dev"
+    if "scaling" in learned:
+        yield from _own_thresholds(card)
     if "transitions" in learned:
         yield "Transitions between tags: learned on dev, in `bertft.json`"
+
+
+def _own_thresholds(card: Mapping[str, Any]) -> Iterator[str]:
+    """What to compare plain sigmoid(logit) with, to give the labels that bertft gives."""
+    learned, asked = card["learned"], card["task"].get("threshold")
+    one = asked if asked is not None else learned.get("threshold", 0.5)
+    own = learned.get("thresholds") if asked is None else None
+    thresholds = own or [one] * len(card["labels"])
+    yield "Confidence: sigmoid(a logit + b), a and b fitted on dev by label, in `bertft.json`"
+    triples = zip(card["labels"], learned["scaling"], thresholds, strict=True)
+    named = [
+        f"{code(name)} {1 / (1 + exp((b - log(p / (1 - p))) / a)):.4f}"
+        for name, (a, b), p in triples
+    ]
+    yield "The same labels from sigmoid(logit) alone, given from: " + ", ".join(named)
 
 
 def _null_rule(threshold: float | None, *, has_dev: bool) -> str:

@@ -14,15 +14,20 @@ from typing import Any
 from markupsafe import Markup
 
 from bertft.evaluation.statistic import LOWER, is_better
-from bertft.reports.bars import ReliabilityChart
+from bertft.reports.charts import LineChart, Series
+from bertft.reports.confusion_picture import confusion_picture
 from bertft.reports.curves import charts, kept
 from bertft.reports.errors import worst
 from bertft.reports.examples import Seen
+from bertft.reports.failures import kind_examples, kinds_table, slices_table, words_table
 from bertft.reports.picture import inline_svg
+from bertft.reports.reliability_chart import ReliabilityChart
 from bertft.reports.tables import (
+    SQUARE,
     Table,
     beside_table,
     bins_table,
+    calibration_table,
     classes_table,
     confused_table,
     confusion_square,
@@ -77,8 +82,14 @@ def web_page(
         "questions": questions_table(scores, seen),
         "classes": classes_table(scores.get("per_class", {})),
         "square": confusion_square(counts),
+        "picture": confusion_picture(counts) if len(counts) > SQUARE else None,
         "confused": confused_table(counts),
-        **_calibration(seen),
+        "slices": slices_table(seen.slices),
+        "words": words_table(seen.words),
+        "kinds": kinds_table(seen.kinds),
+        "examples": kind_examples(seen.kinds),
+        **_calibration(scores.get("calibration", {})),
+        "surest": all(row["sure"] is not None for row in seen.worst[:1]),
         "wrong": wrong,
         "errors": errors,
         "recipe": about.recipe,
@@ -103,25 +114,29 @@ def _headline(scores: Mapping[str, Any]) -> dict[str, str]:
     return nothing | told
 
 
-def _calibration(seen: Seen) -> dict[str, Any]:
-    """The share of right ones among predictions of about one confidence, which should be equal."""
-    if not seen.predictions:
+def _calibration(content: Mapping[str, Any]) -> dict[str, Any]:
+    """How far probabilities hold, and what withholding the least certain predictions gains."""
+    bins = content.get("bins", [])
+    if not bins:
         return {"bins": Table()}
-    bins = [
-        (one.count, one.confidence / max(1, one.count), one.right / max(1, one.count))
-        for one in seen.bins
-    ]
-    many = "1 prediction" if seen.predictions == 1 else f"{seen.predictions:,} predictions"
-    note = (
-        f"Expected calibration error {seen.calibration_error:.4f} over {many} (a label, an answer, "
-        "an entity, or one label of several): the mean distance between confidence and the share "
-        "that is right."
-    )
-    chart = ReliabilityChart(title="Confidence and correctness", bins=bins)
+    before = content.get("before", {}).get("bins", ())
+    title = "Confidence and correctness"
+    pictures: list[Any] = [ReliabilityChart(title=title, bins=bins, before=before)]
+    if curve := content.get("risk_coverage"):
+        points = [(100 * share, 100 * risk) for share, risk in curve]
+        pictures.append(
+            LineChart(
+                title="Errors by share answered",
+                across="% answered, the most certain first",
+                up="% of these that are wrong",
+                series=[Series(name="", points=points)],
+                bounds=(0.0, 100.0),
+            )
+        )
     return {
-        "calibration": Table(notes=[note]),
-        "reliability": Markup(inline_svg(chart)),
-        "bins": bins_table(seen),
+        "calibration": calibration_table(content),
+        "reliability": [Markup(inline_svg(one)) for one in pictures],
+        "bins": bins_table(bins),
     }
 
 

@@ -1,23 +1,26 @@
-"""report.html: what a run or an evaluation has left in its folder, as one page.
+"""report.html and report.json: what a run or an evaluation has left in its folder, as one page and
+as data.
 
 recipe.toml, environment.json, journal.jsonl -> About     (of the run)
 predictions.jsonl -> Seen, scores.json's content          (of the evaluation)
-About + Seen + scores -> page (page.py) -> report.html
+About + Seen + scores -> page (page.py) -> report.html; content.py -> report.json
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from bertft.errors import RunError
+from bertft.reports.content import report_content
 from bertft.reports.examples import look
 from bertft.reports.page import About, web_page
 from bertft.runs.counterpart import find_beside
 from bertft.runs.stored import DAMAGED, read_environment
-from bertft.runs.writing import new_file
+from bertft.runs.writing import new_file, write_json
 from bertft.training.history import read_history
 from bertft.training.journal import read_journal
 
@@ -41,17 +44,20 @@ def read_about(run: Path, *, task: Mapping[str, Any]) -> About:
 
 
 def write_report(folder: Path, about: About, scores: Mapping[str, Any]) -> None:
-    """Write report.html into a folder that holds predictions.jsonl already."""
+    """Write report.html and report.json into a folder that holds predictions.jsonl already."""
     scoring = about.task.get("scoring", "squad")  # only questions have one
     # What is learned from text alone has no gold, so no answers that are wrong.
     rows = (row for row in _rows(folder / "predictions.jsonl") if "gold" in row)
     seen = look(rows, scoring=scoring)
+    beside = find_beside(folder, scores)
     with new_file(folder / "report.html") as file:
-        file.write(web_page(about, scores, seen, beside=find_beside(folder, scores)))
+        file.write(web_page(about, scores, seen, beside=beside))
+    content = report_content(about.name, about.task, scores, seen, beside=beside)
+    write_json(folder / "report.json", content)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():  # nothing was scored
         return
     with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+        yield from map(from_json, file)  # three times as fast as json, of 100,000 lines

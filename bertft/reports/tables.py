@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bertft.reports.examples import BINS, Seen
+from bertft.evaluation.confusions import confusions
+from bertft.reports.examples import Seen
 from bertft.runs.counterpart import Beside
 
 CLASSES = 100
 """Rows of the table of classes."""
 SQUARE = 20
-"""Classes of a confusion matrix; of more, only the most frequent confusions are listed."""
+"""Classes of a confusion matrix; of more there is a picture, and the most frequent are listed."""
 EASY = 4
 """Classes of a matrix that is read at a glance, without such a list."""
 CONFUSIONS = 40
@@ -163,16 +164,10 @@ def confused_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     """The most frequent confusions, with their share of the gold label's examples."""
     if len(counts) <= EASY:
         return Table()
-    wrong = [
-        (count, gold, given)
-        for gold, row in counts.items()
-        for given, count in row.items()
-        if gold != given and count
-    ]
-    wrong.sort(key=lambda one: (-one[0], one[1], one[2]))
+    wrong = confusions(counts)
     rows = [
-        [gold, given, f"{count:,}", f"{count / sum(counts[gold].values()):.0%}"]
-        for count, gold, given in wrong[:CONFUSIONS]
+        [one.gold, one.predicted, f"{one.count:,}", f"{one.share:.0%}"]
+        for one in wrong[:CONFUSIONS]
     ]
     left = len(wrong) - len(rows)
     more = f"{left:,} rarer {'confusion is' if left == 1 else 'confusions are'} left out; "
@@ -180,16 +175,32 @@ def confused_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     return Table(header, rows, "pairs", [f"{more}scores.json has them."] if left else [])
 
 
-def bins_table(seen: Seen) -> Table:
-    """The predictions of about one confidence: how many, and the share that is right."""
+def calibration_table(content: Mapping[str, Any]) -> Table:
+    """Calibration error, Brier score and NLL, before and after calibration."""
+    before = content.get("before", {})
+    names = {"calibration error": "calibration_error", "Brier score": "brier", "NLL": "nll"}
     rows = [
-        [
-            f"{place / BINS:.1f} to {(place + 1) / BINS:.1f}",
-            f"{one.count:,}",
-            f"{one.confidence / one.count:.3f}",
-            f"{one.right / one.count:.3f}",
-        ]
-        for place, one in enumerate(seen.bins)
-        if one.count
+        [name, f"{content[key]:.4f}", *([f"{before[key]:.4f}"] if before else [])]
+        for name, key in names.items()
     ]
-    return Table(["confidence", "predictions", "mean", "right"], rows)
+    if "aurc" in content:
+        rows.append(["AURC", f"{content['aurc']:.4f}", *([""] if before else [])])
+    many = (
+        "1 prediction" if content["predictions"] == 1 else f"{content['predictions']:,} predictions"
+    )
+    notes = [
+        f"Of {many} (a label, an answer, an entity, or one label of several). Calibration error: "
+        "the mean distance between confidence and the share that is right, over bins of equally "
+        f"many predictions; by chance alone it would be {content['by_chance']:.4f}."
+    ]
+    if "aurc" in content:
+        notes.append("AURC: the mean share of wrong ones among the most certain predictions.")
+    if before:
+        notes.append("Calibration was fitted on dev.")
+    return Table(["", "value", *(["before"] if before else [])], rows, "", notes)
+
+
+def bins_table(bins: Sequence[tuple[int, float, float]]) -> Table:
+    """Predictions of about one confidence: how many, their mean, and the share that is right."""
+    rows = [[f"{count:,}", f"{mean:.3f}", f"{right:.3f}"] for count, mean, right in bins]
+    return Table(["predictions", "mean confidence", "right"], rows)

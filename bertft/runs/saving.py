@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bertft.evaluation.reliability import dev_content
 from bertft.jobs.prepare import Job
-from bertft.runs.stored import CARD
+from bertft.runs.stored import CALIBRATION, CARD
 from bertft.runs.writing import write_json
 from bertft.settings import Recipe
 from bertft.training import loop, processes, sharding
@@ -97,7 +98,8 @@ def save_best(
     scores: dict[str, float] | None,
     describe: Describe,
 ) -> None:
-    """Write ``best/``: a plain Hugging Face folder plus bertft.json and a model card.
+    """Write ``best/``: a plain Hugging Face folder plus bertft.json, a model card and, where there
+    is a dev set and answers have probabilities, calibration.json.
 
     ``card_text`` gives the model card's text from what bertft.json says.
     All processes call this at the same time.
@@ -122,6 +124,8 @@ def save_best(
         model.save_pretrained(folder, state_dict=weights)
         job.encoder.tokenizer.save_pretrained(folder)
         write_json(folder / CARD, card)
+        if job.dev is not None:
+            write_json(folder / CALIBRATION, dev_content(job.dev, job.task.scaling))
         (folder / "README.md").write_text(describe(card, job.recipe), encoding="utf-8")
 
     replace_folder(run / "best", write)

@@ -11,6 +11,7 @@ from bertft.errors import RunError
 from bertft.loaders.json_text import read_json_text
 
 CARD = "bertft.json"
+CALIBRATION = "calibration.json"
 UNSCORED = "none"
 """Split of a run that had nothing to be scored on."""
 DAMAGED = "fix it, or take the run out of runs/"
@@ -57,6 +58,24 @@ class Card(Stored):
     labels: list[str]
     learned: dict[str, Any] = {}
     max_length: int = Field(ge=8)
+
+
+class Dev(Stored):
+    """What has to stand in calibration.json; there may be more.
+
+    ``confidence`` and ``right`` are predictions on dev, ``improbable`` is 1 - p of gold labels.
+    """
+
+    examples: int
+    lacks: str = ""
+    scaling: list[list[float]] = []
+    before: dict[str, float] = {}
+    fitted: dict[str, float] = {}
+    cross_fitted: dict[str, float] = {}
+    folds: int = 0
+    confidence: list[float] = []
+    right: list[int] = []
+    improbable: list[float] = []
 
 
 class Precision(Stored):
@@ -166,3 +185,17 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path}: not readable ({_first_fault(error)})", hint=hint) from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: not readable ({error})", hint=hint) from None
+
+
+def read_dev(folder: Path) -> Dev | None:
+    """What a saved model has kept of its dev set; None where it has nothing. Raises RunError."""
+    path = folder / CALIBRATION
+    content = read_json(path)
+    try:
+        found = Dev.model_validate(content) if content else None
+    except ValidationError as error:
+        raise RunError(f"{path}: not readable ({_first_fault(error)})", hint=DAMAGED) from None
+    if found and len(found.confidence) != len(found.right):
+        what = "not as many confidences as right ones"
+        raise RunError(f"{path}: not readable ({what})", hint=DAMAGED)
+    return found

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,18 @@ from pydantic import Field
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
 from bertft.errors import DataError, RecipeError, did_you_mean
+from bertft.evaluation.calibration import (
+    COLDEST,
+    HOTTEST,
+    TWICE,
+    Choices,
+    Events,
+    Evidence,
+    Scaling,
+    choices_of,
+    events_of,
+    scaled,
+)
 from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.source import Source
@@ -56,7 +68,10 @@ class ClassificationOptions(Section):
     """Between the labels of one text, in files whose cells are text."""
     threshold: float | None = Field(default=None, gt=0, lt=1)
     """Multi-label: a label is given when its probability reaches this; left out, training chooses
-    it on dev (highest micro F1), and without dev it is 0.5."""
+    it on dev, and without dev it is 0.5."""
+    thresholds: Literal["one", "by_label"] = "one"
+    """Multi-label: dev chooses one threshold (highest micro F1), or one by label (each label's
+    highest F1, so a higher macro and a lower micro F1); labels too rare on dev keep that of all."""
     regression: bool = False
     """True when the label is a number to be predicted, such as a similarity from 0 to 5."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -72,6 +87,9 @@ class ClassificationLearned(Section):
     """What training stores with the model."""
 
     threshold: float | None = Field(default=None, gt=0, lt=1)
+    thresholds: Sequence[Annotated[float, Field(gt=0, lt=1)]] = ()
+    temperature: float = Field(default=1.0, ge=COLDEST, le=HOTTEST)
+    scaling: Sequence[Sequence[float]] = ()
 
 
 def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
@@ -124,16 +142,30 @@ class Classification:
     left_out: frozenset[Any] = frozenset()
     chosen: float | None = None
     """Multi-label: the threshold that dev tells."""
+    by_label: tuple[float, ...] = ()
+    """Multi-label: the threshold of each label that dev tells, where it was asked for these."""
+    scaling: Scaling = ()
+    """Of logits, fitted on dev: one slope for all labels; multi-label, one for each."""
 
     @property
     def learned(self) -> Learned:
-        return {} if self.chosen is None else {"threshold": self.chosen}
+        learned: Learned = {} if self.chosen is None else {"threshold": self.chosen}
+        learned |= {"thresholds": list(self.by_label)} if self.by_label else {}
+        if not self.scaling:
+            return learned
+        if self.options.multi_label:
+            return learned | {"scaling": [list(one) for one in self.scaling]}
+        return learned | {"temperature": 1 / self.scaling[0][0]}
 
     @property
-    def threshold(self) -> float:
-        """The probability from which a label is given: asked for, else chosen on dev, else 0.5."""
+    def thresholds(self) -> FloatArray:
+        """[C] the probabilities from which labels are given: asked for, else chosen on dev, else
+        0.5."""
         asked = self.options.threshold
-        return asked if asked is not None else 0.5 if self.chosen is None else self.chosen
+        if asked is None and self.by_label:
+            return np.array(self.by_label)
+        one = asked if asked is not None else 0.5 if self.chosen is None else self.chosen
+        return np.full(len(self.labels), one)
 
     @property
     def metric(self) -> str:
@@ -173,7 +205,20 @@ class Classification:
 
     def bind(self, labels: Sequence[str], learned: Mapping[str, Any]) -> Classification:
         found = validate(ClassificationLearned, learned, where="learned")
-        return replace(self, labels=tuple(labels), chosen=found.threshold)
+        scaling = tuple((one[0], one[1]) for one in found.scaling if len(one) == 2)
+        if found.scaling and len(scaling) != len(labels):
+            raise RecipeError("learned: scaling: not two figures for each label")
+        if found.temperature != 1:
+            scaling = ((1 / found.temperature, 0.0),)
+        if found.thresholds and len(found.thresholds) != len(labels):
+            raise RecipeError("learned: thresholds: not one for each label")
+        return replace(
+            self,
+            labels=tuple(labels),
+            chosen=found.threshold,
+            by_label=tuple(found.thresholds),
+            scaling=scaling,
+        )
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
         """Label names from the recipe, or from the data: sorted, numbers by value.
@@ -247,20 +292,30 @@ class Classification:
     # --- model --------------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
-        """With the threshold of the highest micro F1, where several labels may be given."""
-        if not self.options.multi_label or self.options.threshold is not None:
-            return self
-        from bertft.evaluation.metrics import best_threshold
+        """With the scaling that makes gold most likely; where several labels may be given also
+        with the threshold of the highest micro F1, or that of each label's highest F1."""
+        logits = np.array([_mean_logits(one) for one in pieces])  # [N, C]
+        ids = self.gold_ids(examples)
+        if not self.options.multi_label:
+            gold = np.array([one[0] for one in ids])
+            return replace(self, scaling=Choices(logits, gold).fit())
+        from bertft.evaluation.metrics import best_threshold, thresholds_by_label
 
-        p = np.array([self._probabilities(one) for one in pieces])  # [N, C]
-        gold = np.zeros(p.shape, dtype=bool)
-        for row, ids in enumerate(self.gold_ids(examples)):
-            gold[row, ids] = True
-        return replace(self, chosen=best_threshold(p, gold))
+        given = _multi_hot(ids, len(self.labels))  # [N, C]
+        scaling = Events(logits, given).fit()
+        task = replace(self, scaling=scaling)
+        if self.options.threshold is not None:
+            return task
+        p = sigmoid(scaled(logits, scaling))
+        one = best_threshold(p, given > 0)
+        if one is None or self.options.thresholds == "one":
+            return replace(task, chosen=one, by_label=())
+        by_label = thresholds_by_label(p, given > 0, otherwise=one, least=TWICE)
+        return replace(task, chosen=one, by_label=by_label)
 
     def _probabilities(self, pieces: Pieces) -> FloatArray:
         """[C] from the mean logits over an example's windows."""
-        logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64).mean(axis=0)  # [C]
+        logits = scaled(_mean_logits(pieces), self.scaling)  # [C]
         return sigmoid(logits) if self.options.multi_label else softmax(logits)
 
     def head(self, examples: Sequence[TextExample]) -> Head:
@@ -333,7 +388,8 @@ class Classification:
         if example.pair is not None:
             answer[self.keys[1]] = example.pair
         if self.options.multi_label:
-            given = [int(i) for i in order if p[i] >= self.threshold]
+            least = self.thresholds
+            given = [int(i) for i in order if p[i] >= least[i]]
             answer["labels"] = [self.labels[i] for i in given]
         else:
             answer["label"] = self.labels[int(order[0])]
@@ -345,14 +401,27 @@ class Classification:
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy."""
         (ids,) = self.gold_ids([example])
+        judged: dict[str, Any]
         if self.options.multi_label:
             parts = [
                 -math.log(max(p if self.labels.index(name) in ids else 1 - p, 1e-12))
                 for name, p in answer["scores"].items()
             ]
-            return {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
-        name = self.labels[ids[0]]
-        return {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
+            judged = {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
+        else:
+            name = self.labels[ids[0]]
+            judged = {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
+        return judged | example.origin
+
+    def evidence(
+        self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]
+    ) -> Evidence | None:
+        ids = {name: index for index, name in enumerate(self.labels)}
+        p = np.array([[one["scores"][name] for name in self.labels] for one in answers])  # [N, C]
+        if self.options.multi_label:
+            held = _multi_hot([[ids[name] for name in one["gold"]] for one in golds], len(ids))
+            return events_of(p, held, scaling=self.scaling, kind="examples")
+        return choices_of(p, [ids[one["gold"]] for one in golds], scaling=self.scaling)
 
     def regain(self, record: Mapping[str, Any]) -> TextExample:
         gold = record["gold"] if self.options.multi_label else [record["gold"]]
@@ -369,3 +438,16 @@ class Classification:
             for a in answers
         ]
         return classification_scores(gold, given, self.labels, multi_label=self.options.multi_label)
+
+
+def _mean_logits(pieces: Pieces) -> FloatArray:
+    """[C] over an example's windows."""
+    logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64)
+    return np.asarray(logits.mean(axis=0))
+
+
+def _multi_hot(ids: Sequence[Sequence[int]], classes: int) -> FloatArray:
+    hot = np.zeros((len(ids), classes))  # [N, C]
+    for row, chosen in enumerate(ids):
+        hot[row, list(chosen)] = 1
+    return hot

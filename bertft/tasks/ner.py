@@ -28,6 +28,7 @@ from bertft.contracts import (
 )
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, RecipeError, did_you_mean
+from bertft.evaluation.calibration import Evidence, Scaling, calibrated, events_of
 from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.conll import TaggedText, read_tagged
@@ -98,6 +99,7 @@ class NerLearned(Section):
 
     edges: LearnedEdges = LearnedEdges()
     transitions: Sequence[Sequence[float]] = ()
+    confidence: Sequence[float] = Field(default=(1.0, 0.0), min_length=2, max_length=2)
 
 
 def from_options(settings: Mapping[str, Any]) -> Ner:
@@ -115,6 +117,8 @@ class Ner:
     """[C + 1, C] learned for viterbi, forbidden steps included; () until then."""
     edges: Edges = field(default_factory=Edges)
     """What sticks to entities inside a unit without being part of them: Korean particles, say."""
+    confidence: tuple[float, float] = (1.0, 0.0)
+    """Platt scaling (a, b) of an entity's probability, fitted on dev."""
     name: str = "ner"
     metric: str = "f1"
 
@@ -125,7 +129,12 @@ class Ner:
     @property
     def learned(self) -> Learned:
         learned: Learned = {"edges": {"before": self.edges.before, "after": self.edges.after}}
+        learned |= {"confidence": list(self.confidence)} if self.scaling else {}
         return learned | ({"transitions": self.transitions} if self.transitions else {})
+
+    @property
+    def scaling(self) -> Scaling:
+        return () if self.confidence == (1.0, 0.0) else (self.confidence,)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -154,7 +163,9 @@ class Ner:
         for label in labels:
             STANDARD.tag(label)
         edges = Edges(tuple(found.edges.before), tuple(found.edges.after))
-        return replace(self, labels=tuple(labels), transitions=rows, edges=edges)
+        confidence = (found.confidence[0], found.confidence[1])
+        return replace(self, labels=tuple(labels), transitions=rows, edges=edges,
+                       confidence=confidence)  # fmt: skip
 
     def learn_labels(self, examples: Sequence[TaggedText], *, path: str) -> Ner:
         """O, then B- and I- of each type found, by name. Raises DataError without any entity."""
@@ -176,16 +187,20 @@ class Ner:
         return []
 
     def fit(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
-        """Edges of the dev entities; with ``viterbi`` also transitions, at the best weight."""
+        """Edges of the dev entities; with ``viterbi`` also transitions, at the best weight; and
+        confidence (was the entity exactly right?)."""
         texts = []
         for example, parts in zip(examples, pieces, strict=True):
             composed = compose(example.text)
             units, _ = tagging.merge_windows(parts)
             texts.append((composed.text, self._composed_gold(example, composed), units))
-        task = replace(self, edges=learn_edges(texts))
-        if self.options.decoding != "viterbi":
-            return task
-        return task._fit_transitions(examples, pieces)
+        task = replace(self, edges=learn_edges(texts), confidence=(1.0, 0.0))
+        if self.options.decoding == "viterbi":
+            task = task._fit_transitions(examples, pieces)
+        answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
+        golds = [{"gold": _as_spans(example.entities or ())} for example in examples]
+        (confidence,) = task.evidence(answers, golds).fit() or ((1.0, 0.0),)
+        return replace(task, confidence=confidence)
 
     def _fit_transitions(self, examples: Sequence[TaggedText], pieces: Sequence[Pieces]) -> Ner:
         learned = tagging.learned_transitions(
@@ -351,7 +366,7 @@ class Ner:
     # --- answers ------------------------------------------------------------------------------
 
     def decode(self, example: TaggedText, pieces: Pieces, *, top_k: int | None = None) -> Answer:
-        """Entities with their probability: the geometric mean over their units."""
+        """Entities with their probability: the geometric mean over their units, calibrated."""
         units, rows = tagging.merge_windows(pieces)
         answer: Answer = {"id": example.id, "text": example.text, "entities": []}
         if not len(units):
@@ -364,7 +379,10 @@ class Ner:
             inside = (units[:, 0] < one.end) & (units[:, 1] > one.start)
             start, end = composed.original(one.start, one.end)
             found = {"start": start, "end": end, "text": example.text[start:end]}
-            found |= {"label": one.label, "score": float(np.exp(chosen[inside].mean()))}
+            score = float(np.exp(chosen[inside].mean()))
+            if self.scaling:
+                score = float(calibrated(score, *self.confidence))
+            found |= {"label": one.label, "score": score}
             answer["entities"].append(found | ({"repaired": True} if one.repaired else {}))
         return answer
 
@@ -387,15 +405,22 @@ class Ner:
     def gold(self, example: TaggedText, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold spans, and the mean of -log p(gold tag) over the units."""
         _, rows = tagging.merge_windows(pieces)
-        gold = [
-            {"start": one.start, "end": one.end, "label": one.label}
-            for one in example.entities or ()
-        ]
+        gold = _as_spans(example.entities or ())
         if not len(rows):
             return {"gold": gold, "loss": 0.0}
         tags = tagging.gold_tags(pieces)
         scores = log_softmax(rows)[np.arange(len(tags)), tags]  # [U]
         return {"gold": gold, "loss": -float(scores.mean())}
+
+    def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> Evidence:
+        p, right = [], []
+        for answer, gold in zip(answers, golds, strict=True):
+            spans = {(one["start"], one["end"], one["label"]) for one in gold["gold"]}
+            p += [one["score"] for one in answer["entities"]]
+            right += [
+                (one["start"], one["end"], one["label"]) in spans for one in answer["entities"]
+            ]
+        return events_of(p, right, scaling=self.scaling, kind="predicted entities")
 
     def regain(self, record: Mapping[str, Any]) -> TaggedText:
         gold = tuple(Entity(one["start"], one["end"], one["label"]) for one in record["gold"])
@@ -418,6 +443,10 @@ class Ner:
         spaces = [[i for i, c in enumerate(one.text) if c == " "] for one in examples]
         lengths = [len(one.text) for one in examples]
         return entity_scores(gold, given, types=self.types, lengths=lengths, left_out=spaces)
+
+
+def _as_spans(entities: Sequence[Entity]) -> list[dict[str, Any]]:
+    return [{"start": one.start, "end": one.end, "label": one.label} for one in entities]
 
 
 def _apart(offsets: OffsetArray) -> OffsetArray:

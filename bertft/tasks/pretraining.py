@@ -47,6 +47,8 @@ from bertft.tasks.text_rows import TextRows, numbers
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from bertft.evaluation.calibration import Scaling
+
 CHUNK = 4096
 """Sentences that the tokenizer is given at once."""
 
@@ -80,6 +82,10 @@ class Pretraining:
     name: str = "pretraining"
     metric: str = "mlm_accuracy"
     labels: tuple[str, ...] = ()
+
+    @property
+    def scaling(self) -> Scaling:
+        return ()
 
     @property
     def learned(self) -> Learned:
@@ -247,6 +253,9 @@ class Pretraining:
         """The mean loss of the document's masked tokens."""
         losses = answer["log_likelihoods"]
         return {"loss": -float(np.mean(losses)) if losses else 0.0}
+
+    def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> None:
+        """There is no probability to be calibrated."""
 
     def regain(self, record: Mapping[str, Any]) -> Document:
         return Document(record["id"], 0, ())

@@ -34,6 +34,7 @@ from bertft.encoder.pieces import (
     windows_over,
 )
 from bertft.errors import DataError
+from bertft.evaluation.calibration import Evidence, Scaling, calibrated, events_of
 from bertft.evaluation.probabilities import log_softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.ids import id_of
@@ -98,6 +99,10 @@ class Qa:
     def learned(self) -> Learned:
         return {"null_threshold": self.null_threshold, "confidence": list(self.confidence)}
 
+    @property
+    def scaling(self) -> Scaling:
+        return () if self.confidence == (1.0, 0.0) else (self.confidence,)
+
     # --- reading ------------------------------------------------------------------------------
 
     def read(self, source: Source) -> Iterator[Question]:
@@ -147,13 +152,14 @@ class Qa:
                 margins, np.array(f1), np.array([not gold for gold in golds])
             )
             task = replace(self, null_threshold=float(threshold))
-        sure = np.array([task._raw_confidence(one) for one in found])
+        sure = [task._raw_confidence(one) for one in found]
         given = ["" if task._is_null(one) else text for one, text in zip(found, texts, strict=True)]
         right = [
             answers.exact_match(text, gold, scoring=self.options.scoring)
             for text, gold in zip(given, golds, strict=True)
         ]
-        return replace(task, confidence=answers.fit_confidence(sure, np.array(right)))
+        (confidence,) = events_of(sure, right, kind="answers").fit() or ((1.0, 0.0),)
+        return replace(task, confidence=confidence)
 
     def _extract(self, pieces: Pieces, *, count: int = N_BEST) -> Extraction:
         return extract(pieces, max_answer_length=self.options.max_answer_length, count=count)
@@ -306,8 +312,6 @@ class Qa:
 
     def decode(self, example: Question, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """The best span, or no answer; with ``top_k`` also the best spans as ``answers``."""
-        from bertft.evaluation.answers import calibrated
-
         found = self._extract(pieces, count=max(N_BEST, top_k or 1))
         null = self._is_null(found)
         composed = compose(example.context)
@@ -340,6 +344,17 @@ class Qa:
         texts = list(dict.fromkeys(one.text for one in example.answers or ()))
         return {"gold": texts, "loss": float(np.mean(losses))}
 
+    def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> Evidence:
+        from bertft.evaluation.answers import exact_match
+
+        given = ["" if one["no_answer"] else one["answer"] for one in answers]
+        right = [
+            exact_match(text, one["gold"], scoring=self.options.scoring)
+            for text, one in zip(given, golds, strict=True)
+        ]
+        sure = [one["score"] for one in answers]
+        return events_of(sure, right, scaling=self.scaling, kind="answers")
+
     def regain(self, record: Mapping[str, Any]) -> Question:
         gold = tuple(AnswerText(text, 0) for text in record["gold"])
         return Question(record["id"], 0, record["question"], "", gold)
@@ -349,8 +364,7 @@ class Qa:
 
         golds = [[one.text for one in example.answers or ()] for example in examples]
         given = ["" if answer["no_answer"] else answer["answer"] for answer in answers]
-        sure = [float(answer["score"]) for answer in answers]
-        return question_scores(golds, given, scoring=self.options.scoring, confidences=sure)
+        return question_scores(golds, given, scoring=self.options.scoring)
 
 
 def _window_loss(one: Encoded, logits: np.ndarray[Any, Any]) -> float:

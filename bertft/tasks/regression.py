@@ -25,9 +25,11 @@ from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from bertft.evaluation.calibration import Scaling
+
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
-    "class_weights", "threshold",
+    "class_weights", "threshold", "thresholds",
 )  # fmt: skip
 LARGEST = 1e18
 """Of a number that is learned: the square of an error fits into float32."""
@@ -56,6 +58,10 @@ class Regression:
     name: str = "classification"
     metric: str = "pearson"
     labels: tuple[str, ...] = ()
+
+    @property
+    def scaling(self) -> Scaling:
+        return ()
 
     @property
     def learned(self) -> Learned:
@@ -133,7 +139,10 @@ class Regression:
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """The gold number, and the squared error."""
         gold = _gold(example)
-        return {"gold": gold, "loss": (answer["value"] - gold) ** 2}
+        return {"gold": gold, "loss": (answer["value"] - gold) ** 2} | example.origin
+
+    def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> None:
+        """There is no probability to be calibrated."""
 
     def regain(self, record: Mapping[str, Any]) -> TextExample:
         return TextExample(record["id"], 0, record["text"], record.get("text_pair"), record["gold"])

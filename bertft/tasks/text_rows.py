@@ -9,7 +9,7 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from bertft.contracts import Encoded
 from bertft.errors import CellError, DataError
 from bertft.loaders import Row, length_fault
 from bertft.loaders.annotations import recognised
-from bertft.loaders.column_names import PAIR, TEXT, named
+from bertft.loaders.column_names import PAIR, SOURCE, TEXT, named
 from bertft.loaders.columns import other_task, pick_text_and_label
 from bertft.loaders.ids import RowIds, id_of
 from bertft.loaders.rows import is_plain_text, pick_column, read_rows
@@ -54,6 +54,13 @@ class TextExample:
     text: str
     pair: str | None = None
     gold: Gold | None = None
+    source: str = field(default="", repr=False)
+    """Where the text comes from, of a column of that name; nothing is learned from it."""
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """As predictions.jsonl has it; {} where it is not known."""
+        return {"source": self.source} if self.source else {}
 
     @property
     def group(self) -> str:
@@ -105,6 +112,7 @@ class TextRows:
             named = zip(("text_column", "pair_column", "label_column"), columns, strict=True)
             source.meter.roles = {option: name for option, name in named if name}
         label = columns[2]
+        origin = _source_column(table.columns, columns)
         read_gold = None if label is None else self._reader(first, label, source)
         for row in rows:
             source.meter.row = None if tool or plain else row
@@ -116,7 +124,8 @@ class TextRows:
                 source.meter.counts["rows without an agreed label are left out"] += 1
                 continue
             try:
-                yield self._example(row, columns, read_gold, source=source, id=ids.of(row))
+                found = self._example(row, columns, read_gold, source=source, id=ids.of(row))
+                yield found if origin is None else replace(found, source=_source(row, origin))
             except DataError as error:
                 source.bad_row(error)
 
@@ -289,6 +298,18 @@ def _peek(rows: Iterable[Row]) -> tuple[list[Row], Iterator[Row]]:
 def _raising(error: DataError) -> Iterator[Row]:
     raise error
     yield
+
+
+def _source_column(found: Sequence[str], columns: Columns) -> str | None:
+    """A column that says where texts come from, where it has no other part to play."""
+    text, pair, label = columns
+    used = {text, pair, *((label,) if isinstance(label, str) else label or ())}
+    return next((name for name in named(found, SOURCE) if name not in used), None)
+
+
+def _source(row: Row, column: str) -> str:
+    value = row.fields.get(column)
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _is_in(fields: Mapping[str, Any], column: str, values: frozenset[Any]) -> bool:

@@ -43,7 +43,8 @@ FLOORS = [
 package itself (``bertft``) is its Python API, which opens commands."""
 VERB = 150
 """Lines of a file of ``commands/``, which is one verb."""
-HEAVY = {"torch", "transformers", "datasets", "accelerate", "evaluate", "matplotlib", "jinja2"}
+HEAVY = {"torch", "transformers", "datasets", "accelerate", "evaluate", "matplotlib", "jinja2",
+         "scipy"}  # fmt: skip
 LIGHT = [
     "bertft",
     "bertft.errors",

@@ -43,6 +43,21 @@ class TestScores:
         after = contents(run)
         assert {path: after[path] for path in before} == before
 
+    def test_a_source_column_and_unknown_tokens_are_kept_for_slices(self, run, tmp_path):
+        lines = ["text,label,Domain"]
+        lines += [f"a good film,good,{'web' if i % 2 else 'mail'}" for i in range(80)]
+        lines += ["☃ ☃ ☃,bad,"]
+        (tmp_path / "own.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        folder, _ = evaluate(str(run), data=str(tmp_path / "own.csv"), **PLAIN)
+        found = predictions(folder)
+        assert [one.get("source") for one in found] == ["mail", "web"] * 40 + [None]
+        assert [one.get("unknown") for one in found[:80]] == [None] * 80
+        assert found[80]["unknown"] == 3 / 5
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        sources = [one for one in report["slices"]["found"] if one["kind"] == "source"]
+        assert [(one["name"], one["n"]) for one in sources] == [("mail", 40), ("web", 40)]
+        assert report["scores"] == read(folder)
+
     def test_another_file(self, run, tmp_path):
         rows = [("a good film", "good"), ("i hate it", "bad"), ("great fun", "bad")]
         own = str(write_csv(tmp_path / "own.csv", rows))

@@ -45,10 +45,11 @@ def names(folder: Path) -> set[str]:
 class TestRunDirectory:
     def test_holds_what_the_documentation_lists(self, trained):
         expected = {"recipe.toml", "environment.json", "journal.jsonl", "last", "best"}
-        expected |= {"scores.json", "predictions.jsonl", "report.html"}
+        expected |= {"scores.json", "predictions.jsonl", "report.html", "report.json"}
         assert names(trained) == expected
         best = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
-        assert names(trained / "best") == best | {"README.md", "bertft.json", "manifest.json"}
+        best |= {"README.md", "bertft.json", "calibration.json", "manifest.json"}
+        assert names(trained / "best") == best
         state = {"model.safetensors", "optimizer.safetensors"}
         assert names(trained / "last") == state | {"progress.json", "manifest.json"}
 

@@ -16,6 +16,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from bertft.reports.page import About
+from bertft.reports.report import write_report
+from bertft.training.history import read_history
+
 HOSTILE = (
     "<img src=x onerror=alert(1)> a good </script><script>alert(2)</script> film " + 90 * "long"
 )
@@ -151,6 +155,41 @@ def test_a_page_fits_its_window(
         browser = opened(page)
         assert browser.find_element(By.TAG_NAME, "h1").text
         assert [overflow(browser, width=width) for width in (WIDE, NARROW)] == [0, 0], page
+
+
+def failing(folder: Path) -> Path:
+    """A report with slices, words, mistakes of entities, and 40 labels that are confused."""
+    entity = {"start": 0, "end": 4, "label": "person", "score": 0.9}
+    rows: list[dict[str, Any]] = [
+        {"id": str(i), "text": f"Anna sang {HOSTILE}", "entities": [entity] * (i % 2),
+         "gold": [entity | {"end": 4 + i % 3}], "loss": 1.0, "source": "web" if i % 2 else "mail"}
+        for i in range(300)
+    ]  # fmt: skip
+    (folder / "predictions.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    names = [f"a long name of a label {i}" for i in range(40)]
+    counts = {name: {name: 9, names[i - 1]: i} for i, name in enumerate(names)}
+    scores = {"split": "test", "data": "d", "n": 300, "metric": "m", "baseline": {},
+              "metrics": {"m": {"value": 0.5}}, "confusion": counts}  # fmt: skip
+    write_report(folder, About("run", {"name": "ner"}, "", {}, read_history(())), scores)
+    return folder / "report.html"
+
+
+def test_where_a_model_fails_fits_a_phone_and_the_picture_scrolls(
+    opened: Open, tmp_path: Path
+) -> None:
+    browser = opened(failing(tmp_path))
+    assert overflow(browser, width=1280) == 0
+    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    device = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    wide = "[...document.querySelectorAll('.wide')]"
+    each = "one => [!!one.querySelector('.confusion'), one.scrollWidth - one.clientWidth]"
+    cut = browser.execute_script(f"return {wide}.map({each})")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert [over for picture, over in cut if not picture] == [0] * (len(cut) - 1)
+    assert [over > 0 for picture, over in cut if picture] == [True]
+    fill = "return getComputedStyle(document.querySelector('.confusion rect')).fill"
+    assert browser.execute_script(fill).startswith("rgb")
 
 
 def test_pictures_follow_the_page_into_the_dark(opened: Open, trained: Path) -> None:

@@ -16,16 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import optimize
 
 from bertft.evaluation.answers import (
     Scoring,
     best_null_threshold,
-    calibrated,
     exact_match,
-    expected_calibration_error,
     f1,
-    fit_confidence,
     normalize,
     question_counts,
     question_metrics,
@@ -284,28 +280,17 @@ def test_a_missing_answer_is_wrong_even_where_there_is_none_to_give() -> None:
     assert values["no_answer_accuracy"] == values["has_answer_f1"] == 0.5
 
 
-def test_confidences_add_their_error() -> None:
-    golds: list[list[str]] = [["cat"], ["dog"], [], []]
-    given = ["cat", "cow", "", "cow"]
-    scores = question_scores(golds, given, scoring="squad", confidences=[0.9, 0.9, 0.2, 0.2])
-    assert scores.values["calibration_error"] == pytest.approx((0.4 + 0.3) / 2)
-    assert "calibration_error" not in bootstrap(scores.statistic, replicates=10)
-
-
 def test_numbers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="2 questions have 1 answers"):
         question_counts([["a"], ["b"]], ["a"], scoring="squad")
     with pytest.raises(ValueError, match="neither 3 nor 5"):
         question_metrics(np.zeros(4))
-    with pytest.raises(ValueError, match="one length"):
-        question_scores([["a"]], ["a"], scoring="squad", confidences=[0.5, 0.5])
 
 
 def test_no_questions_score_zero() -> None:
-    assert question_scores([], [], scoring="squad", confidences=[]).values == {
+    assert question_scores([], [], scoring="squad").values == {
         "exact_match": 0.0,
         "f1": 0.0,
-        "calibration_error": 0.0,
     }
 
 
@@ -391,82 +376,6 @@ def test_margins_that_are_equal_stay_together() -> None:
     assert best_null_threshold([1.0, 1.0], [1, 0], [0, 1]) == (0.0, 0.5)
     with pytest.raises(ValueError, match="finite"):
         best_null_threshold([math.inf], [1], [0])
-
-
-def test_confidence_is_fitted_as_platt_defines_it() -> None:
-    generator = np.random.default_rng(0)
-    for a, b, size in ((0.4, -1.0, 4000), (1.0, 0.0, 4000), (2.0, 0.5, 30), (-0.5, 0.0, 50)):
-        x = generator.normal(size=size) * 2
-        p = 1 / (1 + np.exp(-x))
-        right = generator.random(size) < 1 / (1 + np.exp(-(a * x + b)))
-        target = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
-
-        def loss(weights: Any, x: Any = x, target: Any = target) -> float:
-            given = 1 / (1 + np.exp(-(weights[0] * x + weights[1])))
-            return float(-(target * np.log(given) + (1 - target) * np.log(1 - given)).sum())
-
-        fitted = fit_confidence(p, right)
-        assert fitted == pytest.approx(optimize.minimize(loss, [0.0, 0.0]).x, abs=1e-3)
-        if size == 4000:
-            assert fitted == pytest.approx((a, b), abs=0.15)
-            before = expected_calibration_error(p, right)
-            assert expected_calibration_error(calibrated(p, *fitted), right) <= max(before, 0.02)
-
-
-@pytest.mark.parametrize(
-    ("p", "correct"),
-    [
-        ([0.9, 0.8, 0.7], [1, 1, 1]),
-        ([0.9, 0.8, 0.7], [0, 0, 0]),
-        ([0.5] * 10, [1, 0] * 5),
-        ([1.0] * 10, [1, 0] * 5),
-        ([0.0, 1.0], [0, 1]),
-        ([0.0, 1.0] * 500, [0, 1] * 500),
-        ([0.3], [1]),
-        ([0.1, 0.2, 0.8, 0.9] * 100, [0, 0, 1, 1] * 100),
-    ],
-)
-def test_confidence_stays_finite_where_the_data_decide_nothing(
-    p: list[float], correct: list[int]
-) -> None:
-    a, b = fit_confidence(p, correct)
-    given = calibrated(p, a, b)
-    assert np.isfinite([a, b]).all()
-    assert ((given > 0) & (given < 1)).all()
-    right = sum(correct)
-    target = [(right + 1) / (right + 2) if c else 1 / (len(p) - right + 2) for c in correct]
-    assert given.mean() == pytest.approx(np.mean(target), abs=1e-6)
-
-
-def test_confidence_without_examples_is_left_as_it_is() -> None:
-    assert fit_confidence([], []) == (1.0, 0.0)
-    assert calibrated([0.2, 0.5, 0.9], 1.0, 0.0) == pytest.approx([0.2, 0.5, 0.9])
-    assert calibrated([[0.2], [0.5]], 1.0, 0.0).shape == (2, 1)
-
-
-def test_calibration_error_is_the_gap_in_each_bin() -> None:
-    generator = np.random.default_rng(0)
-    for bins in (1, 5, 10):
-        p = np.concatenate([generator.random(200), [0.0, 1.0, 1.0]])
-        right = generator.random(203) < p**2
-        expected = 0.0
-        for number in range(bins):
-            last = 1.1 if number == bins - 1 else (number + 1) / bins
-            inside = (p >= number / bins) & (p < last)
-            if inside.any():
-                gap = abs(p[inside].mean() - right[inside].mean())
-                expected += inside.mean() * gap
-        assert expected_calibration_error(p, right, bins=bins) == pytest.approx(expected)
-    assert expected_calibration_error([1.0, 0.0], [1, 0]) == 0.0
-    assert expected_calibration_error([], []) == 0.0
-
-
-@pytest.mark.parametrize("p", [[1.1], [-0.1], [math.nan]])
-def test_what_is_no_probability_is_refused(p: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"probabilities|finite"):
-        fit_confidence(p, [1])
-    with pytest.raises(ValueError, match=r"probabilities|finite"):
-        expected_calibration_error(p, [1])
 
 
 @pytest.mark.real

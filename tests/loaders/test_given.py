@@ -52,6 +52,22 @@ class TestColumns:
         assert note.startswith(f"column '{text}' is read as the text, '{label}' as the label")
         assert f'task.label_column="{label}"' in note
 
+    def test_a_second_usual_name_is_said(self, write):
+        rows = [f"a review {n},its comment {n},{n % 2},{'ab'[n % 2]}" for n in range(8)]
+        path = write("a.csv", "\n".join(["review,comment,category,sentiment", *rows]) + "\n")
+        found, (note,) = read(path)
+        assert found[1] == ("a review 1", "1")
+        said = "column 'review' is read as the text, 'category' as the label"
+        assert note.startswith(f"{said}, not 'comment' and 'sentiment' (--set task.text_column=")
+        _, (note,) = read(path, gold=False)
+        assert note.startswith("column 'review' is read as the text, not 'comment' (--set")
+
+    @pytest.mark.parametrize("header", ["text,comment,label,rating", "review,title,label,stars"])
+    def test_other_usual_names_that_leave_no_doubt(self, write, header):
+        """``text`` and ``label`` are clear; a short title is no text, many stars are no label."""
+        rows = [f"a longer review {n},t {n // 4},{'ab'[n % 2]},{n}" for n in range(8)]
+        assert read(write("a.csv", "\n".join([header, *rows]) + "\n"))[1] == []
+
     def test_label_before_text(self, write):
         lines = "\n".join(f"{label},{text}" for text, label in ROWS)
         assert read(write("a.csv", f"a,b\n{lines}\n"))[0] == ROWS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,8 +33,11 @@ class Echo:
 
     def __init__(self, task: str) -> None:
         self.task: Any = make_task(TASKS[task])
+        self.foreign = SimpleNamespace(take=list)
 
-    def stream(self, examples: Iterable[Any], *, top_k: int | None = None) -> Iterator[Any]:
+    def stream(
+        self, examples: Iterable[Any], *, top_k: int | None = None, rule: Any = None
+    ) -> Iterator[Any]:
         for one in list(examples):
             yield one.answer if isinstance(one, Unanswered) else self.answer([one])[0]
 

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bertft.reports.bars import Bar, BarChart, Panel, ReliabilityChart
+from bertft.reports.bars import Bar, BarChart, Panel
 from bertft.reports.charts import LETTERS, LineChart, Series, apart, short
 from bertft.reports.picture import KINDS, VARIABLES, ZOOM, Chart, inline_svg, picture_output
+from bertft.reports.reliability_chart import ReliabilityChart
 from bertft.watch import Silent
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,7 +40,9 @@ def bars(*found: Bar, title: str = "1: good") -> BarChart:
 CHARTS: dict[str, Chart] = {
     "lines": lines("train", "dev"),
     "bars": bars(Bar("good", 0.5), Bar("passage", None), Bar("영화", -0.25)),
-    "reliability": ReliabilityChart(title="calibration", bins=[(0, 0, 0), (4, 0.6, 0.5)]),
+    "reliability": ReliabilityChart(
+        title="calibration", bins=[(4, 0.6, 0.5)], before=[(4, 0.8, 0.5)]
+    ),
 }
 EVERY_CHART = pytest.mark.parametrize("name", CHARTS)
 
@@ -168,10 +171,17 @@ class TestBars:
         ]
 
     def test_the_share_of_right_ones(self) -> None:
-        bins = [(2, 0.05, 0.5)] + [(0, 0.0, 0.0)] * 8 + [(3, 0.95, 1.0)]
-        root = ElementTree.fromstring(inline_svg(ReliabilityChart(title="t", bins=bins)))
-        low, high = (numbers(one)[:, 1] for one in groups(root, "bar"))
-        assert (high.max() - high.min()) / (low.max() - low.min()) == pytest.approx(2)
+        bins, before = [(2, 0.25, 0.5), (3, 0.75, 1.0)], [(5, 0.5, 0.5)]
+        chart = ReliabilityChart(title="t", bins=bins, before=before)
+        root = ElementTree.fromstring(inline_svg(chart))
+        ((left, low), (right, high)) = numbers(groups(root, "dot")[0])[:2]
+        (start, zero), (end, one) = numbers(groups(root, "ideal")[0])[:2]
+        assert (left - start) / (end - start) == pytest.approx(0.25, abs=0.01)
+        assert (zero - low) / (zero - one) == pytest.approx(0.5, abs=0.01)
+        assert (zero - high) / (zero - one) == pytest.approx(1.0, abs=0.01)
+        assert right > left
+        assert groups(root, "before")
+        assert "before calibration" in " ".join(texts(root))
 
 
 class TestTexts:

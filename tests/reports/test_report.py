@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pages import Page, checked
 
+from bertft.reports.content import report_content
 from bertft.reports.curves import charts
 from bertft.reports.examples import WORST, look
 from bertft.reports.page import About, web_page
@@ -119,9 +120,22 @@ class TestExamples:
         assert [row["loss"] for row in seen.worst] == list(range(49, 49 - WORST, -1))
 
     def test_calibration(self):
-        seen = look([single("a", "a", 0.95), single("a", "b", 0.95), single("a", "a", 1.0)])
-        assert (seen.bins[9].count, seen.bins[9].right) == (3, 2)
-        assert seen.calibration_error == pytest.approx(abs(2.9 - 2) / 3)
+        content = {
+            "predictions": 3, "calibration_error": 0.3, "brier": 0.25, "nll": 0.5,
+            "by_chance": 0.01, "bins": [[1, 0.5, 1.0], [2, 0.975, 0.5]], "aurc": 0.125,
+            "risk_coverage": [[0.5, 0.0], [1.0, 0.25]],
+        }  # fmt: skip
+        before = {"calibration_error": 0.4, "brier": 0.3, "nll": 0.75, "bins": [[3, 0.9, 0.6]]}
+        page = made([single("a", "a")], {"calibration": content | {"before": before}})
+        assert ["calibration error", "0.3000", "0.4000"] in page.rows
+        assert ["NLL", "0.5000", "0.7500"] in page.rows
+        assert ["2", "0.975", "0.500"] in page.rows
+        assert "Errors by share answered" in page.words
+        assert "grey: before" in page.words
+        page = made([single("a", "a")], {"calibration": content})
+        assert ["calibration error", "0.3000"] in page.rows
+        assert "Calibration was fitted" not in page.words
+        assert "Calibration" not in made([single("a", "a")]).words
 
     def test_spans_are_marked_where_they_are(self):
         row = TAGGED | {"text": "x" * 1000 + "in Paris today", "entities": [], "gold": [
@@ -142,6 +156,93 @@ class TestExamples:
         assert ["without an answer", "1", "0.1250", "0.1250"] in page.rows
 
 
+def many(*, size: int = 400) -> list[dict[str, Any]]:
+    """Rows of which those of one source, which says "odd", are mostly wrong."""
+    rows = []
+    for i in range(size):
+        odd = i % 4 == 0
+        label = "b" if odd and i % 16 else "a"
+        text = f"an odd text {i}" if odd else f"a text {i}"
+        rows.append(single("a", label, score=i / size) | {
+            "id": str(i), "text": text, "source": "web" if odd else "mail", "truncated": odd,
+            "unknown": 0.25 if odd else 0.0,
+        })  # fmt: skip
+    return rows
+
+
+class TestWhereItFails:
+    def test_json_has_what_the_page_shows(self):
+        rows = many()
+        content = {"split": "test", "data": "d", "n": len(rows), "metric": "m", "baseline": {},
+                   "metrics": {"m": {"value": 0.5}}}  # fmt: skip
+        found = report_content("run", {"name": "x"}, content, look(rows), beside=None)
+        found = json.loads(json.dumps(found, allow_nan=False))
+        page = made(rows)
+        assert found["format"] == 1
+        assert found["examples"] == {"n": 400, "wrong": 75, "unanswerable": 0}
+        shown = {row[0].removesuffix(" (worse)"): row for row in page.rows if len(row) == 6}
+        for one in found["slices"]["found"]:
+            row = shown[f"{one['kind']}: {one['name']}"]
+            assert row[0].endswith("(worse)") == one["worse"]
+            assert row[1:3] == [str(one["n"]), f"{one['value']:.3f}"]
+            assert row[3] == f"{one['low']:.3f} to {one['high']:.3f}"
+            assert row[4] == f"{one['rest']['value']:.3f}"
+        worse = {
+            f"{one['kind']}: {one['name']}" for one in found["slices"]["found"] if one["worse"]
+        }
+        assert worse == {"source: web", "[UNK] tokens: over 10%", "truncated: yes"} | {
+            name for name in shown if name.startswith("length") and name in worse
+        }
+        assert f"{found['slices']['looked_at']} slices with 30 examples or more were" in page.words
+        words = {one["name"]: one for one in found["words"]["found"]}
+        assert words["odd"]["n"] == 100
+        assert words["odd"]["value"] == 0.25
+        assert "odd (worse)" in {row[0] for row in page.rows}
+        assert [one["confidence"] for one in found["errors"]] == sorted(
+            (row["score"] for row in rows if row["label"] == "b"), reverse=True
+        )[:WORST]
+        for one in found["errors"]:
+            assert f"{one['id']}, loss 1.0000, confidence {one['confidence']:.4f}" in page.words
+
+    def test_the_surest_mistakes_and_the_largest_errors_of_numbers(self):
+        rows = [single("a", "b", score=i / 100, loss=100 - i) for i in range(100)]
+        assert [row["sure"] for row in look(rows).worst] == [(99 - i) / 100 for i in range(WORST)]
+        assert "Most confident errors" in made(rows).words
+        number = {"id": "1", "text": "a", "value": 2.0, "gold": 3.0, "loss": 1.0}
+        page = made([number, number | {"value": 9.0, "loss": 36.0}])
+        assert "Largest errors" in page.words
+        assert page.words.index("loss 36") < page.words.index("loss 1.0")
+
+    def test_kinds_of_mistakes_with_examples(self):
+        gold = [{"start": 3, "end": 8, "label": "LOC"}]
+        paris = TAGGED | {"text": "in Paris today", "gold": gold}
+        wrong = {"start": 3, "end": 8, "label": "PER", "score": 0.5}
+        rows = [paris | {"entities": [wrong]}] * 4 + [paris | {"entities": []}] * 2
+        page = made(rows)
+        assert ["type", "the place is right, the type is not", "4", "67%"] in page.rows
+        assert ["missed", "nothing is predicted there", "2", "33%"] in page.rows
+        assert ["in Paris today", "Paris (LOC)", "Paris (PER)"] in page.rows
+        assert "type: the first 3 of 4" in page.words
+        kinds = look(rows).kinds
+        assert {name: one.count for name, one in kinds.items() if one.count} == {
+            "type": 4, "missed": 2,
+        }  # fmt: skip
+
+    def test_many_classes_are_a_picture(self):
+        names = [f"{HOSTILE}{i}" for i in range(40)]
+        counts = {name: {name: 8, names[(i + 20) % 40]: 2} for i, name in enumerate(names)}
+        page = made([ROWS["class"]], {"confusion": counts})
+        classes = page.values("rect", "class")
+        assert classes.count("right") == 40
+        titles = [text for tag, text in page.texts if tag == "title" and " 2" in text]
+        assert len(titles) == 40
+        found = report_content("r", {}, {"confusion": counts}, look([]), beside=None)
+        place = {name: i for i, name in enumerate(found["clustered"])}
+        for i, name in enumerate(names):
+            assert abs(place[name] - place[names[(i + 20) % 40]]) == 1
+        assert "confusion" not in made([ROWS["class"]]).values("svg", "class")
+
+
 class TestRuns:
     def test_the_page_of_a_run(self, trained: Path):
         page = checked((trained / "report.html").read_text(encoding="utf-8"))
@@ -157,7 +258,7 @@ class TestRuns:
         for file in environment["data"].values():
             assert file["sha256"][:12] in page.words
         classes = page.values("g", "class")
-        assert classes.count("series") == 4  # train and dev loss, dev score, learning rate
+        assert classes.count("series") == 5  # train and dev loss, dev score, learning rate, risk
         assert "description = " in "".join(text for tag, text in page.texts if tag == "pre")
 
     def test_scores_come_before_what_was_trained(self, trained: Path):
@@ -165,7 +266,7 @@ class TestRuns:
         headings = [text for tag, text in page.texts if tag == "h2"]
         assert headings == [
             "Scores", "Training", "Learning curves", "By class", "Confusion", "Calibration",
-            "Worst errors", "Recipe",
+            "Most confident errors", "Recipe",
         ]  # fmt: skip
 
     def test_what_was_kept_is_called_the_best_only_where_it_is(self):
