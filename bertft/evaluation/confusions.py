@@ -50,11 +50,11 @@ def clustered(counts: Counts, names: Sequence[str]) -> list[str]:
     """The names by hierarchical clustering: average linkage of 1 - the share of confusions between
     two classes, and of all orders of that tree the one whose neighbours are closest (Bar-Joseph,
     Gifford and Jaakkola 2001, Bioinformatics 17, 22-29)."""
+    if len(names) < 3:
+        return list(names)
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    if len(names) < 3:
-        return list(names)
     cells = np.array([[counts[gold].get(given, 0) for given in names] for gold in names], float)
     shares = cells / np.maximum(1, cells.sum(axis=1, keepdims=True))  # [C, C]
     distance = 1 - (shares + shares.T) / 2

@@ -112,13 +112,13 @@ def compared(measure: Measure, facets: Sequence[Facet], *, least: int = LEAST) -
     share, sign = measure.is_share, -1 if measure.lower else 1
     p = _p_of_shares(own, total) if share else _p_of_ratios(own, rest, sign=sign)
     adjusted = holm(p)
-    sides = zip(_sides(own, share=share), _sides(rest, share=share), strict=True)
+    sides = zip(_sides(own, measure), _sides(rest, measure), strict=True)
     found = []
     for (kind, name), (one, other), chance, all_told in zip(named, sides, p, adjusted, strict=True):
         apart = one.low > other.high if measure.lower else one.high < other.low
         worse = bool(all_told < LEVEL and apart)
         found.append(Slice(kind, name, one, other, float(chance), float(all_told), worse))
-    overall = _sides(total, share=share)[0]
+    overall = _sides(total, measure)[0]
     return Slices(measure.name, overall, len(measure.part) - overall.n, found)
 
 
@@ -160,14 +160,15 @@ def _ratio(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
     return value, n / np.maximum(n - 1, 1) * spread / whole**2
 
 
-def _sides(sums: FloatArray, *, share: bool) -> list[Side]:
+def _sides(sums: FloatArray, measure: Measure) -> list[Side]:
     """With the interval of Wilson (1927) for shares, and for scores at 0 or 1, of which the
-    variance tells nothing; with a normal one for the others."""
+    variance tells nothing; with a normal one for the others. What is no error is at most 1."""
     n = np.maximum(sums[:, 0], 1)
     value, variance = _ratio(sums)
     half = Z * np.sqrt(variance)
-    low, high = np.maximum(0.0, value - half), value + half
-    wilson = share | (variance <= 1e-15) & (value <= 1)
+    most = np.inf if measure.lower else 1.0
+    low, high = np.maximum(0.0, value - half), np.minimum(most, value + half)
+    wilson = measure.is_share | (variance <= 1e-15) & (value <= 1)
     middle = (value + Z * Z / (2 * n)) / (1 + Z * Z / n)
     inside = np.maximum(0.0, value * (1 - value) / n + Z * Z / (4 * n * n))
     width = Z * np.sqrt(inside) / (1 + Z * Z / n)

@@ -24,7 +24,8 @@ SPECIAL = 2
 PIECES = 100
 """Pieces of several letters from which on a vocabulary has words of a script; a hundredth of it
 does, too. Of 30,522, uncased English BERT has 27,586 in Latin, 8 in Cyrillic, none in Hangul."""
-NAMES = {"hangul": "Korean", "cjk": "Chinese characters", "hiragana": "Japanese"}
+NAMES = {"hangul": "Korean", "cjk": "in Chinese characters", "hiragana": "Japanese",
+         "katakana": "Japanese"}  # fmt: skip
 IDEOGRAPHS = 2000
 """Of Chinese characters, which are words by themselves: as many, or a twentieth of the vocabulary.
 English BERT has 488."""
@@ -61,8 +62,10 @@ class Foreign:
         """What is to be said of the texts since the last time, a line each."""
         found = []
         for script, count in self._strange.most_common():
-            what = f"{count:,} of {self.texts:,} texts are {NAMES.get(script, script.title())}"
-            why = "its encoder has no words of it, only single letters"
+            name = NAMES.get(script, f"in {script.title()} letters")
+            what = f"{count:,} of {self.texts:,} texts are {name}"
+            known = "few of them" if script == "cjk" else "only single letters of it, no words"
+            why = f"its vocabulary has {known}"
             found.append(f"{what}, which this model never saw: {why}; the answers mean nothing")
         if self.unknown:
             what = f"in {self.unknown:,} of {self.texts:,} texts half of the tokens or more are"

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from bertft.evaluation.confusions import clustered, confusions, most_mistaken
+from bertft.evaluation.confusions import Counts, clustered, confusions, most_mistaken
 from bertft.evaluation.outcomes import INPUTS
 from bertft.reports.confusion_picture import CLASSES
 from bertft.reports.examples import Seen
 from bertft.reports.failures import slices_content, strongest
-from bertft.reports.tables import CONFUSIONS
+from bertft.reports.tables import CONFUSIONS, SQUARE
 from bertft.reports.templating import cut
 from bertft.runs.counterpart import Beside
 
@@ -49,9 +49,15 @@ def report_content(
         "words": slices_content(seen.words, strongest(seen.words)),
         "kinds": {name: asdict(one) for name, one in seen.kinds.items()},
         "confused": [asdict(one) for one in confusions(counts)[:CONFUSIONS]],
-        "clustered": clustered(counts, most_mistaken(counts, most=CLASSES)),
+        "clustered": _order(counts),
         "errors": [_error(row) for row in seen.worst],
     }
+
+
+def _order(counts: Counts) -> list[str]:
+    """Of the picture; there is none of few classes."""
+    few = len(counts) <= SQUARE
+    return [] if few else clustered(counts, most_mistaken(counts, most=CLASSES))
 
 
 def _error(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,16 @@ def test_a_ratio_has_the_variance_of_its_residuals() -> None:
     assert one.p + other.p == pytest.approx(1)  # of the same difference, the other way round
 
 
+def test_no_interval_of_f1_goes_beyond_1() -> None:
+    part, whole = np.full(60, 2.0), np.full(60, 2.0)
+    part[0] = 0.0
+    found = compared(Measure("f1", part, whole), [facet(np.repeat([0, 1], 30))])
+    assert found.overall.value + 1.96 * 0.0167 > 1
+    assert found.overall.high == 1
+    errors = Measure("mean absolute error", part, np.ones(60), lower=True)
+    assert compared(errors, []).overall.high > 2
+
+
 def test_an_error_is_worse_where_it_is_larger() -> None:
     generator = np.random.default_rng(0)
     error = np.abs(generator.normal(size=200)) + np.repeat([0.0, 1.0], 100)

@@ -40,10 +40,10 @@ def test_korean_to_an_english_run(english: Path, command: Command, texts: list[s
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Отличный фильм", "Cyrillic"),
-        ("فيلم رائع جدا", "Arabic"),
-        ("Εξαιρετική ταινία", "Greek"),
-        ("这部电影太好看了", "Chinese characters"),
+        ("Отличный фильм", "in Cyrillic letters"),
+        ("فيلم رائع جدا", "in Arabic letters"),
+        ("Εξαιρετική ταινία", "in Greek letters"),
+        ("这部电影太好看了", "in Chinese characters"),
         ("とてもおもしろい", "Japanese"),
     ],
 )
