@@ -77,6 +77,23 @@ def test_int8_products_do_not_overflow_on_older_cpus(made: Path) -> None:
     assert options.get_session_config_entry(SAFE_INT8) == "1"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the stack of signals is Linux's own matter")
+def test_signals_have_room_beside_openvino(made: Path) -> None:
+    """OpenVINO's own stack for them holds 20 kB, and Python's handler overflows it."""
+    program = f"""
+import ctypes, os, signal
+from pathlib import Path
+from bertft.engines.on_openvino import SIGNAL_STACK, _Stack, open_openvino
+run = open_openvino(Path({str(made)!r}) / "model.onnx", precision="fp32")
+stack = _Stack()
+ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+signal.signal(signal.SIGTERM, lambda *_: print(stack.size == SIGNAL_STACK))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 def test_an_existing_folder_is_kept(trained: Path, tmp_path: Path) -> None:
     request = ExportRequest(run=str(trained), folder=str(tmp_path), engine="onnx")
     with pytest.raises(RunError, match="exists already"):

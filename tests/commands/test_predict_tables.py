@@ -135,7 +135,7 @@ class TestWorkbooks:
 
     def test_a_workbook_needs_a_file(self, command, run, tmp_path):
         code, _, err = command("predict", "a film", "--format", "xlsx", *FLAGS)
-        assert (code, err) == (2, "error: a workbook needs a file; add --out answers.xlsx\n")
+        assert (code, err) == (2, "error: xlsx needs a file; add --out answers.xlsx\n")
 
     def test_one_that_exists_stays(self, command, run, tmp_path):
         (tmp_path / "out.xlsx").write_text("mine", encoding="utf-8")
