@@ -1,6 +1,6 @@
 # make demo    set everything up, train on the bundled sample, score it, answer a demo file;
 #              TASK=sentiment (default), nli, ner or qa
-# make test    set everything up, run every test, two files at a time; pages are opened in Chromium
+# make test    set everything up, run every test, three files at a time; pages are opened in Chromium
 #              where that is there
 # make faults  kill, starve and damage 800 trainings, resume them, compare (15 minutes)
 # make lint    format, lint and type checks
@@ -79,7 +79,7 @@ endif
 	@echo '  bertft predict $(NEXT_$(TASK))'
 
 test: $(READY)
-	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile
 
 docs: $(READY)
 	$(BIN)/python docs/notebook.py

@@ -14,13 +14,13 @@ from samples import FAST, set_flags
 
 from bertft.commands.check import check
 from bertft.encoder.load import load_tokenizer
+from bertft.encoder.pieces import pieces_of
 from bertft.errors import BertftError
 from bertft.jobs.prepare import prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.loaders.reading import read_examples
 from bertft.settings import DataSettings
 from bertft.tasks import make_task
-from bertft.training.inference import pieces_of
 from bertft.watch import Silent
 
 NAMES = ["kim", "lee park", "ann"]

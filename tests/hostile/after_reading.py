@@ -25,6 +25,7 @@ from bertft.checks.findings import (
     token_findings,
     unseen_scores,
 )
+from bertft.encoder.pieces import pieces_of
 from bertft.errors import BertftError
 from bertft.evaluation.intervals import bootstrap, paired_bootstrap
 from bertft.loaders.reading import hold_out
@@ -32,7 +33,6 @@ from bertft.loaders.source import Source
 from bertft.prediction.scoring import Scored, doubts, scores_content
 from bertft.settings import DataSettings
 from bertft.tasks import make_task
-from bertft.training.inference import pieces_of
 
 Row = dict[str, Any]
 
