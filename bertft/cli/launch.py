@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -49,6 +48,7 @@ def launch(
     console = open_console()
     from bertft.commands.launch import check_verb
     from bertft.commands.launch import launch as write_script
+    from bertft.console.output import emit
     from bertft.jobs.scripts import Launch
 
     check_verb(command[0])
@@ -63,7 +63,7 @@ def launch(
     )
     script = write_script(kind.value, what, out=given["out"], shard=given.get("shard", ""))
     console.close()
-    sys.stdout.write(script.text)
+    emit(script.text.rstrip("\n"))
     console.note(f"checked by {' and '.join(script.checked) or 'nothing: there is no bash here'}")
     console.note(
         f"for {counted(machines, 'machine')}, which need the same files under the same names: a "
