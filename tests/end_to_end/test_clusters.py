@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from docs.pages import LANGUAGES, ROOT, blocks
+from samples import FAST, set_flags
 
 from bertft.commands.launch import launch
 from bertft.jobs.scripts import Launch
@@ -84,8 +85,9 @@ def test_ray_runs_what_launch_writes(
     trained: Path, tiny: Path, rows: pd.DataFrame, tmp_path: Path, verb: str
 ) -> None:
     pytest.importorskip("ray", reason="ray is not installed: pip install '.[clusters]'")
+    data = str(trained.parent / "train.csv")
     arguments = {
-        "train": ["sentiment", "--train", str(trained / "../train.csv"), "--model", str(tiny)],
+        "train": ["sentiment", f"--train={data}", f"--model={tiny}", *set_flags(*FAST)],
         "predict": ["rows.csv", "--run", str(trained), "--part-rows", "500"],
     }
     what = Launch(
