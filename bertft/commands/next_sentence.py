@@ -46,6 +46,7 @@ def next_sentence(request: NextRequest, *, watch: Watch) -> Iterator[Answer]:
         encoded = encode_examples(
             [one for _, one in window],
             encoder.tokenizer,
+            targets=[None] * len(window),
             pairs=True,
             max_length=extractor.max_length,
             rule=LongText("truncate"),

@@ -346,11 +346,14 @@ class Classification:
     ) -> list[Encoded]:
         o = self.options
         rule = LongText(o.long_text, o.window_overlap)
-        encoded = encode_examples(
-            examples, tokenizer, pairs=o.pairs, max_length=max_length, rule=rule
+        return encode_examples(
+            examples,
+            tokenizer,
+            targets=self._targets(examples),
+            pairs=o.pairs,
+            max_length=max_length,
+            rule=rule,
         )
-        targets = self._targets(examples)
-        return [replace(one, target=targets[one.example]) for one in encoded]
 
     def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
         return []
@@ -358,9 +361,12 @@ class Classification:
     def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
         """Labels by their names, whatever the file calls them."""
         names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
-        golds = [tuple(names.get(name, name) for name in one.names) for one in examples]
-        pairs = zip(examples, golds, strict=True)
-        return [Reading(one.texts, gold, frozenset(gold)) for one, gold in pairs]
+        known: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
+        for one in examples:
+            if one.names not in known:
+                gold = tuple(names.get(name, name) for name in one.names)
+                known[one.names] = gold, frozenset(gold)
+        return [Reading(one.texts, *known[one.names]) for one in examples]
 
     def findings(
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int

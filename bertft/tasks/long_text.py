@@ -8,8 +8,11 @@ windows     several overlapping windows; the task pools their logits
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from bertft.contracts import Encoded
@@ -59,32 +62,41 @@ def _encode_chunk(
     rule: LongText,
     start: int,
 ) -> Iterator[Encoded]:
-    full = _tokenize(tokenizer, texts, pairs)
-    types = full.get("token_type_ids") or [[]] * len(texts)
-    for index, (ids, kinds) in enumerate(zip(full["input_ids"], types, strict=True)):
+    columns, encodings = _tokenize(tokenizer, texts, pairs)
+    for index, (ids, kinds) in enumerate(columns):
         number = start + index
         if len(ids) <= max_length:
-            yield Encoded(ids, kinds, number)
+            yield _compact(ids, kinds, number)
         elif pairs is not None:
             yield _truncate_pair(
                 tokenizer, texts[index], pairs[index], max_length, number, len(ids)
             )
         else:
-            special = full.encodings[index].special_tokens_mask  # dear to ask of every text
+            special = encodings[index].special_tokens_mask  # dear to ask of every text
             yield from _cut(ids, kinds, special, max_length, rule, number)
 
 
 def _tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None
-) -> Any:
-    second = None if pairs is None else list(pairs)
-    return tokenizer(
-        list(texts),
-        second,
-        truncation=False,
-        return_attention_mask=False,
-        verbose=False,
-    )
+) -> tuple[Iterator[tuple[list[int], list[int]]], Any]:
+    """(ids, token types) of each text, uncut; and what the tokenizer's library says of them.
+
+    That library is asked itself, where it can be: without offsets it is 1.4 times as fast as by way
+    of transformers.
+    """
+    found: Any
+    if not tokenizer.is_fast:
+        second = None if pairs is None else list(pairs)
+        found = tokenizer(list(texts), second, truncation=False, verbose=False)
+        types = found.get("token_type_ids") or repeat([])
+        return zip(found["input_ids"], types, strict=False), found.encodings
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    asked = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
+    found = backend.encode_batch_fast(asked)
+    has_types = "token_type_ids" in tokenizer.model_input_names
+    return ((one.ids, one.type_ids if has_types else []) for one in found), found
 
 
 def _truncate_pair(
@@ -99,7 +111,7 @@ def _truncate_pair(
     cut: Any = tokenizer([text], [pair], truncation="longest_first", max_length=max_length)
     (ids,) = cut["input_ids"]
     (types,) = cut.get("token_type_ids", [[]])
-    return Encoded(ids, types, number, dropped=full_length - len(ids))
+    return _compact(ids, types, number, dropped=full_length - len(ids))
 
 
 def _cut(
@@ -120,7 +132,19 @@ def _cut(
         chosen = [ids[i] for i in positions]
         kinds = [types[i] for i in positions] if types else []
         dropped = 0 if rule.how == "windows" else len(words) - len(keep)
-        yield Encoded(chosen, kinds, number, dropped=dropped)
+        yield _compact(chosen, kinds, number, dropped=dropped)
+
+
+def _compact(ids: list[int], types: list[int], number: int, *, dropped: int = 0) -> Encoded:
+    """In four bytes for each id: a list of Python's numbers takes nine times that."""
+    kinds = array("b", types) if any(types) else _zeros(len(types))
+    return Encoded(array("i", ids), kinds, number, dropped=dropped)
+
+
+@cache
+def _zeros(length: int) -> array[int]:
+    """Token types of a single text: one object for all of a length."""
+    return array("b", bytes(length))
 
 
 def _kept(words: range, room: int, rule: LongText) -> Iterator[Sequence[int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,11 +110,14 @@ class Regression:
     ) -> list[Encoded]:
         o = self.options
         rule = LongText(o.long_text, o.window_overlap)
-        encoded = encode_examples(
-            examples, tokenizer, pairs=o.pairs, max_length=max_length, rule=rule
+        return encode_examples(
+            examples,
+            tokenizer,
+            targets=[None if one.gold is None else _gold(one) for one in examples],
+            pairs=o.pairs,
+            max_length=max_length,
+            rule=rule,
         )
-        targets = [None if one.gold is None else _gold(one) for one in examples]
-        return [replace(one, target=targets[one.example]) for one in encoded]
 
     def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
         return []

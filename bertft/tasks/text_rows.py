@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from bertft.contracts import Encoded
+from bertft.contracts import Encoded, Target
 from bertft.errors import CellError, DataError
 from bertft.loaders import Row, length_fault
 from bertft.loaders.annotations import recognised
@@ -136,7 +136,7 @@ class TextRows:
         self, first: Sequence[Row], label: str | tuple[str, ...], source: Source
     ) -> ReadGold:
         try:
-            return self.gold([cell(row.fields, label) for row in first])
+            return _shared(self.gold([cell(row.fields, label) for row in first]))
         except DataError as error:
             raise DataError(error.reason, path=source.path, line=1, hint=error.hint) from None
 
@@ -256,6 +256,17 @@ class TextRows:
         return TextExample(id, row.line, text, pair, gold)
 
 
+def _shared(read: ReadGold) -> ReadGold:
+    """The same, with one object for the names of all rows that have them."""
+    known: dict[Gold, Gold] = {}
+
+    def read_shared(value: Any, told: Counter[str]) -> Gold:
+        gold = read(value, told)
+        return known.setdefault(gold, gold) if isinstance(gold, tuple) else gold
+
+    return read_shared
+
+
 def numbers(first: Sequence[Any]) -> ReadGold:
     """Gold that is a number in each cell, whatever the first cells of a file are."""
     return lambda value, told: float(value)
@@ -265,16 +276,20 @@ def encode_examples(
     examples: Sequence[TextExample],
     tokenizer: PreTrainedTokenizerBase,
     *,
+    targets: Sequence[Target],
     pairs: bool,
     max_length: int,
     rule: LongText,
 ) -> list[Encoded]:
-    """Windows of the composed (NFC) texts, without targets."""
+    """Windows of the composed (NFC) texts, each with the target of its example."""
     texts = [unicodedata.normalize("NFC", example.text) for example in examples]
     seconds = None
     if pairs:
         seconds = [unicodedata.normalize("NFC", example.pair or "") for example in examples]
-    return encode_texts(texts, seconds, tokenizer, max_length=max_length, rule=rule)
+    encoded = encode_texts(texts, seconds, tokenizer, max_length=max_length, rule=rule)
+    for place, one in enumerate(encoded):  # in place: there may be millions
+        encoded[place] = replace(one, target=targets[one.example])
+    return encoded
 
 
 def cell(fields: Mapping[str, Any], column: str | tuple[str, ...]) -> Any:

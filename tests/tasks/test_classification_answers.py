@@ -71,7 +71,7 @@ class TestPairs:
         one = example("good", "bad")
         (encoded,) = task(pairs=True).encode([one], tokenizer, max_length=16)
         assert tokenizer.decode(encoded.input_ids) == "[CLS] good [SEP] bad [SEP]"
-        assert encoded.token_type_ids == [0, 0, 0, 1, 1]
+        assert list(encoded.token_type_ids) == [0, 0, 0, 1, 1]
         answer = task(pairs=True).decode(one, [piece(0, 0, 1)])
         assert (answer["text"], answer["text_pair"]) == ("good", "bad")
 
@@ -122,7 +122,7 @@ class TestEncode:
     def test_truncate_keeps_the_start_and_counts_the_rest(self, tokenizer):
         (one,) = task().encode([example("bad " * 4 + "good " * 20)], tokenizer, max_length=8)
         assert tokenizer.decode(one.input_ids) == "[CLS] bad bad bad bad good good [SEP]"
-        assert (one.dropped, one.token_type_ids) == (18, [0] * 8)
+        assert (one.dropped, list(one.token_type_ids)) == (18, [0] * 8)
 
     def test_head_tail_keeps_both_ends(self, tokenizer):
         made = task(long_text="head_tail")
@@ -141,7 +141,7 @@ class TestEncode:
         whole = tokenizer(text, add_special_tokens=False)["input_ids"]
         places, start = [], 0
         for one in windows:
-            inner = one.input_ids[1:-1]
+            inner = list(one.input_ids[1:-1])
             start = next(i for i in range(start, words) if whole[i : i + len(inner)] == inner)
             places.append(range(start, start + len(inner)))
             assert len(one) == min(length, words + 2)
