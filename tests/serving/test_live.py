@@ -212,7 +212,7 @@ def _is_closed(one: socket.socket) -> bool:
 def test_a_full_queue_is_told_and_clients_that_left_are_not_computed(
     trained: Path, tmp_path: Path
 ) -> None:
-    limits = Limits(queue=4, deadline=0.5)
+    limits = Limits(queue=4, deadline=3)
     with serving({"film": trained}, tmp_path, limits=limits) as live:
         model = live.server.models.get("film")
         assert model is not None
