@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bertft.serving import hugging_face, kserve, management, page, tei
+from bertft.serving import explaining, hugging_face, kserve, management, page, tei
 from bertft.serving.corrections import Corrections
 from bertft.serving.layers import ROUTE, Admitted, Bounded, Log, Observed
 from bertft.serving.refused import Refused
@@ -80,6 +80,7 @@ def _routes() -> list[Route]:
         _route("POST", NAMED, hugging_face.infer),
         _route("POST", NAMED + "/pipeline/{task}", hugging_face.infer),
         _route("GET", NAMED + "/about", page.about),
+        _route("POST", NAMED + "/explain", explaining.explain),
         _route("POST", NAMED + "/file", page.file),
         _route("POST", NAMED + "/corrections", page.correct),
     ]
