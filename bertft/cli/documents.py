@@ -1,7 +1,7 @@
-"""The verbs that find things in one's own documents: search, ask.
+"""The verbs for one's own documents: search, ask, summarise.
 
-app.py adds them to ``bertft``. The first argument is the question, unless it is a file or a folder:
-then a person is asked for questions.
+app.py adds them to ``bertft``. The first argument of search and ask is the question, unless it is a
+file or a folder: then a person is asked for questions.
 """
 
 from __future__ import annotations
@@ -178,6 +178,61 @@ def ask(
     found = Ask(request, watch=console)
     console.close()
     _answer_all(question, found.answers, show=show_answers, json=json, what="ask")
+
+
+@verb(
+    documents_app,
+    panel=DOCUMENTS,
+    examples=("summarise report.pdf --sentences 5", 'summarise notes/ --query "the budget" --json'),
+)
+def summarise(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE_OR_FOLDER...", help="Files as in search; each row of a table is a text."
+        ),
+    ],
+    sentences: Annotated[int, typer.Option(min=1, help="Sentences of a summary.")] = 3,
+    query: Annotated[str, typer.Option(metavar="TEXT", help="Sum up what concerns this.")] = "",
+    model: ModelOption = "",
+    prompt: Annotated[
+        str | None, typer.Option(help='Put before each sentence, e.g. "query: " for E5.')
+    ] = None,
+    max_length: LengthOption = None,
+    set_: InputSetOption = None,
+    on_bad_row: BadRowOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.FP32,
+    json: JsonOption = False,
+    offline: OfflineOption = False,
+) -> None:
+    """The sentences that say most of a text, in their order: nothing is written anew."""
+    console = open_console(offline=offline, streams=True)
+    index = _index_request(
+        tuple(files),
+        model,
+        (prompt, None),
+        max_length,
+        set_,
+        on_bad_row,
+        device,
+        precision,
+        offline,
+    )
+    with importing():
+        from bertft.commands.summarise import SummariseRequest
+        from bertft.commands.summarise import summarise as run_summarise
+        from bertft.console.output import emit_line
+        from bertft.console.retrieval import show_summaries
+
+    request = SummariseRequest(index=index, sentences=sentences, query=query)
+    found = run_summarise(request, watch=console)
+    if json:
+        for one in found:
+            emit_line(one)
+    else:
+        show_summaries(found)
+    console.close()
 
 
 def _question_and_files(arguments: Sequence[str]) -> tuple[str, tuple[str, ...]]:

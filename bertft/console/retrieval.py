@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from rich.console import Console as RichConsole
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from bertft.console.predictions import in_sentence
@@ -55,6 +56,22 @@ def show_answers(answers: Iterable[Answer]) -> None:
         console.print(head.append(f"  {one['score']:.4f}  {place_of(one)}", style="dim"))
         sentence = in_sentence(one["passage"], one["start"], one["end"])
         console.print(Padding(sentence, (0, 0, 0, 3), expand=False))
+
+
+def show_summaries(answers: Iterable[Answer]) -> None:
+    """Summaries on stdout, each sentence with its number in the text."""
+    console = RichConsole(highlight=False, emoji=False)
+    for one in answers:
+        own = f", id {one['id']}" if "id" in one else ""
+        head = printable(f"{one['file']}{own}")
+        of = f"  {len(one['sentences'])} of {one['of']} sentences"
+        console.print(Text(head, style="bold").append(of, style="dim"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(justify="right", style="dim")
+        table.add_column(overflow="fold")
+        for sentence in one["sentences"]:
+            table.add_row(str(sentence["number"]), Text(printable(sentence["text"])))
+        console.print(table)
 
 
 def _short(text: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertft.errors import BertftError, DataError
-from bertft.loaders.blocks import READERS, is_document, suffix_of
+from bertft.loaders.blocks import READERS, Block, is_document, read_blocks, suffix_of
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import BadRow, Source
@@ -51,6 +51,25 @@ class Reading:
         rule: BadRow = bad_row_rule(self.data)
         source = Source(path, data=self.data, gold=False, bad_row=rule)
         yield from read_passages(source, self.columns)
+        tell_left_out(source, watch=watch)
+
+    def texts(self, file: File, *, watch: Watch) -> Iterator[tuple[str, list[Block]]]:
+        """(id, blocks) of each text: a document is one, each row of a table too. A document of a
+        folder that cannot be read is said, and left out."""
+        rule: BadRow = bad_row_rule(self.data)
+        source = Source(file.path, data=self.data, gold=False, bad_row=rule)
+        try:
+            if is_document(file.path):
+                yield "", list(read_blocks(source))
+            else:
+                for row in read_passages(source, self.columns):
+                    blocks = [Block(row.text, "line", row.number)]
+                    yield row.id or str(row.number), blocks
+        except DataError as error:
+            if file.named:
+                raise
+            watch.note(f"warning: left out: {error}")
+            return
         tell_left_out(source, watch=watch)
 
 
