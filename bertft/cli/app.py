@@ -1,7 +1,8 @@
 """The command ``bertft``: its verbs are put together here, and what goes wrong is told here.
 
-train.py trains, search.py searches for settings, data.py looks at data, answer.py scores and
-answers, export.py exports, serve.py serves, inside.py and vectors.py look into an encoder,
+train.py trains, search.py searches for settings, data.py looks at data, labelling.py leads from
+texts to labels, answer.py scores and answers, export.py exports, serve.py serves, inside.py and
+vectors.py look into an encoder,
 pretrained.py asks the heads of pre-training, share.py gives models away and lists.py lists; each
 parses arguments, calls ``commands/`` and hands the result to the console.
 
@@ -26,6 +27,7 @@ from bertft.cli.answer import answer_app
 from bertft.cli.data import data_app
 from bertft.cli.export import export_app
 from bertft.cli.inside import inside_app
+from bertft.cli.labelling import labelling_app
 from bertft.cli.lists import lists_app
 from bertft.cli.options import close_consoles
 from bertft.cli.pretrained import pretrained_app
@@ -49,6 +51,7 @@ app = typer.Typer(
 )
 app.add_typer(train_app)
 app.add_typer(data_app)
+app.add_typer(labelling_app)
 app.add_typer(search_app)
 app.add_typer(answer_app)
 app.add_typer(share_app)
