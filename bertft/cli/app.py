@@ -2,9 +2,10 @@
 
 train.py trains, launch.py writes scripts for many machines, search.py searches for settings,
 data.py looks at data, labelling.py leads from texts to labels, answer.py scores and answers,
-export.py exports, serve.py serves, documents.py finds things in documents, inside.py and vectors.py
-look into an encoder, pretrained.py asks the heads of pre-training, share.py gives models away and
-lists.py lists; each parses arguments, calls ``commands/`` and hands the result to the console.
+export.py exports, serve.py serves, documents.py finds things in documents, compare.py compares two
+files, inside.py and vectors.py look into an encoder, pretrained.py asks the heads of pre-training,
+share.py gives models away and lists.py lists; each parses arguments, calls ``commands/`` and hands
+the result to the console.
 
 Exit codes: 0 done; 2 the input is at fault (one line); 3 ``check --strict`` has warnings; 1 a fault
 of ours (traceback with --debug); 130 / 143 after SIGINT / SIGTERM.
@@ -24,6 +25,7 @@ from typing import Annotated
 import typer
 
 from bertft.cli.answer import answer_app
+from bertft.cli.compare import compare_app
 from bertft.cli.data import data_app
 from bertft.cli.documents import documents_app
 from bertft.cli.export import export_app
@@ -63,6 +65,7 @@ app.add_typer(serve_app)
 app.add_typer(documents_app)
 app.add_typer(inside_app)
 app.add_typer(vectors_app)
+app.add_typer(compare_app)
 app.add_typer(pretrained_app)
 app.add_typer(lists_app)
 

@@ -56,6 +56,7 @@ LIGHT = [
     "bertft.contracts",
     "bertft.cli.app",
     "bertft.cli.answer",
+    "bertft.cli.compare",
     "bertft.cli.data",
     "bertft.cli.documents",
     "bertft.cli.export",

@@ -18,7 +18,7 @@ from bertft.recipe import bundled_recipes
 
 INSIDE = {
     "tokenize", "embed", "similar", "context", "fill-mask", "next-sentence", "score", "search",
-    "summarise",
+    "summarise", "bertscore", "align",
 }  # fmt: skip
 """Verbs that read a bare encoder, whatever was trained."""
 DOCS = ROOT / "docs"
