@@ -279,10 +279,13 @@ ATTACKS: dict[str, Callable[[int, Size], str]] = {
 
 
 @contextlib.contextmanager
-def served(run: str, size: Size, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def served(
+    run: str, size: Size, log: Path, threads: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """``bertft serve`` and its port, when it answers."""
     command = [sys.executable, "-m", "bertft", "serve", f"film={run}", "--port", "0", "--offline"]
     command += ["--connections", str(size.connections)]
+    command += ["--threads", threads] if threads else []
     with log.open("wb") as file, subprocess.Popen(command, stderr=file, stdout=file) as process:
         try:
             end = time.monotonic() + 120
@@ -304,11 +307,11 @@ def memory(pid: int, name: str) -> float:
     return 0.0
 
 
-def day(run: str, size: Size, folder: Path) -> dict[str, Any]:
+def day(run: str, size: Size, folder: Path, threads: str) -> dict[str, Any]:
     """All attacks on one server, and what is found of them."""
     log, clients = folder / "log", Clients()
     phases: list[dict[str, Any]] = []
-    with served(run, size, log) as (process, port):
+    with served(run, size, log, threads) as (process, port):
         clients.start(ask_health, port)
         for _ in range(2):
             clients.start(ask_well, port)
@@ -360,10 +363,8 @@ def found_in(log: Path, records: list[list[Any]], phases: list[dict[str, Any]]) 
         one["not_taken"] = sum(not r[2] and r[1] not in taken for r in asked)
         one["lost"] = sum(not r[2] and r[1] in taken for r in asked)
         one["health_failed"] = sum(r[2] != 200 for r in answers)
-        for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
-            seconds = sorted(r[3] for r in answers)
-            place = min(len(seconds) - 1, int(share * len(seconds)))
-            one[name] = 1000 * seconds[place] if seconds else 0.0
+        one["good_ms"] = _milliseconds([r[3] for r in asked if r[2] == 200])
+        one["health_ms"] = _milliseconds([r[3] for r in answers])
         del one["began"], one["ended"]
     return {
         "phases": phases,
@@ -374,16 +375,28 @@ def found_in(log: Path, records: list[list[Any]], phases: list[dict[str, Any]]) 
     }
 
 
+def _milliseconds(seconds: list[float]) -> tuple[float, float, float]:
+    """Median, the 99th of a hundred, the longest."""
+    if not seconds:
+        return (0, 0, 0)
+    order = sorted(seconds)
+    places = [min(len(order) - 1, int(share * len(order))) for share in (0.5, 0.99, 1)]
+    first, second, third = (1000 * order[place] for place in places)
+    return (first, second, third)
+
+
 def show(found: dict[str, Any]) -> None:
-    print("| phase | what | good: answered / told otherwise / not taken on / lost |"
-          " /health ms p50 / p99 / max (failed) | memory / peak |")  # fmt: skip
-    print("|---|---|---|---|---|")
+    print("| phase | what | good: answered / told otherwise / not taken on / lost | ms p50 / p99"
+          " / max | /health ms p50 / p99 / max (failed) | memory / peak |")  # fmt: skip
+    print("|---|---|---|---|---|---|")
     for one in found["phases"]:
         good = " / ".join(str(one[name]) for name in ("answered", "told", "not_taken", "lost"))
-        health = " / ".join(f"{one[name]:.0f}" for name in ("p50", "p99", "max"))
+        times, health = (
+            " / ".join(f"{value:.0f}" for value in one[name]) for name in ("good_ms", "health_ms")
+        )
         held = f"{one.get('memory', 0):.0f} / {one.get('peak', 0):.0f} MiB"
-        cells = (one["name"], one["what"], good, f"{health} ({one['health_failed']})", held)
-        print(f"| {' | '.join(cells)} |")
+        health += f" ({one['health_failed']})"
+        print(f"| {' | '.join((one['name'], one['what'], good, times, health, held))} |")
     print(f"lost: {found['lost']}; typed words in the log: {found['typed']}; "
           f"errors of the server: {found['errors']}")  # fmt: skip
 
@@ -392,12 +405,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run")
     parser.add_argument("--size", choices=SIZES, default="full")
+    parser.add_argument("--threads", default="", help="of the model; 1 on a busy machine")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as folder:
-        found = day(options.run, SIZES[options.size], Path(folder))
+        found = day(options.run, SIZES[options.size], Path(folder), options.threads)
     print(json.dumps(found, indent=1)) if options.json else show(found)
     sys.exit(bool(found["lost"] or found["typed"] or found["errors"]))
 

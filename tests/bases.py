@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from samples import FAST
 
 from bertft.commands.train import train
@@ -87,11 +89,15 @@ def request(kind: str, data: str, model: Path, out: Path, *settings: str) -> Tra
 
 @pytest.fixture(scope="session")
 def bases(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run of each task that has learned its few rows."""
-    found = {}
-    for kind, rows in ROWS.items():
-        folder = tmp_path_factory.mktemp(kind)
-        result = train(request(kind, write(folder / "data.jsonl", rows), tiny, folder / "run"))
-        assert result is not None
-        found[kind] = result.run
+    """A run of each task that has learned its few rows; processes of one test run share them."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "bases"
+    folder.mkdir(exist_ok=True)
+    found = {kind: folder / kind / "run" for kind in ROWS}
+    with FileLock(folder / "lock"):
+        for kind, run in found.items():
+            if not run.exists():
+                run.parent.mkdir()
+                data = write(run.parent / "data.jsonl", ROWS[kind])
+                assert train(request(kind, data, tiny, run)) is not None
     return found

@@ -49,9 +49,8 @@ def make_app(
         yield
 
     state = {"service": service, "corrections": corrections}
-    app = Starlette(
-        routes=_routes(), lifespan=lifespan, exception_handlers={404: _missing, 405: _method}
-    )
+    faults = {404: _missing, 405: _method, 500: _broken}
+    app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=faults)
     for name, value in state.items():
         setattr(app.state, name, value)
     bounded = Bounded(app, service.limits)
@@ -117,3 +116,7 @@ async def _method(request: Request, error: Exception) -> Response:
     refused = Refused(405, f"not by {request.method}").response
     refused.headers.update(getattr(error, "headers", None) or {})
     return refused
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return Refused(500, "a fault of the server", "Backend", close=True).response

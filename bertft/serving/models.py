@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bertft.encoder.bare import read_backend
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import BertftError, RunError, first_line
 from bertft.prediction.asked import example_of_texts, names_of
@@ -72,7 +73,11 @@ class Model:
     @cached_property
     def tokenizer(self) -> Any:
         """One that the model's thread does not use."""
-        return load_tokenizer(self.predictor.folder)
+        folder = self.predictor.folder
+        if not is_export(folder):
+            return load_tokenizer(folder)
+        own: Any = self.predictor.tokenizer
+        return replace(own, backend_tokenizer=read_backend(folder / "tokenizer.json"))
 
     @cached_property
     def vectors(self) -> Vectors:
