@@ -115,7 +115,7 @@ def align(
     ],
     threshold: Annotated[
         float, typer.Option(min=0, help="Least margin over the nearest other texts.")
-    ] = 1.05,
+    ] = 1.02,
     prompt: Annotated[
         str | None, typer.Option(help='Put before each text, e.g. "query: " for E5.')
     ] = None,

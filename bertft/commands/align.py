@@ -17,7 +17,7 @@ from bertft.prediction.texts import TextRequest, read_texts
 from bertft.tasks.text_rows import TextExample
 from bertft.watch import Watch
 
-THRESHOLD = 1.05
+THRESHOLD = 1.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
