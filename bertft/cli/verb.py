@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from bertft.errors import RecipeError
 
 TRAIN, USE, DATA = "Train", "Use a trained model", "Look at data"
+DOCUMENTS = "Find in your own documents"
 INSIDE, HEADS, LISTS = "Look inside an encoder", "Ask its pre-training heads", "Keep in order"
 """The groups of verbs in ``bertft --help``, in the order in which they are added."""
 

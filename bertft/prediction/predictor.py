@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, overload
 
@@ -188,12 +189,8 @@ class Predictor:
         """
         # A set of labels may need them all, whatever is shown.
         shown = None if rule is not None and rule.allowed is not None else top_k
-        for window in windows(examples, most=WINDOW, length=lambda one: len(one.text)):
-            asked = [one for one in window if not isinstance(one, Unanswered)]
-            answers = iter(self.answer(asked, top_k=shown))
-            for one in window:
-                answer = one.answer if isinstance(one, Unanswered) else next(answers)
-                yield answer if rule is None else rule.apply(answer, top_k=top_k)
+        for answer in in_windows(examples, partial(self.answer, top_k=shown)):
+            yield answer if rule is None else rule.apply(answer, top_k=top_k)
 
     def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
         """Answers for examples that are all in memory."""
@@ -214,6 +211,16 @@ class Predictor:
     def logits(self, encoded: Sequence[Encoded]) -> list[FloatArray]:
         """Logits of each window."""
         return self.engine.logits(encoded)
+
+
+def in_windows(
+    examples: Iterable[Any], answer: Callable[[Sequence[Any]], Sequence[Answer]]
+) -> Iterator[Answer]:
+    """Answers in order, a window of examples at a time; an Unanswered gives its error."""
+    for window in windows(examples, most=WINDOW, length=lambda one: len(one.text)):
+        answers = iter(answer([one for one in window if not isinstance(one, Unanswered)]))
+        for one in window:
+            yield one.answer if isinstance(one, Unanswered) else next(answers)
 
 
 def windows(
