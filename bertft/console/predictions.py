@@ -68,7 +68,7 @@ class Page:
         if not self._widths:
             room = " 0.0000" if "labels" in answer else ""
             labels = [*headings[:1], *cells[0].split("\n")]
-            labels += [name + room for name in answer.get("scores", ())]
+            labels += [name + room for name in _scores(answer)]
             self._widths = [min(WIDEST, max(map(cell_len, labels))), *map(len, headings[1:])]
             self._row([Text(one, style="bold") for one in (*headings, *names)])
         texts = [_shown(answer[name]) for name in names]
@@ -83,7 +83,7 @@ class Page:
         spans = answer.get("answers") if self._top_k else None
         for one in spans or [answer]:
             nothing = "withheld" if one["answer"] is None else "no answer"
-            text = Text(nothing, style="dim") if not one["answer"] else _in_sentence(
+            text = Text(nothing, style="dim") if not one["answer"] else in_sentence(
                 context, one["start"], one["end"]
             )  # fmt: skip
             self._widths = [6]
@@ -111,13 +111,17 @@ class Page:
 
 
 def _others(answer: Answer) -> str:
-    """The labels that were not given, with their probabilities."""
+    """The labels that were not given, with their probabilities (or similarities)."""
     given = answer.get("labels", [answer.get("label")])
-    others = [(name, p) for name, p in answer.get("scores", {}).items() if name not in given]
+    others = [(name, p) for name, p in _scores(answer).items() if name not in given]
     return printable(", ".join(f"{name} {p:.4f}" for name, p in others))
 
 
-def _in_sentence(context: str, start: int, end: int) -> Text:
+def _scores(answer: Answer) -> dict[str, float]:
+    return dict(answer.get("scores") or answer.get("similarities") or {})
+
+
+def in_sentence(context: str, start: int, end: int) -> Text:
     """The sentence of an answer, the answer lit up."""
     first, last = sentence_at(context, start, end)
     first, last = max(first, start - MOST // 2), min(last, end + MOST // 2)
