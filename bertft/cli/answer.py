@@ -23,6 +23,7 @@ from bertft.cli.options import (
     TargetAccuracyOption,
     open_console,
 )
+from bertft.cli.texts import encoder_request
 from bertft.cli.verb import USE, verb
 from bertft.collector import importing
 from bertft.errors import BertftError, RunError
@@ -134,6 +135,17 @@ def predict(
             help="Write here, not to stdout; into a FOLDER/ in parts, which goes on after a kill.",
         ),
     ] = "",
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels",
+            metavar="A,B,C",
+            help="No run: the label most like the text; NAME=DESCRIPTION, or a file of these.",
+        ),
+    ] = "",
+    model: Annotated[
+        str, typer.Option("--model", metavar="MODEL", help="The encoder that --labels compares by.")
+    ] = "",
     shard: Annotated[
         str,
         typer.Option("--shard", metavar="K/N", help="Of a FOLDER/, every N-th part from K on."),
@@ -177,12 +189,17 @@ def predict(
     if not texts and not (on_terminal and _is_terminal(sys.stdin)):
         hint = 'give "a text in quotes", a file, or - for stdin'
         raise BertftError("no text and no file", hint=hint)
+    if model and not labels:
+        raise BertftError("--model goes with --labels", hint="a trained model is named by --run")
+    if labels and not texts:
+        raise BertftError("--labels needs texts", hint='give "a text in quotes", or a file')
     console = open_console(offline=offline, streams=not out)
     from bertft.prediction.texts import check_inputs
     from bertft.runs.first_look import look_at_run
 
     check_inputs(texts or ())
-    look_at_run(run, overrides=set_ or ())
+    if not labels:
+        look_at_run(run, overrides=set_ or ())
     with importing():
         from bertft.commands.predict import open_predictor, predict_files
         from bertft.commands.predict_request import PredictRequest
@@ -216,7 +233,13 @@ def predict(
         converse(open_predictor(request, watch=console), console, top_k=top_k)
         return
     show = partial(show_predictions, top_k=top_k) if on_terminal else None
-    done = predict_files(request, watch=console, show=show)
+    if labels:
+        from bertft.commands.predict_labels import predict_labels
+
+        encoder = encoder_request(model, "", device=device, precision=precision, offline=offline)
+        done = predict_labels(request, labels, encoder, watch=console, show=show)
+    else:
+        done = predict_files(request, watch=console, show=show)
     console.close()
     console.note(f"{counted(done, 'text')} predicted" + (f": {out}" if out else ""))
 

@@ -48,37 +48,53 @@ def predict_files(request: PredictRequest, *, watch: Watch, show: Show | None = 
     form = output_format(request)
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     check_inputs(request.files)
-    asked = _asked(request, settings, form)
+    asked = asked_of(request, settings, form)
     predictor = open_predictor(request, watch=watch)
     _check_task(predictor.task, request, form)
     rule = predictor.rule(request.certainty, watch=watch)
     count = AnswerCount()
     found = count.seen(predictions(predictor, asked, rule=rule, watch=watch))
-    if show:
-        show(found)
-    elif request.in_parts:
+    if request.in_parts and not show:
         predict_parts(
             predictor, asked, into_folder(request, form), rule=rule, count=count, watch=watch
         )
     else:
-        with answers_output(
-            request.out, form, FORMATS, overwrite=request.overwrite, tell=watch.note
-        ) as write:
-            for one in found:
-                write(one)
-    if isinstance(asked.bad_row, SkippedRows):
-        asked.bad_row.tell(watch)
-    files = ", ".join(filter(is_input, request.files))
-    if count.failed and not count.done and not files:
-        raise DataError(count.error)
-    count.tell(watch, max_length=predictor.max_length)
+        write_answers(found, request, form, watch=watch, show=show)
+    tell_answers(count, asked, max_length=predictor.max_length, watch=watch)
     for said in predictor.foreign.take():
         watch.note(f"warning: {said}")
     if rule is not None:
         rule.tell(watch)
-    if count.failed and not count.done:
-        raise DataError("no row could be answered", path=files)
+    count.check(asked.arguments)
     return count.done
+
+
+def write_answers(
+    found: Iterable[Predicted],
+    request: PredictRequest,
+    form: str,
+    *,
+    watch: Watch,
+    show: Show | None,
+) -> None:
+    """Answers to ``show``, or to the file that is asked for, or to stdout."""
+    if show:
+        show(found)
+        return
+    with answers_output(
+        request.out, form, FORMATS, overwrite=request.overwrite, tell=watch.note
+    ) as write:
+        for one in found:
+            write(one)
+
+
+def tell_answers(count: AnswerCount, asked: Asked, *, max_length: int, watch: Watch) -> None:
+    """Say what has no answer, and what was cut. Raises DataError for texts that all have none."""
+    if isinstance(asked.bad_row, SkippedRows):
+        asked.bad_row.tell(watch)
+    if count.failed and not count.done and not any(map(is_input, asked.arguments)):
+        raise DataError(count.error)
+    count.tell(watch, max_length=max_length)
 
 
 def open_predictor(request: PredictRequest, *, watch: Watch) -> Predictor:
@@ -90,7 +106,8 @@ def open_predictor(request: PredictRequest, *, watch: Watch) -> Predictor:
     return predictor
 
 
-def _asked(request: PredictRequest, settings: Recipe, form: str) -> Asked:
+def asked_of(request: PredictRequest, settings: Recipe, form: str) -> Asked:
+    """What is asked of a model, and how files are read."""
     asked = Asked(
         arguments=request.files,
         data=settings.data,

@@ -68,7 +68,7 @@ class Page:
         if not self._widths:
             room = " 0.0000" if "labels" in answer else ""
             labels = [*headings[:1], *cells[0].split("\n")]
-            labels += [name + room for name in answer.get("scores", ())]
+            labels += [name + room for name in _scores(answer)]
             self._widths = [min(WIDEST, max(map(cell_len, labels))), *map(len, headings[1:])]
             self._row([Text(one, style="bold") for one in (*headings, *names)])
         texts = [_shown(answer[name]) for name in names]
@@ -111,10 +111,14 @@ class Page:
 
 
 def _others(answer: Answer) -> str:
-    """The labels that were not given, with their probabilities."""
+    """The labels that were not given, with their probabilities (or similarities)."""
     given = answer.get("labels", [answer.get("label")])
-    others = [(name, p) for name, p in answer.get("scores", {}).items() if name not in given]
+    others = [(name, p) for name, p in _scores(answer).items() if name not in given]
     return printable(", ".join(f"{name} {p:.4f}" for name, p in others))
+
+
+def _scores(answer: Answer) -> dict[str, float]:
+    return dict(answer.get("scores") or answer.get("similarities") or {})
 
 
 def in_sentence(context: str, start: int, end: int) -> Text:

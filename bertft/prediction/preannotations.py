@@ -24,10 +24,12 @@ def doccano_row(answer: Answer) -> dict[str, Any]:
 
 
 def label_studio_task(answer: Answer) -> dict[str, Any]:
-    """A task with one prediction; with none for a row without an answer."""
+    """A task with one prediction; with none for a row without an answer, or not yet asked."""
     if "error" in answer:
         data = {"text": "", "error": answer["error"]}
         return {"id": answer["id"], "data": data, "predictions": []}
+    if not any(name in answer for name in ("entities", "labels", "label")):
+        return {"id": answer["id"], "data": {"text": answer["text"]}, "predictions": []}
     if "entities" in answer:
         results = [_region(one, number, answer["text"])
                    for number, one in enumerate(answer["entities"])]  # fmt: skip
@@ -44,8 +46,8 @@ def label_studio_task(answer: Answer) -> dict[str, Any]:
 
 
 def _labels(answer: Answer) -> list[str]:
-    """None of an answer that is withheld."""
-    labels = answer["labels"] if "labels" in answer else [answer["label"]]
+    """None of an answer that is withheld, or not yet given."""
+    labels = answer["labels"] if "labels" in answer else [answer.get("label")]
     return [one for one in labels if one is not None]
 
 

@@ -9,6 +9,7 @@ from bertft.notebook import Marked, html_table, joined, marked
 from bertft.prediction.formats import text_parts
 
 PROBABILITY = "probability"
+SIMILARITY = "similarity"
 TEXTS = ("text", "text_pair", "premise", "hypothesis", "question")
 
 
@@ -43,7 +44,8 @@ def decision(answer: Answer) -> dict[str, str]:
         return {"labels": "\n".join(given) or "-"}
     if "question" in answer:
         return {"answer": answer["answer"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
-    found = {"label": answer["label"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
+    name, field = (SIMILARITY,) * 2 if SIMILARITY in answer else (PROBABILITY, "score")
+    found = {"label": answer["label"] or "-", name: f"{answer[field]:.4f}"}
     if "label_set" in answer:
         found["label_set"] = "\n".join(answer["label_set"]) or "-"
     return found

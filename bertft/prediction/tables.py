@@ -23,6 +23,10 @@ Put = Callable[[Sequence[Any], Sequence[Any]], None]
 Tell = Callable[[str], None]
 INPUTS = ("file", "id", "text", "text_pair", "premise", "hypothesis", "question")
 """Fields of an answer that say what was asked, where there is no row of a table that does."""
+CERTAINTY = {"score": "probability", "similarity": "similarity"}
+"""Field of an answer -> the column that says how certain its label is."""
+REMARKS = ("withheld", "truncated", "uncertainty")
+"""Fields of an answer that are columns as they are."""
 ERROR = "error"
 DIGITS = 4
 
@@ -68,7 +72,7 @@ class TableWriter:
         self._begun, self._whole = True, row is not None
         self._own = row.columns if row else tuple(name for name in INPUTS if name in answer)
         added = [*(["file"] if row and "file" in answer else []), *predicted(answer), ERROR]
-        self._names = _free_names(added, taken=self._own)
+        self._names = free_names(added, taken=self._own)
         for name, free in self._names.items():
             if name != free:
                 self._tell(f"there is a column '{name}' already: what is added is in '{free}'")
@@ -89,7 +93,7 @@ class TableWriter:
         self._put(cells, [added.get(name) for name in self._names])
 
 
-def _free_names(names: Iterable[str], *, taken: Sequence[str]) -> dict[str, str]:
+def free_names(names: Iterable[str], *, taken: Sequence[str]) -> dict[str, str]:
     """Each name, with a number where it is taken."""
     found: dict[str, str] = {}
     for name in names:
@@ -105,14 +109,14 @@ def predicted(answer: Answer) -> dict[str, Any]:
     """What an answer adds to a row, by the names of its columns."""
     if "error" in answer:
         return {}
+    found: dict[str, Any] = {}
     if "entities" in answer:
         entities = [
             one | {"score": round(one["score"], DIGITS)} if "score" in one else one
             for one in answer["entities"]
         ]
-        return {"entities": entities, "predicted_tags": " ".join(word_tags(answer))}
-    found: dict[str, Any] = {}
-    if "value" in answer:
+        found = {"entities": entities, "predicted_tags": " ".join(word_tags(answer))}
+    elif "value" in answer:
         found = {"predicted_score": float(answer["value"])}
     elif "question" in answer:
         given = bool(answer["answer"])
@@ -121,12 +125,12 @@ def predicted(answer: Answer) -> dict[str, Any]:
         found["probability"] = answer.get("score")
     elif "labels" in answer:
         found = {"predicted_labels": joined(answer["labels"])}
-    else:
-        found = {"predicted_label": answer["label"], "probability": answer.get("score")}
+    elif "label" in answer:
+        found = {"predicted_label": answer["label"]}
+        found |= {name: answer[key] for key, name in CERTAINTY.items() if key in answer}
         if "label_set" in answer:
             found["label_set"] = joined(answer["label_set"])
-    found |= {"withheld": answer["withheld"]} if "withheld" in answer else {}
-    return found | ({"truncated": answer["truncated"]} if "truncated" in answer else {})
+    return found | {name: answer[name] for name in REMARKS if name in answer}
 
 
 def joined(labels: Sequence[str]) -> str | list[str]:
@@ -171,7 +175,7 @@ TEXT_TABLES = {"csv": comma_separated, "tsv": tab_separated}
 def _delimited(file: Writable, tell: Tell, *, delimiter: str) -> Iterator[Write]:
     def put(own: Sequence[Any], added: Sequence[Any]) -> None:
         texts = [*map(as_text, own), *map(_rounded, added)]
-        file.write(delimiter.join(_quoted(one, delimiter=delimiter) for one in texts) + "\n")
+        file.write(delimiter.join(quoted(one, delimiter=delimiter) for one in texts) + "\n")
 
     writer = TableWriter(put, tell)
     yield writer
@@ -191,7 +195,7 @@ def _rounded(value: Any) -> str:
     return f"{value:.{DIGITS}f}" if isinstance(value, float) else as_text(value)
 
 
-def _quoted(cell: str, *, delimiter: str) -> str:
+def quoted(cell: str, *, delimiter: str) -> str:
     """RFC 4180; csv.writer before Python 3.13 leaves a lone CR outside quotes."""
     if not any(mark in cell for mark in (delimiter, '"', "\r", "\n")):
         return cell

@@ -16,6 +16,7 @@ from bertft.errors import DataError
 from bertft.loaders import Row
 from bertft.loaders.source import Source
 from bertft.prediction.predicted import Predicted
+from bertft.prediction.texts import is_input
 from bertft.watch import Watch
 from bertft.words import cut_texts
 
@@ -103,3 +104,9 @@ class AnswerCount:
             )
         if self.cut:
             watch.note(cut_texts(self.cut, of=self.done, longest=max_length))
+
+    def check(self, arguments: Iterable[str]) -> None:
+        """Raise DataError where no row of the files could be answered."""
+        if self.failed and not self.done:
+            files = ", ".join(filter(is_input, arguments))
+            raise DataError("no row could be answered", path=files)

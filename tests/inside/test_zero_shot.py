@@ -1,0 +1,85 @@
+"""predict --labels: the label most like the text, said for what it is."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from bertft.commands.embed import embed
+from bertft.errors import BertftError
+from bertft.inside.embedder import View, unit_length
+from bertft.inside.request import EncoderRequest
+from bertft.inside.zero_shot import read_labels
+
+
+@pytest.fixture
+def ask(command, tiny):
+    def call(*arguments: str) -> tuple[list[dict], str]:
+        code, out, err = command("predict", *arguments, "--model", str(tiny), "--device", "cpu",
+                                 "--precision", "fp32")  # fmt: skip
+        assert code == 0, err
+        return [json.loads(line) for line in out.splitlines()], err
+
+    return call
+
+
+def test_the_label_is_the_one_most_like_the_text(ask, tiny):
+    texts = ["a good film", "awful food", "slow"]
+    found, err = ask(*texts, "--labels", "good,very_bad=awful food,slow")
+    vectors = unit_length(
+        embed([*texts, "good", "awful food", "slow"],
+              encoder=EncoderRequest(model=str(tiny), device="cpu"), view=View())
+    )  # fmt: skip
+    expected = vectors[:3] @ vectors[3:].T
+    names = ["good", "very_bad", "slow"]
+    for answer, row in zip(found, expected, strict=True):
+        assert answer["label"] == names[int(np.argmax(row))]
+        assert answer["similarity"] == pytest.approx(row.max(), abs=1e-5)
+        assert answer["similarities"][names[0]] == pytest.approx(row[0], abs=1e-5)
+        assert "score" not in answer
+    assert [one["label"] for one in found[1:]] == ["very_bad", "slow"]
+    assert "nothing was learned" in err
+
+
+def test_top_k_and_tables(ask, command, tiny):
+    (one,), _ = ask("good", "--labels", "good,bad,slow", "--top-k", "2")
+    assert len(one["similarities"]) == 2
+    assert next(iter(one["similarities"])) == one["label"] == "good"
+    _, out, _ = command("predict", "good", "--labels", "good,bad", "--model", str(tiny),
+                        "--format", "csv")  # fmt: skip
+    assert out.splitlines()[0] == "id,text,predicted_label,similarity,truncated,error"
+
+
+def test_labels_are_read_with_their_descriptions(tmp_path):
+    assert read_labels("refund, card_arrival ,praise=thank you") == {
+        "refund": ["refund"], "card_arrival": ["card arrival"], "praise": ["thank you"],
+    }  # fmt: skip
+    file = tmp_path / "labels.txt"
+    file.write_text("환불=돈을 돌려주세요\n\n환불=환불, 빨리\n배송\n", encoding="utf-8")
+    assert read_labels(str(file)) == {"환불": ["돈을 돌려주세요", "환불, 빨리"], "배송": ["배송"]}
+    for wrong in ("one", "=nothing,b", "a,a"):
+        with pytest.raises(BertftError, match="two labels or more"):
+            read_labels(wrong)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--min-confidence", "0.5"), "no probabilities"),
+        (("--run", "run"), "without a run"),
+        (("--format", "html"), "format html shows entities"),
+        (("--out", "folder/"), "one by one, into one file"),
+    ],
+)
+def test_what_needs_a_trained_model_is_refused(command, flags, told):
+    code, _, err = command("predict", "good", "--labels", "a,b", *flags)
+    assert code == 2
+    assert told in err
+
+
+def test_a_model_needs_labels(command):
+    code, _, err = command("predict", "good", "--model", "minilm")
+    assert code == 2
+    assert "--model goes with --labels" in err
