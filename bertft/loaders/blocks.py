@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from itertools import pairwise
@@ -61,8 +61,9 @@ def read_blocks(source: Source) -> Iterator[Block]:
     """
     resolve(source.path)
     for block in READERS[suffix_of(source.path)](source):
-        if not block.text.isspace() and block.text:
-            yield block
+        if block.text and not block.text.isspace():
+            # Half of a surrogate pair, as broken fonts of a PDF give it, cannot be written.
+            yield replace(block, text=block.text.encode("utf-8", "replace").decode())
 
 
 def _text(source: Source) -> Iterator[Block]:

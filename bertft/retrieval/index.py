@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -193,7 +194,7 @@ def _embedder(encoder: OpenEncoder, request: IndexRequest, *, watch: Watch) -> t
     """What reads passages, and the prompt before a question."""
     embedder = Embedder(encoder, View(normalize=True, prompt=request.passage_prompt))
     rule = embedder.rule
-    is_e5 = "e5" in re.split(r"[^a-z0-9]+", encoder.name.lower())
+    is_e5 = "e5" in re.split(r"[^a-z0-9]+", Path(encoder.name).name.lower())
     guessed = ("query: ", "passage: ") if is_e5 and not rule.query else (None, None)
     query = _first(request.prompt, rule.query, guessed[0], embedder.prompt)
     if request.passage_prompt is None:

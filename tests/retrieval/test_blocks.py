@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertft.errors import DataError
-from bertft.loaders.blocks import read_blocks
+from bertft.loaders.blocks import READERS, Block, read_blocks
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 
@@ -113,3 +113,11 @@ def test_a_library_that_is_missing_is_named(
     monkeypatch.setattr("bertft.loaders.blocks.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"needs the library pypdf; pip install '\.\[documents\]'"):
         read(path)
+
+
+def test_what_cannot_be_written_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    monkeypatch.setitem(READERS, ".txt", lambda source: iter([Block("a\ud800b", "line", 1)]))
+    assert read(tmp_path / "a.txt") == [("a?b", "line", 1)]

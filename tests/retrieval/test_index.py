@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from running import Ear
 
 from bertft.cache_folder import cached_files
 from bertft.errors import BertftError, DataError
+from bertft.inside.request import EncoderRequest
 from bertft.inside.similarity import best
 from bertft.retrieval import parts as parts_module
-from bertft.retrieval.index import CONSTANT, Index, fuse
+from bertft.retrieval.index import CONSTANT, Index, fuse, open_index
+from bertft.retrieval.request import IndexRequest
 from bertft.retrieval.words import Words, words_of_text
 
 Open = Callable[..., Index]
@@ -152,3 +155,27 @@ class TestFiles:
         (docs / "nothing").mkdir()
         with pytest.raises(DataError, match="holds no file that is searched"):
             opened(docs / "nothing")
+
+
+class TestPrompts:
+    @pytest.fixture
+    def e5(self, tiny: Path, tmp_path: Path) -> Path:
+        return Path(shutil.copytree(tiny, tmp_path / "small-e5-ko"))
+
+    def test_those_of_e5_are_known_and_said(self, e5: Path, docs: Path, ear: Ear) -> None:
+        index = self.opened(e5, docs, ear)
+        assert (index.prompt, index.embedder.prompt) == ("query: ", "passage: ")
+        assert any("prompts 'query: ' and 'passage: '" in note for note in ear.notes)
+        index = self.opened(e5, docs, ear, prompt="", passage_prompt="a ")
+        assert (index.prompt, index.embedder.prompt) == ("", "a ")
+
+    def test_those_of_the_folder_go_first(self, e5: Path, docs: Path, ear: Ear) -> None:
+        prompts = {"prompts": {"query": "Q ", "document": "D "}}
+        (e5 / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+        (e5 / "modules.json").write_text("[]")
+        index = self.opened(e5, docs, ear)
+        assert (index.prompt, index.embedder.prompt) == ("Q ", "D ")
+
+    def opened(self, model: Path, docs: Path, ear: Ear, **fields: Any) -> Index:
+        encoder = EncoderRequest(model=str(model), device="cpu")
+        return open_index(IndexRequest(files=(str(docs),), encoder=encoder, **fields), watch=ear)
