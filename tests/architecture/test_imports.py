@@ -57,6 +57,7 @@ LIGHT = [
     "bertft.cli.app",
     "bertft.cli.answer",
     "bertft.cli.data",
+    "bertft.cli.distil",
     "bertft.cli.export",
     "bertft.cli.inside",
     "bertft.cli.labelling",
