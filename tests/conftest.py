@@ -20,7 +20,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Set before anything imports torch: in a model this small, threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["running"]
+pytest_plugins = ["bases", "running"]
 
 WORDS = (
     "the a an is was it this that film movie food good bad great awful not never and but very "

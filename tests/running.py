@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ from samples import FAST, write_reviews
 from stopping import SETTINGS, Stopper, outcome
 
 from bertft.commands.train import train
+from bertft.encoder.load import load_tokenizer
 from bertft.errors import Interrupted
 from bertft.jobs.request import TrainRequest
+from bertft.tasks import make_task
 from bertft.watch import Silent, TrainingPlan
 
 
@@ -91,3 +94,40 @@ def stopped(ask: Callable[..., TrainRequest]) -> Callable[..., Path]:
         return Path(request.out)
 
     return stop
+
+
+@pytest.fixture(scope="session")
+def qa_model(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model that answers always, saved as train saves it."""
+    import torch
+
+    task = make_task({"name": "qa", "window_overlap": 4})
+    torch.manual_seed(3)
+    model = task.head([]).build(tiny)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    folder = tmp_path_factory.mktemp("qa") / "best"
+    model.save_pretrained(folder)
+    load_tokenizer(tiny).save_pretrained(folder)
+    card = {"task": {"name": "qa", "window_overlap": 4}, "labels": [], "max_length": 24}
+    card["learned"] = {"null_threshold": None, "confidence": [1.0, 0.0]}
+    (folder / "bertft.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pair_run(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of pairs with the labels good and bad."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rows = [f"{a},{b},{label}" for a, b, label in
+            [("food", "good food", "good"), ("food", "a dull film", "bad")] * 4]  # fmt: skip
+    file = folder / "pairs.csv"
+    file.write_text("\n".join(["sentence1,sentence2,label", *rows]) + "\n", encoding="utf-8")
+    settings = (*FAST, "task.pairs=true", "training.epochs=1")
+    request = TrainRequest(
+        recipe="sentiment", overrides=settings, model=str(tiny), out=str(folder / "run"),
+        train=str(file), dev=str(file), test=str(file), seed=3,
+    )  # fmt: skip
+    assert train(request) is not None
+    return folder / "run"

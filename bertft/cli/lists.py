@@ -24,7 +24,7 @@ lists_app = typer.Typer()
 recipes_app = _group("Bundled recipes: list, show, copy.")
 models_app = _group("Encoders by name: list, show, convert.")
 runs_app = _group("Runs: list, show, compare, clean.")
-cache_app = _group("States kept by features mode: list, clear.")
+cache_app = _group("What features mode and search keep on disk: list, clear.")
 lists_app.add_typer(recipes_app, name="recipes", rich_help_panel=LISTS)
 lists_app.add_typer(models_app, name="models", rich_help_panel=LISTS)
 lists_app.add_typer(runs_app, name="runs", rich_help_panel=LISTS)
@@ -232,7 +232,7 @@ def runs_clean(
 
 @verb(cache_app, name="list", examples=("cache list", "cache list --json"))
 def cache_list(json: JsonOption = False) -> None:
-    """Encoder states on disk; the ones used last come last."""
+    """Encoder states and passages on disk; the ones used last come last."""
     from bertft.cache_folder import cache_folder
     from bertft.commands.cache import show_cache
 
@@ -243,7 +243,7 @@ def cache_list(json: JsonOption = False) -> None:
 
 @verb(cache_app, name="clear", examples=("cache clear", "cache clear && bertft cache list"))
 def cache_clear() -> None:
-    """Remove them; the next run in features mode encodes its texts again."""
+    """Remove them; features mode and search encode their texts again."""
     from bertft.cache_folder import cache_folder
     from bertft.commands.cache import clear_cache
 

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from bertft.errors import RecipeError
 
 TRAIN, USE, DATA = "Train", "Use a trained model", "Look at data"
+DOCUMENTS = "Find in your own documents"
 INSIDE, HEADS, LISTS = "Look inside an encoder", "Ask its pre-training heads", "Keep in order"
 """The groups of verbs in ``bertft --help``, in the order in which they are added."""
 
@@ -77,7 +78,17 @@ def verb(
     name: str | None = None,
     panel: str | None = None,
     examples: tuple[str, str],
+    options_first: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add a function to ``app`` as a verb, with two examples of its use."""
+    """Add a function to ``app`` as a verb, with two examples of its use.
+
+    ``options_first``: what stands behind its first argument is not for this verb.
+    """
     lines = "\n".join(f"  bertft {example}" for example in examples)
-    return app.command(name, cls=Verb, rich_help_panel=panel, epilog=f"Examples:\n{lines}")
+    return app.command(
+        name,
+        cls=Verb,
+        rich_help_panel=panel,
+        epilog=f"Examples:\n{lines}",
+        context_settings={"allow_interspersed_args": not options_first},
+    )

@@ -1,19 +1,19 @@
-"""cache: what features mode keeps on disk, listed and cleared."""
+"""cache: what features mode and search keep on disk, listed and cleared."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from bertft.jobs.state_cache import cached_files
+from bertft.cache_folder import cached_files, cached_size, remove_cached
 
 
 def show_cache() -> list[dict[str, Any]]:
     """Name, size and last use of each file, the one used last at the end."""
     return [
         {
-            "states": path.name,
-            "size": f"{path.stat().st_size / 2**20:,.1f} MiB",
+            "kept": path.name,
+            "size": f"{cached_size(path) / 2**20:,.1f} MiB",
             "used": time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime)),
         }
         for path in cached_files()
@@ -23,7 +23,7 @@ def show_cache() -> list[dict[str, Any]]:
 def clear_cache() -> tuple[int, int]:
     """Remove all files; (how many, their bytes). Nothing else in the folder is touched."""
     files = cached_files()
-    size = sum(path.stat().st_size for path in files)
+    size = sum(map(cached_size, files))
     for path in files:
-        path.unlink(missing_ok=True)
+        remove_cached(path)
     return len(files), size

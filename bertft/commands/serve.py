@@ -56,8 +56,6 @@ def serve(
         BertftError: a run, the address or the key is at fault.
     """
     check_extra()
-    import torch
-
     from bertft.serving.app import Access
     from bertft.serving.corrections import Corrections
     from bertft.serving.limits import Limits
@@ -74,8 +72,8 @@ def serve(
             raise BertftError(
                 f"--host {request.host} is open to others: a key is needed", hint=hint
             )
-        if request.threads:
-            torch.set_num_threads(request.threads)
+        if request.threads:  # torch, ONNX Runtime and OpenVINO heed it; none is imported yet
+            os.environ["OMP_NUM_THREADS"] = str(request.threads)
         server = Server(
             models=Models(asked, device=request.device, precision=request.precision),
             corrections=Corrections(Path(request.corrections), limits.corrections_bytes),

@@ -83,7 +83,7 @@ class Page:
         spans = answer.get("answers") if self._top_k else None
         for one in spans or [answer]:
             nothing = "withheld" if one["answer"] is None else "no answer"
-            text = Text(nothing, style="dim") if not one["answer"] else _in_sentence(
+            text = Text(nothing, style="dim") if not one["answer"] else in_sentence(
                 context, one["start"], one["end"]
             )  # fmt: skip
             self._widths = [6]
@@ -121,7 +121,7 @@ def _scores(answer: Answer) -> dict[str, float]:
     return dict(answer.get("scores") or answer.get("similarities") or {})
 
 
-def _in_sentence(context: str, start: int, end: int) -> Text:
+def in_sentence(context: str, start: int, end: int) -> Text:
     """The sentence of an answer, the answer lit up."""
     first, last = sentence_at(context, start, end)
     first, last = max(first, start - MOST // 2), min(last, end + MOST // 2)

@@ -4,7 +4,9 @@ Linear layers, LayerNorm and GELU run on the real tokens only; attention runs pe
 of similar length, padded inside the group. Registered with transformers under NAME; the groups
 reach ``packed_attention`` as the extra model argument ``packing``.
 
-Shape legend: T tokens of the row, h heads, d width of a head; of a group b sequences, L longest.
+Shape legend: B sequences and T tokens of the row, H hidden width, h heads, d width of a head, Q
+tokens that attend: T, or B where first tokens alone do (last_layer.py); of a group b sequences, L
+longest.
 """
 
 from __future__ import annotations
@@ -48,10 +50,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where the sequences of a row are: first token of each [B], and the attention groups."""
+    """Where the sequences of a row are: first token of each [B], and the attention groups.
+
+    ``states`` [1, T, H] are those of all tokens, in a layer that was given the first tokens alone.
+    """
 
     starts: torch.Tensor
     groups: tuple[Group, ...]
+    states: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Packing:
         if device.type == "cpu":
@@ -108,34 +114,66 @@ def packed_attention(
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention signature: query, key, value [1, h, T, d] -> [1, T, h, d].
 
+    Where ``packing.states`` are given, query is [1, h, B, d] and the answer [1, B, h, d]; keys and
+    values are made from the states, and those of the arguments count for nothing.
+
     (``**extra`` is theirs: it carries ``packing`` and whatever else a model passes on.)
     """
     packing: Packing = extra["packing"]
     if extra.get("sliding_window") is not None:
         raise NotImplementedError("packed rows know no sliding windows")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    rows = [one.transpose(1, 2)[0] for one in (query, key, value)]  # [T, h, d]
     drop = getattr(module, "dropout", None)
     if not isinstance(drop, FastDropout):
         drop = partial(functional.dropout, p=dropout)
+    q, k, v = (one.transpose(1, 2)[0] for one in (query, key, value))  # [T, h, d]
+    tokens = [group.end - group.start for group in packing.groups]
+    attending = tokens
+    if packing.states is not None:
+        k, v = (one.view(-1, *q.shape[1:]) for one in keys_and_values(module, packing.states))
+        attending = [group.size for group in packing.groups]
+    # The gradients of parts that are split off are put together once, those of slices added up.
+    sizes = ((q, attending), (k, tokens), (v, tokens))
+    parts = zip(packing.groups, *(torch.split(*one) for one in sizes), strict=True)
     mixed = [
-        _attend(rows, group, scale=scale, dropout=dropout, drop=drop) for group in packing.groups
+        _attend(*group_and_rows, scale=scale, dropout=dropout, drop=drop)
+        for group_and_rows in parts
     ]
-    return torch.cat(mixed)[None], None  # [1, T, h, d]
+    return torch.cat(mixed)[None], None  # [1, Q, h, d]
+
+
+KEY_VALUE = (("key", "value"), ("k_lin", "v_lin"))
+"""What encoders call the linear layers of keys and values: BERT's descendants, DistilBERT."""
+
+
+def keys_and_values(module: Any, states: torch.Tensor) -> list[torch.Tensor]:
+    """Keys and values [1, T, h * d] of an attention module. AttributeError where it has none."""
+    key, value = next(names for names in KEY_VALUE if hasattr(module, names[0]))
+    return [getattr(module, key)(states), getattr(module, value)(states)]
 
 
 def _attend(
-    rows: list[torch.Tensor], group: Group, *, scale: float, dropout: float, drop: Drop
+    group: Group,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *,
+    scale: float,
+    dropout: float,
+    drop: Drop,
 ) -> torch.Tensor:
-    """Attention of one group: query, key, value [T, h, d] -> its tokens [tokens, h, d].
+    """Attention of one group: key, value [tokens, h, d], query of as many or [b, h, d] -> as query.
 
     ``drop`` is the dropout of the attention weights, of probability ``dropout``.
     """
-    own = [one[group.start : group.end] for one in rows]
+    first_only = len(query) == group.size
+    own = [key, value] if first_only else [key, value, query]
     if group.gather is not None:
         own = [one.index_select(0, group.gather) for one in own]
-    shape = (group.size, group.length, *own[0].shape[1:])
-    q, k, v = (one.reshape(shape).transpose(1, 2) for one in own)  # [b, h, L, d]
+    k, v, q = (
+        one.reshape(group.size, -1, *query.shape[1:]).transpose(1, 2)  # [b, h, L, d]
+        for one in ([*own, query] if first_only else own)
+    )
     if q.device.type == "cpu" and (torch.is_grad_enabled() or group.length <= SHORT):
         # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout; that kernel's backward
         # is slower than plain products at the lengths of sentences, its forward below SHORT tokens.
@@ -151,8 +189,8 @@ def _attend(
         mixed = functional.scaled_dot_product_attention(
             q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scale
         )
-    flat = mixed.transpose(1, 2).reshape(-1, *own[0].shape[1:])  # [b * L, h, d]
-    return flat if group.real is None else flat.index_select(0, group.real)
+    flat = mixed.transpose(1, 2).reshape(-1, *query.shape[1:])  # [b * L, h, d]
+    return flat if group.real is None or first_only else flat.index_select(0, group.real)
 
 
 def _no_mask(*arguments: Any, **settings: Any) -> None:

@@ -32,6 +32,7 @@ _OLD_NAMES = {
 class SentenceRule:
     """Pooling, L2 normalisation, longest input (None: not said) and the prompt before a text.
 
+    ``query`` and ``passage`` are the prompts of a search, None where the folder has none.
     ``given`` is False for a folder that says nothing, which gets the mean of its tokens.
     """
 
@@ -40,6 +41,8 @@ class SentenceRule:
     max_length: int | None = None
     prompt: str = ""
     given: bool = False
+    query: str | None = None
+    passage: str | None = None
 
 
 def sentence_rule(folder: Path) -> SentenceRule:
@@ -62,10 +65,16 @@ def sentence_rule(folder: Path) -> SentenceRule:
             raise _unknown(modules, f"the step {kind}")
     length = _optional(folder / "sentence_bert_config.json").get("max_seq_length")
     settings = _optional(folder / "config_sentence_transformers.json")
-    prompts, name = settings.get("prompts"), settings.get("default_prompt_name")
-    prompt = str(prompts.get(name, "")) if name and isinstance(prompts, dict) else ""
+    found, name = settings.get("prompts"), settings.get("default_prompt_name")
+    prompts = {key: str(text) for key, text in found.items()} if isinstance(found, dict) else {}
     return SentenceRule(
-        pooling, normalize, length if isinstance(length, int) else None, prompt, given=True
+        pooling,
+        normalize,
+        length if isinstance(length, int) else None,
+        prompts.get(name, "") if isinstance(name, str) else "",
+        given=True,
+        query=prompts.get("query") or None,
+        passage=prompts.get("passage") or prompts.get("document") or None,
     )
 
 

@@ -62,6 +62,7 @@ class Embedder:
         self.view = view
         self.normalize = rule.normalize if view.normalize is None else view.normalize
         self.prompt = rule.prompt if view.prompt is None else view.prompt
+        self.rule = rule
         readout = _readout(view, pooling, layers=self.layers, last=last, model=encoder.name)
         self.extractor: Extractor = encoder.extractor(readout, max_length=rule.max_length)
         self.layout = Layout(
@@ -73,8 +74,10 @@ class Embedder:
         if pooling == "cls" and rule.given:
             self.description += "; this model was trained past its pooler"
 
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        return self.extractor.encode([self.prompt + text for text in texts])
+    def encode(self, texts: Sequence[str], *, prompt: str | None = None) -> list[Encoded]:
+        """Texts with ``prompt`` before each, that of the view where it is None."""
+        before = self.prompt if prompt is None else prompt
+        return self.extractor.encode([before + text for text in texts])
 
     def vectors(self, encoded: Sequence[Encoded]) -> list[FloatArray]:
         """[...] of each text, or [L, ...] per token; scaled to length 1 where that is asked for."""

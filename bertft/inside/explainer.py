@@ -9,6 +9,7 @@ Shape legend: L tokens of a window, H width of embeddings, n layers, U words, N 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -32,7 +33,7 @@ from bertft.prediction.predictor import Predictor
 from bertft.watch import Watch
 
 MISSED = 0.05
-"""Share of a difference of logits, of one at least, that attributions may miss without a word."""
+"""What attributions may miss (``missed``) without a word."""
 
 
 def attention_of(
@@ -96,13 +97,14 @@ class Explainer:
             "id": answer["id"],
             "answer": answer,
             "window": shown,
+            "windows": len(windows),
             **attention_of(self.model, windows[shown], self.predictor.tokenizer),
             "explanations": explanations,
         }
 
     def _tell_incomplete(self, example: str, one: dict[str, Any]) -> None:
-        rise, error = abs(one["logit"] - one["baseline_logit"]), abs(one["error"])
-        if error > MISSED * max(1.0, rise):
+        if missed(one) > MISSED:
+            rise, error = abs(one["logit"] - one["baseline_logit"]), abs(one["error"])
             what = f"{example}: attributions of {one['target']} miss {error:.2g} of {rise:.2g}"
             self.watch.note(f"{what}; --steps {4 * self.request.steps} comes closer")
 
@@ -145,6 +147,12 @@ class Explainer:
         table = self.model.get_input_embeddings()
         with torch.no_grad():
             return table(ids.to(self.model.device)), table(empty.to(self.model.device))
+
+
+def missed(explanation: Mapping[str, Any]) -> float:
+    """The share of a difference of logits, of one at least, that attributions do not add up to."""
+    rise = abs(explanation["logit"] - explanation["baseline_logit"])
+    return abs(float(explanation["error"])) / max(1.0, float(rise))
 
 
 def parts_of(task: Any, example: Any) -> dict[str, str]:

@@ -7,18 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bertft.contracts import FloatArray
 
-IndexArray = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+IndexArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def cosine(first: FloatArray, second: FloatArray) -> FloatArray:
     """Similarities [N] of vectors [N, W] of length 1, pair by pair."""
     return np.asarray((first * second).sum(axis=-1))
+
+
+def best(scores: FloatArray, *, count: int) -> IndexArray:
+    """Indices [k] of the best ``count`` of scores [N], best first; the earlier wins."""
+    near = np.arange(len(scores))
+    if count < len(scores):
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        near = np.flatnonzero(scores >= least)
+    return near[np.lexsort((near, -scores[near]))[:count]]
 
 
 def best_columns(

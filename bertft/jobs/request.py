@@ -88,10 +88,14 @@ def unfinished_recipe(run: Path) -> Recipe:
 
 
 def _own_files(data: DataSettings, request: TrainRequest) -> DataSettings:
-    """With ``--train``, the recipe's dev and test sets are other data and no longer used."""
+    """With ``--train``, the recipe's other files are other data and no longer used; those that
+    ``--set`` names are."""
     update: dict[str, Any] = {}
     if request.train:
-        update = {"train": request.train, "further": [], "dev": "", "test": ""}
+        asked = {one.partition("=")[0].strip() for one in request.overrides}
+        others = {"further": [], "dev": "", "test": ""}
+        update = {name: none for name, none in others.items() if f"data.{name}" not in asked}
+        update["train"] = request.train
     update |= {name: getattr(request, name) for name in ("dev", "test") if getattr(request, name)}
     if request.on_bad_row:
         update["on_bad_row"] = request.on_bad_row

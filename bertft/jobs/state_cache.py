@@ -2,10 +2,7 @@
 
 A file holds the states [R, H] of a set of texts as float32, row after row, and at its end the
 SHA-256 of all that. Its name is the hash of what the states follow from, so that nothing is ever
-out of date. Files appear whole or not at all; one that is damaged is noticed and made again. The
-folder is kept below a size: the files that were not used for longest go first.
-
-    BERTFT_CACHE_GIB    its largest size in GiB; else 10
+out of date. Files appear whole or not at all; one that is damaged is noticed and made again.
 
 Shape legend: R rows of all texts, H hidden width.
 """
@@ -22,13 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from bertft.cache_folder import cache_folder, whole_file
+from bertft.cache_folder import GIB, cache_folder, largest, make_room, whole_file
 from bertft.contracts import FloatArray
 from bertft.errors import RunError
 
-LARGEST = 10.0
-"""GiB."""
-GIB = 2**30
 SUFFIX = ".states"
 DIGEST = hashlib.sha256().digest_size
 BLOCK = 2**22
@@ -102,37 +96,3 @@ class CachedStates:
                 digest.update(content)
                 file.write(content)
             file.write(digest.digest())
-
-
-def largest() -> int:
-    """Bytes that the folder may hold. Raises RunError where BERTFT_CACHE_GIB is no size."""
-    told = os.environ.get("BERTFT_CACHE_GIB", "")
-    try:
-        size = float(told or LARGEST)
-        if 0 <= size < 2**30:
-            return int(size * GIB)
-    except ValueError:
-        pass
-    raise RunError(f"BERTFT_CACHE_GIB is '{told}', not a number of GiB", hint="set it to 10")
-
-
-def cached_files() -> list[Path]:
-    """All files, what a kill has left half-written included; the one used last comes last."""
-    found = []
-    for path in cache_folder().glob(f"*{SUFFIX}"):
-        try:
-            found.append((path.stat().st_mtime_ns, path))
-        except OSError:  # another process has just removed it
-            continue
-    return [path for _, path in sorted(found)]
-
-
-def make_room(size: int) -> None:
-    """Remove the files that were not used for longest, until the rest is no larger than that."""
-    files = [(path, path.stat().st_size) for path in cached_files()]
-    held = sum(bytes for _, bytes in files)
-    for path, bytes in files:
-        if held <= size:
-            return
-        path.unlink(missing_ok=True)
-        held -= bytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bertft.loaders.ids import ID_COLUMNS
 
@@ -40,6 +41,7 @@ _IDLE = re.compile(r"[\s_.\-]+")
 _WORDS = re.compile(r"[\s_.\-]+|(?<=[a-z])(?=[A-Z])")
 
 
+@lru_cache(maxsize=1024)
 def folded(name: str) -> str:
     """A name as names are compared."""
     return _IDLE.sub("", unicodedata.normalize("NFC", name).casefold())

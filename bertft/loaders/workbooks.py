@@ -76,7 +76,7 @@ def open_sheet(source: Source) -> Sheet:
         hint = "save it to a file"
         raise DataError("a workbook cannot be read from a pipe", path="stdin", hint=hint)
     file = resolve(path)
-    _check_size(file, path=path)
+    check_size(file, path=path)
     try:
         book = _open(file, path=path)
         names = _sheets(book)
@@ -98,15 +98,15 @@ def _open(file: Path, *, path: str) -> CalamineWorkbook:
         raise DataError(what, path=path, hint="save it anew as .xlsx, or as CSV (UTF-8)") from None
 
 
-def _check_size(file: Path, *, path: str) -> None:
-    """Raise DataError for what unzips to more than any sheet of text."""
+def check_size(file: Path, *, path: str, hint: str = "split it, or save it as CSV") -> None:
+    """Raise DataError for what unzips to more than any text."""
     try:
         with zipfile.ZipFile(file) as parts:
             size = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, OSError, ValueError):
         return  # .xls is no zip file; the reader says of others what they are
     if size > MAX_FILE:
-        raise DataError(f"unzips to {size:,} bytes", path=path, hint="split it, or save it as CSV")
+        raise DataError(f"unzips to {size:,} bytes", path=path, hint=hint)
 
 
 def _sheets(book: CalamineWorkbook) -> list[str]:

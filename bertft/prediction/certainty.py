@@ -39,6 +39,10 @@ class Certainty:
             one is not None for one in (self.min_confidence, self.target_accuracy, self.coverage)
         )
 
+    @property
+    def withholds(self) -> bool:
+        return self.min_confidence is not None or self.target_accuracy is not None
+
     def rule(self, task: Task[Any], folder: Path, *, watch: Watch) -> Rule:
         """What it means for a model: thresholds from what ``folder`` kept of dev, told.
 

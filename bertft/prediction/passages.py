@@ -5,7 +5,7 @@ Each plain text file is one passage; of a table, each row (column context, passa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import softmax
@@ -71,3 +71,23 @@ def best_answers(
     for one, share in zip(kept[: top_k or 1], shares, strict=False):
         one.answer.pop("logit")
         yield Predicted(one.answer | {"score": float(share)}, context=one.context)
+
+
+def read_each(predictor: Answering, questions: Sequence[Question]) -> list[Predicted]:
+    """One answer for each passage that has one, best first; [] where none has.
+
+    Their order is that of their logits. ``score`` is the calibrated confidence of an answer, given
+    its passage, times the passage's share among all: the softmax of the logits.
+    """
+    found: list[tuple[float, Predicted]] = []
+    for window in windows(questions, most=WINDOW, length=lambda one: len(one.text)):
+        answers = predictor.answer(window, top_k=1)
+        for question, answer in zip(window, answers, strict=True):
+            spans = answer.pop("answers")
+            if not answer["no_answer"]:
+                found.append((spans[0]["logit"], Predicted(answer, context=question.context)))
+    found.sort(key=lambda pair: -pair[0])
+    shares = softmax([logit for logit, _ in found]) if found else ()
+    for share, (_, one) in zip(shares, found, strict=True):
+        one.answer["score"] *= float(share)
+    return [one for _, one in found]

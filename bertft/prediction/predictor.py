@@ -16,6 +16,7 @@ from bertft.encoder.load import check_folder, load_tokenizer
 from bertft.encoder.pieces import CHARACTERS, pieces_of
 from bertft.engines.engine import Engine
 from bertft.prediction.certainty import Certainty, Rule
+from bertft.prediction.columns import Columns, added_names, records, with_answers
 from bertft.prediction.foreign import Foreign, knows_jamo
 from bertft.prediction.shown import Answers
 from bertft.prediction.unanswered import Unanswered, example_of
@@ -128,14 +129,52 @@ class Predictor:
         certainty = Certainty(
             min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
         )
-        rule = self.rule(certainty, watch=Silent())
         is_one = isinstance(texts, str | Mapping)
         asked: Any = [texts] if is_one else texts
-        examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(asked, start=1))
-        answers = Answers.of(self.stream(examples, top_k=top_k, rule=rule))
-        for said in self.foreign.take():
-            warnings.warn(said, stacklevel=2)
+        answers = Answers.of(self._answers(asked, certainty, top_k=top_k))
+        self._warn()
         return answers[0] if is_one else answers
+
+    def predict_columns(
+        self,
+        columns: Columns,
+        *,
+        min_confidence: float | None = None,
+        target_accuracy: float | None = None,
+        coverage: float | None = None,
+    ) -> dict[str, Any]:
+        """The columns of a batch as they are, with what is predicted for each row behind them.
+
+        Args:
+            columns: the values of each column by its name, or a DataFrame; the texts are found by
+                the names that the model was trained with, and by the usual ones.
+
+        The columns that are added are those of `bertft predict --format parquet`, and for one model
+        always the same: lists of texts, numbers and truth values; ``error`` says why a row has no
+        answer. See ``predict`` for the other arguments.
+
+        Raises:
+            DataError: there is no column of texts.
+        """
+        certainty = Certainty(
+            min_confidence=min_confidence, target_accuracy=target_accuracy, coverage=coverage
+        )
+        answers = self._answers(records(columns), certainty, top_k=None)
+        found = with_answers(columns, answers, names=added_names(self.task, certainty))
+        self._warn()
+        return found
+
+    def _answers(
+        self, asked: Iterable[Any], certainty: Certainty, *, top_k: int | None
+    ) -> Iterator[Answer]:
+        rule = self.rule(certainty, watch=Silent())
+        examples = (example_of(self.task, one, id=str(i)) for i, one in enumerate(asked, start=1))
+        return self.stream(examples, top_k=top_k, rule=rule)
+
+    def _warn(self) -> None:
+        """Warn the caller of this class of texts that the model cannot read."""
+        for said in self.foreign.take():
+            warnings.warn(said, stacklevel=3)
 
     def rule(self, certainty: Certainty, *, watch: Watch) -> Rule | None:
         """What is asked of answers, for this model; None where nothing is. Raises BertftError."""

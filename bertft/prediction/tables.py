@@ -72,7 +72,7 @@ class TableWriter:
         self._begun, self._whole = True, row is not None
         self._own = row.columns if row else tuple(name for name in INPUTS if name in answer)
         added = [*(["file"] if row and "file" in answer else []), *predicted(answer), ERROR]
-        self._names = _free_names(added, taken=self._own)
+        self._names = free_names(added, taken=self._own)
         for name, free in self._names.items():
             if name != free:
                 self._tell(f"there is a column '{name}' already: what is added is in '{free}'")
@@ -93,7 +93,7 @@ class TableWriter:
         self._put(cells, [added.get(name) for name in self._names])
 
 
-def _free_names(names: Iterable[str], *, taken: Sequence[str]) -> dict[str, str]:
+def free_names(names: Iterable[str], *, taken: Sequence[str]) -> dict[str, str]:
     """Each name, with a number where it is taken."""
     found: dict[str, str] = {}
     for name in names:

@@ -66,7 +66,7 @@ def _write(write: Callable[[str], Any], result: Result) -> None:
         "explanations": [
             _explanation(one, parts, answer=result["answer"]) for one in result["explanations"]
         ],
-        "view": _view(result),
+        "view": view_of(result),
     }
     write(str(render("explained.html.j2", one=one)))
 
@@ -127,7 +127,7 @@ def _coloured(text: str, words: list[Result], strongest: float) -> Iterator[Resu
 # --- attention ----------------------------------------------------------------------------------
 
 
-def _view(result: Result) -> Result:
+def view_of(result: Result) -> Result:
     """What the script needs: tokens, and weights in 255 steps, [n, heads, L, L] and [L, L]."""
     attention = result["attention"]
     return {

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bertft.serving import hugging_face, kserve, management, page, tei
+from bertft.serving import explaining, hugging_face, kserve, management, page, tei
 from bertft.serving.corrections import Corrections
 from bertft.serving.layers import ROUTE, Admitted, Bounded, Log, Observed
 from bertft.serving.refused import Refused
@@ -49,9 +49,8 @@ def make_app(
         yield
 
     state = {"service": service, "corrections": corrections}
-    app = Starlette(
-        routes=_routes(), lifespan=lifespan, exception_handlers={404: _missing, 405: _method}
-    )
+    faults = {404: _missing, 405: _method, 500: _broken}
+    app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=faults)
     for name, value in state.items():
         setattr(app.state, name, value)
     bounded = Bounded(app, service.limits)
@@ -80,6 +79,7 @@ def _routes() -> list[Route]:
         _route("POST", NAMED, hugging_face.infer),
         _route("POST", NAMED + "/pipeline/{task}", hugging_face.infer),
         _route("GET", NAMED + "/about", page.about),
+        _route("POST", NAMED + "/explain", explaining.explain),
         _route("POST", NAMED + "/file", page.file),
         _route("POST", NAMED + "/corrections", page.correct),
     ]
@@ -116,3 +116,7 @@ async def _method(request: Request, error: Exception) -> Response:
     refused = Refused(405, f"not by {request.method}").response
     refused.headers.update(getattr(error, "headers", None) or {})
     return refused
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return Refused(500, "a fault of the server", "Backend", close=True).response

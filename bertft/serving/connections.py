@@ -2,6 +2,8 @@
 
 uvicorn has deadlines neither for headers nor for answers that nobody reads, and counts connections
 only after their headers came. A Guard stands before its protocol and passes on what it is told.
+Where there are as many as may be, a new one takes the place of the oldest that has asked nothing
+yet, else of one that asks nothing now: who only sits there keeps nobody out.
 """
 
 from __future__ import annotations
@@ -17,12 +19,28 @@ class Connections:
 
     def __init__(self, make: Any, limits: Limits) -> None:
         self._make, self._limits = make, limits
-        self.open: set[Guard] = set()
-        self.refused = 0
+        self.open: dict[Guard, None] = {}
+        self.silent: dict[Guard, None] = {}
+        """Those that have asked nothing yet, the oldest first."""
 
     def __call__(self, **settings: Any) -> asyncio.Protocol:
         """As uvicorn calls the class of its protocol."""
         return Guard(self._make(**settings), self, self._limits)
+
+    def take_on(self, guard: Guard) -> bool:
+        """Whether there is room for it, or can be made."""
+        if len(self.open) >= self._limits.connections:
+            resting = next((one for one in self.open if not one.is_asking), None)
+            leaving = next(iter(self.silent), resting)
+            if leaving is None:
+                return False
+            leaving.abort()
+        self.open[guard] = self.silent[guard] = None
+        return True
+
+    def forget(self, guard: Guard) -> None:
+        self.open.pop(guard, None)
+        self.silent.pop(guard, None)
 
 
 class Guard(asyncio.Protocol):
@@ -34,37 +52,49 @@ class Guard(asyncio.Protocol):
         self._headers: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._bytes = 0  # of headers that are not complete
+        self._is_known = False  # to the protocol
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request is being answered."""
+        cycle = self._inner.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def abort(self) -> None:
+        """End the connection, without a word; nothing of it is heard any more."""
+        self._all.forget(self)
+        self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        if len(self._all.open) >= self._limits.connections:
-            self._all.refused += 1
-            self._transport.abort()
+        if not self._all.take_on(self):
+            self.abort()
             return
-        self._all.open.add(self)
+        self._is_known = True
         self._inner.connection_made(transport)
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._headers = _cancelled(self._headers)
         self._unread = _cancelled(self._unread)
-        if self in self._all.open:
-            self._all.open.discard(self)
+        self._all.forget(self)
+        if self._is_known:
             self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self not in self._all.open:
             return
         before = self._inner.cycle
-        if before is None or before.response_complete:
+        if not self.is_asking:
             self._bytes += len(data)
             self._await_headers()
         self._inner.data_received(data)
         if self._inner.cycle is not before:  # headers are complete
             self._bytes = 0
             self._headers = _cancelled(self._headers)
+            self._all.silent.pop(self, None)
         elif self._bytes > self._limits.header_bytes:
-            self._transport.abort()
+            self.abort()
 
     def eof_received(self) -> None:
         self._inner.eof_received()
@@ -82,7 +112,7 @@ class Guard(asyncio.Protocol):
             self._headers = self._later(self._limits.header_seconds)
 
     def _later(self, seconds: float) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+        return asyncio.get_running_loop().call_later(seconds, self.abort)
 
 
 def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:

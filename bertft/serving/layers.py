@@ -65,9 +65,6 @@ class Observed:
             await refused.response(scope, receive, told)
         except Exception as error:
             self.metrics.failed(error)
-            if status == 499:
-                broken = Refused(500, "a fault of the server", "Backend", close=True)
-                await broken.response(scope, receive, told)
         finally:
             seconds = time.perf_counter() - began
             route = scope.get(ROUTE, "other")

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bertft.encoder.bare import read_backend
 from bertft.encoder.load import load_tokenizer
 from bertft.errors import BertftError, RunError, first_line
 from bertft.prediction.asked import example_of_texts, names_of
 from bertft.prediction.predictor import Predictor, load
+from bertft.runs.exported import is_export
 from bertft.runs.folder import Run, find_run, newest_run
 from bertft.runs.stored import read_json
 
@@ -46,7 +47,7 @@ class Model:
     name: str
     run: Run
     predictor: Predictor
-    opened: float = field(default_factory=time.time)
+    device: str
 
     @property
     def task(self) -> Any:
@@ -64,17 +65,32 @@ class Model:
             self.task.name, "text-classification"
         )
 
+    @property
+    def explains(self) -> bool:
+        """Whether its predictions can be explained: exports have no gradients."""
+        return not is_export(self.predictor.folder)
+
     @cached_property
     def tokenizer(self) -> Any:
         """One that the model's thread does not use."""
-        return load_tokenizer(self.predictor.folder)
+        folder = self.predictor.folder
+        if not is_export(folder):
+            return load_tokenizer(folder)
+        own: Any = self.predictor.tokenizer
+        return replace(own, backend_tokenizer=read_backend(folder / "tokenizer.json"))
 
     @cached_property
     def vectors(self) -> Vectors:
-        """Its encoder by itself, which is opened when it is first asked for."""
+        """Its encoder by itself, which is opened when it is first asked for.
+
+        Raises:
+            BertftError: an export has none.
+        """
+        if is_export(self.predictor.folder):
+            raise RunError("an export gives no vectors; serve the run that it was made of")
         from bertft.serving.vectors import open_vectors
 
-        return open_vectors(self.run)
+        return open_vectors(self.run, device=self.device)
 
     @cached_property
     def scores(self) -> dict[str, Any]:
@@ -142,7 +158,7 @@ class Models:
                 raise
             except Exception as error:  # damaged weights fail in many ways
                 raise RunError(f"{run.path} cannot be used ({first_line(error)})") from None
-            model = Model(name, run, predictor)
+            model = Model(name, run, predictor, self._device)
             self._open = self._open | {name: model}
             return model
 

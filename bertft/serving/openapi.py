@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bertft.serving import hugging_face, kserve, tei
+from bertft.serving import explaining, hugging_face, kserve, tei
 from bertft.serving.bodies import Body
 from bertft.serving.models import Model
 from bertft.serving.service import Service
@@ -55,6 +55,9 @@ def document(service: Service) -> dict[str, Any]:
         paths[f"/models/{name}/info"] = _get(f"The model {name}")
         paths[f"/v2/models/{name}"] = _get(f"What {name} reads and gives")
         paths[f"/v2/models/{name}/ready"] = _get(f"Whether {name} answers")
+        if model.explains:
+            why = _post("What a prediction rests on", explaining.ExplainInput, schemas)
+            paths[f"/models/{name}/explain"] = why
         infer = _post(f"Answers of {name}, as bertft predict", kserve.InferInput, schemas)
         paths[f"/v2/models/{name}/infer"] = infer
     _reference(Fault, schemas)

@@ -84,6 +84,7 @@ def about_model(model: Model) -> dict[str, Any]:
         "reads": model.reads,
         "labels": _types(model),
         "multi_label": bool(getattr(options, "multi_label", False)),
+        "explains": model.explains,
         "max_length": model.predictor.max_length,
         "split": scores.get("split", ""),
         "examples": scores.get("n", 0),

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,11 @@ from bertft.serving.service import Service
 from bertft.serving.worker import Worker
 
 BACKLOG = 2048
+SWITCH = 0.0005
+"""Seconds for which a thread may keep others waiting that want to compute in Python: the event loop
+waits for the model's thread after each call of the system, by default ten times as long."""
+SPARE_FILES = 512
+"""Open files beside connections."""
 Tell = Callable[[str], None]
 
 
@@ -54,6 +60,7 @@ class Server:
         Raises:
             BertftError: a model could not be opened.
         """
+        allow_files(self.limits.connections)
         metrics = Metrics()
         worker = Worker(
             queue=self.limits.queue, batch_tokens=self.limits.batch_tokens, meter=metrics
@@ -71,7 +78,7 @@ class Server:
             started=lambda: self._begin(address_of(listening)),
         )
         self._inner = uvicorn.Server(self._config(app, connections))
-        with _signals_end_here():
+        with _signals_end_here(), _quick_turns():
             self._inner.run(sockets=[listening])
         worker.stop()
         if self._fault:
@@ -91,7 +98,8 @@ class Server:
             log_level="critical",
             access_log=False,
             server_header=False,
-            backlog=BACKLOG,
+            # All that wait are let in at once: fewer than would drive each other out again.
+            backlog=min(BACKLOG, max(16, self.limits.connections // 4)),
             timeout_keep_alive=int(self.limits.idle_seconds),
             timeout_graceful_shutdown=int(self.limits.drain_seconds),
         )
@@ -139,6 +147,16 @@ def _signals_end_here() -> Iterator[None]:
             signal.signal(number, old)
 
 
+@contextlib.contextmanager
+def _quick_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises BertftError where the address is not to be had."""
     try:
@@ -148,6 +166,18 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         hint = "choose another --host or --port (0 takes a free one)"
         raise BertftError(f"{host}:{port} ({error.strerror})", hint=hint) from None
+
+
+def allow_files(connections: int) -> None:
+    """Let this process hold so many connections open, as far as it may say so."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_FILES
+    if resource.RLIM_INFINITY not in (soft, hard) and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 def is_local(listening: socket.socket) -> bool:

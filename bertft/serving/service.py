@@ -42,6 +42,9 @@ class Service:
     draining: Callable[[], bool] = lambda: False
     files: int = 0
     """Files that are being answered."""
+    explaining: bool = False
+    explainers: dict[str, tuple[Model, Any]] = field(default_factory=dict)
+    """What explains predictions of a model (explaining.py)."""
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -69,7 +72,7 @@ class Service:
         rule: Rule | None = None
     ) -> list[Answer]:  # fmt: skip
         """An answer to each input, those of ``bertft predict``."""
-        examples = [_example(model, one, place) for place, one in enumerate(inputs, start=1)]
+        examples = [example(model, one, place) for place, one in enumerate(inputs, start=1)]
         self.metrics.texts(len(examples))
         done = submit_examples(self.worker, model, examples, top_k, rule)
         found: list[Answer] = await self._done(done)
@@ -144,7 +147,8 @@ def submit_examples(
     return worker.submit(model.predictor, examples, finish)
 
 
-def _example(model: Model, texts: Texts, place: int) -> Any:
+def example(model: Model, texts: Texts, place: int) -> Any:
+    """An input as the model takes it. Raises Refused where it is none."""
     if len(texts) != len(model.reads):
         raise Refused(422, f"input {place}: this model reads {' and '.join(model.reads)}")
     try:

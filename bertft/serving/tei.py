@@ -175,27 +175,21 @@ async def tokenize(service: Service, request: Request) -> Response:
 
 
 def _tokens(tokenizer: Any, texts: list[str], body: TokenizeInput) -> list[list[dict[str, Any]]]:
-    found = tokenizer(
-        texts,
-        add_special_tokens=body.add_special_tokens,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        verbose=False,
-    )
-    names = ("input_ids", "special_tokens_mask", "offset_mapping")
-    rows = zip(*(found[name] for name in names), strict=True)
+    found = tokenizer(texts, add_special_tokens=body.add_special_tokens, verbose=False)
     return [
         [
             {
                 "id": token,
-                "text": tokenizer.convert_ids_to_tokens(token),
+                "text": text,
                 "special": bool(special),
                 "start": None if special else start,
                 "stop": None if special else end,
             }
-            for token, special, (start, end) in zip(*row, strict=True)
+            for token, text, special, (start, end) in zip(
+                one.ids, one.tokens, one.special_tokens_mask, one.offsets, strict=True
+            )
         ]
-        for row in rows
+        for one in found.encodings
     ]
 
 

@@ -25,9 +25,9 @@ class Vectors:
         return self._embedder.vectors(encoded)
 
 
-def open_vectors(run: Run) -> Vectors:
+def open_vectors(run: Run, *, device: str) -> Vectors:
     """The encoder of a run, in fp32. Raises BertftError."""
-    encoder = open_encoder(EncoderRequest(run=str(run.path), offline=True))
+    encoder = open_encoder(EncoderRequest(run=str(run.path), device=device, offline=True))
     embedder = Embedder(encoder, View())
     for one in (*embedder.extractor.model.parameters(), *embedder.extractor.model.buffers()):
         one.data = one.data.clone()  # as TorchEngine.own_memory

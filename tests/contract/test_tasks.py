@@ -5,8 +5,8 @@ A new task adds its CASES, and a kind of target to ``ideal_logits`` where it bri
 
 from __future__ import annotations
 
-import copy
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from bertft.inside.request import EncoderRequest, ExplainRequest
 from bertft.loaders.source import Source
 from bertft.prediction.exporting import write_export
 from bertft.prediction.predictor import Predictor, load
+from bertft.prediction.tables import as_text, predicted
 from bertft.prediction.texts import TextRequest
 from bertft.reports.explain_chart import bar_chart
 from bertft.settings import DataSettings
@@ -378,9 +379,24 @@ def test_exports_answer_as_torch_does(
     expected = reference.answer(ready.bare, top_k=3)
     found = Predictor(folder)
     assert same(expected, found.answer(ready.bare, top_k=3), 1e-4)
-    again = copy.deepcopy(found)  # as pickle does: opened anew
+    again = pickle.loads(pickle.dumps(found))  # opened anew
     assert again.engine is not found.engine
     assert again.answer(ready.bare, top_k=3) == found.answer(ready.bare, top_k=3)
+
+
+@EVERY_CASE
+def test_columns_get_what_an_answer_adds(saved: Path, ready: Ready, name: str) -> None:
+    """No other column, and in its order, whatever the task; also from a pickle."""
+    model = pickle.loads(pickle.dumps(predictor(saved)))
+    case = CASES[name]
+    names = [one for one in case.rows[0] if one not in case.hidden]
+    found = model.predict_columns({one: [row[one] for row in case.rows] for one in names})
+    answers = model.answer(ready.bare)
+    assert list(found) == [*names, *predicted(answers[0]), "error"]
+    for number, answer in enumerate(answers):
+        for one, value in predicted(answer).items():
+            is_nested = isinstance(value, list)
+            assert same(found[one][number], as_text(value) if is_nested else value, 1e-5)
 
 
 @EVERY_CASE

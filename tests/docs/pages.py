@@ -50,6 +50,25 @@ def all_pages() -> list[Path]:
     return [page for language in LANGUAGES for page in pages(language)]
 
 
+def distinct_pages() -> list[Path]:
+    """Every page but for translations that say, and so do, what the English page does."""
+    translated = [page for page in pages("ko") if deeds(page) != deeds(original(page))]
+    return [*pages("en"), *translated]
+
+
+def original(page: Path) -> Path:
+    """The English page that a Korean one translates."""
+    if page == READMES["ko"]:
+        return READMES["en"]
+    return ROOT / "docs" / "en" / page.relative_to(ROOT / "docs" / "ko")
+
+
+def deeds(page: Path) -> list[tuple[str, str, str]]:
+    """What a reader does and is shown: all blocks but pictures and output, without comments."""
+    found = [one for one in blocks(page) if one.file or one.language in {"sh", "console", "python"}]
+    return [(one.language, one.file, re.sub(r"(?m)\s*# .*$", "", one.text)) for one in found]
+
+
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 

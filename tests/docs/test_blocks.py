@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from docs.pages import Block, blocks, commands, exchanges, same
+from docs.pages import Block, blocks, commands, deeds, exchanges, original, pages, same
 
 PAGE = """\
 # A page
@@ -28,6 +28,19 @@ def test_blocks_have_their_language_their_file_and_their_line(tmp_path: Path) ->
         Block("sh", "", "bertft check sentiment  # look\n", 6),
         Block("csv", "reviews.csv", "text,label\n", 10),
     ]
+
+
+def test_a_comment_is_no_deed_and_a_number_is_one(tmp_path: Path) -> None:
+    said = {"a": "bertft x  # one", "b": "bertft x  # two", "c": "bertft y  # one"}
+    done = {}
+    for name, line in said.items():
+        (tmp_path / name).write_text(f"Prose {name}\n```sh\n{line}\n```\n", encoding="utf-8")
+        done[name] = deeds(tmp_path / name)
+    assert done["a"] == done["b"] != done["c"]
+
+
+def test_every_translation_has_its_original() -> None:
+    assert sorted(original(page) for page in pages("ko")) == sorted(pages("en"))
 
 
 def test_commands_are_lines_but_for_what_belongs_together() -> None:

@@ -16,7 +16,10 @@ from markdown_it import MarkdownIt
 
 from bertft.recipe import bundled_recipes
 
-INSIDE = {"tokenize", "embed", "similar", "context", "fill-mask", "next-sentence", "score"}
+INSIDE = {
+    "tokenize", "embed", "similar", "context", "fill-mask", "next-sentence", "score", "search",
+    "summarise", "bertscore", "align",
+}  # fmt: skip
 """Verbs that read a bare encoder, whatever was trained."""
 DOCS = ROOT / "docs"
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", DOCS / "index.md", DOCS / "llms.txt"]

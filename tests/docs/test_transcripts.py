@@ -3,6 +3,7 @@
 What stands in a ```console block is run as it is written, and its output compared. Commands of a
 ```sh block are for a reader to change: trainings are cut down to what a test can afford, and files,
 runs and encoders that a test does not have are small ones of the same name (`stand_ins.py`).
+A translated page with the commands and transcripts of its original is not run a second time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from docs.pages import ROOT, Block, Exchange, all_pages, blocks, commands, exchanges, name, same
+from docs.pages import (
+    ROOT,
+    Block,
+    Exchange,
+    blocks,
+    commands,
+    distinct_pages,
+    exchanges,
+    name,
+    same,
+)
 from docs.stand_ins import FILES, StandIns, pickled_model, remove, written
 
 from bertft.recipe import bundled_recipes, load_recipe
@@ -101,7 +112,7 @@ class Reader:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", all_pages(), ids=name)
+@pytest.mark.parametrize("page", distinct_pages(), ids=name)
 def test_a_page_does_what_it_says(
     page: Path, stand_ins: StandIns, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:

@@ -22,12 +22,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.models.bert.modeling_bert import BertEncoder
 
 import bertft
+from bertft.cache_folder import cached_files
 from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
 from bertft.errors import BertftError, RecipeError
 from bertft.jobs import features
 from bertft.jobs.request import TrainRequest
-from bertft.jobs.state_cache import cached_files
 
 MODE = "training.mode=features"
 ADDED = "bert.encoder.layer.2."
@@ -380,6 +380,6 @@ def test_the_installed_command(tmp_path: Path, tiny: Path, reviews: dict[str, Pa
     assert "12 texts encoded in" in said
     assert (tmp_path / "run" / "scores.json").is_file()
     (row,) = json.loads(run("cache", "list", "--json").stdout)
-    assert row["states"].endswith(".states")
+    assert row["kept"].endswith(".states")
     assert "1 file (" in run("cache", "clear").stderr
     assert json.loads(run("cache", "list", "--json").stdout) == []

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bertft.cache_folder import cached_files
 from bertft.commands.cache import clear_cache
 from bertft.errors import RunError
-from bertft.jobs.state_cache import CachedStates, cached_files
+from bertft.jobs.state_cache import CachedStates
 
 WIDTH = 4
 

@@ -9,17 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from bertft.contracts import Answer
-from bertft.encoder.load import load_tokenizer
 from bertft.errors import DataError
 from bertft.loaders.source import Source
 from bertft.loaders.squad import Question
 from bertft.prediction.passages import N_BEST, best_answers, passages
 from bertft.prediction.predictor import Predictor, load
 from bertft.settings import DataSettings
-from bertft.tasks import make_task
 
 FLAGS = ["--device", "cpu", "--precision", "fp32"]
 
@@ -135,24 +132,6 @@ class TestPassages:
         ]  # fmt: skip
         with pytest.raises(DataError, match="no column for the passage"):
             self.read(tmp_path / "a.csv", "body\na\n")
-
-
-@pytest.fixture(scope="module")
-def qa_model(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model that answers always, saved as train saves it."""
-    task = make_task({"name": "qa", "window_overlap": 4})
-    torch.manual_seed(3)
-    model = task.head([]).build(tiny)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
-    folder = tmp_path_factory.mktemp("qa") / "best"
-    model.save_pretrained(folder)
-    load_tokenizer(tiny).save_pretrained(folder)
-    card = {"task": {"name": "qa", "window_overlap": 4}, "labels": [], "max_length": 24}
-    card["learned"] = {"null_threshold": None, "confidence": [1.0, 0.0]}
-    (folder / "bertft.json").write_text(json.dumps(card), encoding="utf-8")
-    return folder
 
 
 class TestCommand:

@@ -212,7 +212,7 @@ def _is_closed(one: socket.socket) -> bool:
 def test_a_full_queue_is_told_and_clients_that_left_are_not_computed(
     trained: Path, tmp_path: Path
 ) -> None:
-    limits = Limits(queue=4, deadline=0.5)
+    limits = Limits(queue=4, deadline=3)
     with serving({"film": trained}, tmp_path, limits=limits) as live:
         model = live.server.models.get("film")
         assert model is not None
@@ -220,7 +220,7 @@ def test_a_full_queue_is_told_and_clients_that_left_are_not_computed(
         compute = model.predictor.logits
 
         def stuck(encoded: Any) -> Any:
-            seen.append(len(encoded))
+            seen.extend(map(len, encoded))
             go.wait(20)
             return compute(encoded)
 
@@ -232,5 +232,6 @@ def test_a_full_queue_is_told_and_clients_that_left_are_not_computed(
         assert all(headers["retry-after"] for _, _, headers in found)
         assert live.ask("/health")[0] == 200, "the event loop is free"
         go.set()
-        assert until(lambda: live.ask("/", {"inputs": TEXT})[0] == 200)
-        assert sum(seen) <= 3, "those who were told 504 are not computed"
+        # On a slow machine some of these are late as well, and are computed: they are longer.
+        assert until(lambda: live.ask("/", {"inputs": f"{TEXT} {TEXT}"})[0] == 200)
+        assert seen.count(min(seen)) <= 3, "those who were told 504 are not computed"

@@ -5,32 +5,53 @@ const WORDS = {
     text: "Text", text_pair: "Second text", premise: "Premise", hypothesis: "Hypothesis", question: "Question", context: "Passage",
     wrong: "This is wrong", save: "Save the correction", wrongHelp: "Say what is right. It is kept on this server, as training data.",
     saved: file => `Kept in ${file}. To train with it: --set 'data.further=["${file}"]'`,
-    file: "A file", fileHelp: "Choose or drop a table or text file (CSV, TSV, TXT, XLSX, JSONL); you get it back with the predictions.",
+    file: "A file", fileHelp: "Choose, drop or paste a table or text file (CSV, TSV, TXT, XLSX, JSONL); you get it back with the predictions.",
     format: "Save as", about: "This model", working: "Predicting …", reading: "Reading the file …",
     rows: count => `${count} rows predicted.`, download: "Download", none: "No entities.", noAnswer: "The passage has no answer.",
     noLabel: "No label is probable enough.", confidence: "confidence", others: "Other answers", all: count => `All ${count} labels`,
     truncated: length => `The text was longer than the ${length} tokens that the model reads: its end was left out.`,
     label: "Right label", labels: "Right labels", value: "Right number", selectEntity: "Select an entity in the text above, choose its type, and add it.",
     selectAnswer: "Select the right answer in the passage above.", type: "Type", add: "Add", remove: "remove", has: "There is no answer",
-    useSelection: "Use the selection", right: "Right answer", nothing: "Nothing is selected.", gone: "The server does not answer.",
+    useSelection: "Use the selection", right: "Right answer", nothing: "Nothing is selected.",
+    why: "What this prediction rests on", explaining: "Explaining …",
+    forAgainst: target => `Words for (blue) and against (orange, underlined): ${target}`, noTarget: "There is nothing to explain.", numbers: "In numbers",
+    attention: "Attention: where the model looks, which need not be what its prediction rests on", layer: "Layer", head: "Head", show: "Show",
+    rollout: "all (rollout)", mean: "mean of heads", to: "what a token attends to", from: "what attends to it",
+    attends: (token, list) => `“${token}” attends to ${list}`, attended: (token, list) => `“${token}” is attended to by ${list}`,
+    tokens: "tokens", tooLong: "The text is too long to show attention.",
+    windows: count => `The text was read in ${count} windows; this is the one that decides.`,
+    missed: share => `The weights of the words miss ${share} of the score: take them as a hint.`, gone: "The server does not answer.",
     scored: (count, split) => `on ${count} examples of ${split}`, ci: "95 % CI", baseline: "baseline", calibration: "calibration error",
     reads: length => `reads at most ${length} tokens`, count: count => `${count} labels`, unscored: "It was not scored.", notes: "About the file",
+    faults: {},
   },
   ko: {
     model: "모델", key: "이 서버의 키", enter: "입력", predict: "예측", shortcut: "또는 Ctrl + Enter",
     text: "텍스트", text_pair: "둘째 텍스트", premise: "전제", hypothesis: "가설", question: "질문", context: "지문",
     wrong: "예측이 틀렸습니다", save: "수정 저장", wrongHelp: "옳은 답을 알려 주세요. 이 서버에 학습 데이터로 저장됩니다.",
     saved: file => `${file}에 저장했습니다. 이 파일로 학습하려면: --set 'data.further=["${file}"]'`,
-    file: "파일", fileHelp: "표나 텍스트 파일(CSV, TSV, TXT, XLSX, JSONL)을 고르거나 끌어다 놓으면 예측을 더해 돌려드립니다.",
+    file: "파일", fileHelp: "표나 텍스트 파일(CSV, TSV, TXT, XLSX, JSONL)을 고르거나 끌어다 놓거나 붙여 넣으면 예측을 더해 돌려드립니다.",
     format: "저장 형식", about: "이 모델", working: "예측하는 중 …", reading: "파일을 읽는 중 …",
     rows: count => `${count}개 행을 예측했습니다.`, download: "내려받기", none: "개체명이 없습니다.", noAnswer: "지문에 답이 없습니다.",
     noLabel: "확률이 충분히 높은 레이블이 없습니다.", confidence: "신뢰도", others: "다른 답", all: count => `레이블 ${count}개 모두`,
     truncated: length => `텍스트가 모델이 읽는 ${length}토큰보다 길어 끝부분은 읽지 않았습니다.`,
     label: "옳은 레이블", labels: "옳은 레이블", value: "옳은 수", selectEntity: "위 텍스트에서 개체명을 선택하고 유형을 골라 추가하세요.",
     selectAnswer: "위 지문에서 옳은 답을 선택하세요.", type: "유형", add: "추가", remove: "삭제", has: "답이 없습니다",
-    useSelection: "선택한 부분 사용", right: "옳은 답", nothing: "선택한 부분이 없습니다.", gone: "서버가 응답하지 않습니다.",
+    useSelection: "선택한 부분 사용", right: "옳은 답", nothing: "선택한 부분이 없습니다.",
+    why: "이 예측의 근거", explaining: "근거를 계산하는 중 …",
+    forAgainst: target => `뒷받침하는 단어(파란색)와 반대되는 단어(주황색 밑줄): ${target}`, noTarget: "설명할 것이 없습니다.", numbers: "숫자로 보기",
+    attention: "어텐션: 모델이 보는 곳입니다. 예측의 근거와 다를 수 있습니다", layer: "층", head: "헤드", show: "보기",
+    rollout: "전체(롤아웃)", mean: "헤드 평균", to: "토큰이 보는 곳", from: "토큰을 보는 곳",
+    attends: (token, list) => `“${token}”이(가) 보는 토큰: ${list}`, attended: (token, list) => `“${token}”을(를) 보는 토큰: ${list}`,
+    tokens: "토큰", tooLong: "텍스트가 길어 어텐션을 표시하지 않습니다.",
+    windows: count => `텍스트를 창 ${count}개로 나누어 읽었습니다. 예측을 결정한 창을 설명합니다.`,
+    missed: share => `단어의 기여도를 합하면 점수와 ${share} 차이가 나므로 참고로만 보세요.`, gone: "서버가 응답하지 않습니다.",
     scored: (count, split) => `${split} 예제 ${count}개 기준`, ci: "95 % 신뢰구간", baseline: "기준선", calibration: "보정 오차",
     reads: length => `최대 ${length}토큰까지 읽습니다`, count: count => `레이블 ${count}개`, unscored: "점수를 매기지 않은 실행입니다.", notes: "파일에 대하여",
+    faults: {
+      401: "키가 필요합니다.", 413: "텍스트나 파일이 너무 큽니다.", 429: "서버가 바쁩니다. 잠시 뒤에 다시 시도하세요.",
+      503: "모델을 불러오는 중이거나 서버가 멈추는 중입니다.", 504: "제한 시간 안에 답하지 못했습니다.",
+    },
   },
 };
 const at = id => document.getElementById(id);
@@ -42,13 +63,8 @@ function say(name, ...values) {
   const word = WORDS[language][name];
   return typeof word === "function" ? word(...values) : word;
 }
-function element(name, parent, text, kind) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  if (parent) parent.append(made);
-  return made;
-}
+{% include "attention.js" %}
+
 function clear(...nodes) { nodes.forEach(node => node.replaceChildren()); }
 function tell(node, text, isFault = false) {
   node.textContent = text;
@@ -69,7 +85,7 @@ async function ask(path, options = {}) {
   if (response.status === 401) { at("key").hidden = false; at("secret").focus(); }
   if (!response.ok) {
     const body = await response.json().catch(() => ({}));
-    throw new Error(body.error || String(response.status));
+    throw new Error(say("faults")[response.status] || body.error || String(response.status));
   }
   return response;
 }
@@ -90,7 +106,7 @@ async function open() {
   }
   answer = null;
   clear(at("result"), at("gold"), at("done"));
-  at("correct").hidden = true;
+  at("correct").hidden = at("why").hidden = true;
   tell(at("status"), "");
   at("name").textContent = about.name;
   document.title = about.name + " · bertft";
@@ -153,6 +169,7 @@ async function predict(event) {
     tell(at("status"), "");
     showAnswer();
     showCorrection();
+    closeWhy();
   } catch (fault) {
     tell(at("status"), fault.message, true);
   }
@@ -240,6 +257,8 @@ function showSpans(box) {
   }
 }
 
+{% include "try_why.js" %}
+
 // --- corrections -------------------------------------------------------------------------------
 
 function showCorrection() {
@@ -248,6 +267,7 @@ function showCorrection() {
   at("correct").querySelector("details").open = false;
   tell(at("saved"), "");
   clear(form);
+  form.lacks = null;
   if ("entities" in answer) correctEntities(form);
   else if ("no_answer" in answer) correctSpan(form);
   else if ("value" in answer) {
@@ -375,7 +395,7 @@ function speak() {
   if (!about) return;
   showInputs();
   showFacts();
-  if (answer) { showAnswer(); showCorrection(); }
+  if (answer) { showAnswer(); showCorrection(); closeWhy(); }
 }
 at("language").addEventListener("click", () => {
   language = language === "en" ? "ko" : "en";
@@ -385,6 +405,7 @@ at("language").addEventListener("click", () => {
 at("model").addEventListener("change", open);
 at("ask").addEventListener("submit", predict);
 at("gold").addEventListener("submit", correct);
+at("why").querySelector("details").addEventListener("toggle", explain);
 at("key").addEventListener("submit", event => {
   event.preventDefault();
   key = at("secret").value;
@@ -398,6 +419,9 @@ at("drop").addEventListener("drop", event => {
   event.preventDefault();
   at("drop").classList.remove("over");
   send(event.dataTransfer.files[0]);
+});
+document.addEventListener("paste", event => {
+  if (event.clipboardData.files.length) { event.preventDefault(); send(event.clipboardData.files[0]); }
 });
 speak();
 open();

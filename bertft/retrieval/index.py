@@ -1,0 +1,230 @@
+"""Searching: files in, an Index of their passages out; a question in, its Hits out, best first.
+
+Two lists are made of all passages, by the cosine of vectors and by BM25 of words, both exact, and
+fused by reciprocal rank (Cormack et al. 2009): score = sum over the lists of 1 / (60 + rank).
+
+Shape legend: N passages, W width of a vector.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bertft.cache_folder import cache_folder
+from bertft.contracts import Answer, FloatArray
+from bertft.errors import DataError
+from bertft.inside.embedder import Embedder, View
+from bertft.inside.encoders import Losses, OpenEncoder, open_encoder
+from bertft.inside.similarity import best
+from bertft.loaders.files import sha256
+from bertft.retrieval.collection import File, Reading, find_files
+from bertft.retrieval.parts import Part, key_of, parts_of
+from bertft.retrieval.passages import Passage
+from bertft.retrieval.request import IndexRequest
+from bertft.retrieval.words import Words
+from bertft.training.folders import MANIFEST
+from bertft.watch import Watch
+from bertft.words import counted
+
+POOL = 100
+"""Passages of each list that are fused."""
+CONSTANT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found: cosine ``similarity``, BM25 of its ``words``, fused ``score``."""
+
+    file: str
+    passage: Passage
+    score: float
+    similarity: float
+    words: float
+
+    @property
+    def place(self) -> Answer:
+        """``file``, then ``line``, ``page`` or ``paragraph``, and the ``id`` of a row."""
+        passage = self.passage
+        own = {"id": passage.id} if passage.id else {}
+        return {"file": self.file, passage.unit: passage.number, **own}
+
+
+@dataclass(slots=True)
+class Index:
+    """All passages of some files with their vectors [N, W] and words; how questions are read."""
+
+    parts: Sequence[tuple[str, Part]]
+    vectors: FloatArray
+    words: Words
+    embedder: Embedder
+    prompt: str
+    starts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.starts = [0, *np.cumsum([len(part) for _, part in self.parts]).tolist()]
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    def search(self, query: str, *, top_k: int) -> list[Hit]:
+        """The best passages."""
+        vectors = _vectors(self.embedder, [query], prompt=self.prompt)
+        return self.ranked(vectors[0], query, top_k=top_k)
+
+    def ranked(self, vector: FloatArray, query: str, *, top_k: int) -> list[Hit]:
+        """The same for a query whose vector [W] is known."""
+        similarity, words = self.vectors @ vector, self.words.scores(query)  # [N]
+        places, scores = fuse(similarity, words, count=top_k)
+        return [
+            self._hit(place, score, float(similarity[place]), float(words[place]))
+            for place, score in zip(places, scores, strict=True)
+        ]
+
+    def _hit(self, place: int, score: float, similarity: float, words: float) -> Hit:
+        number = int(np.searchsorted(self.starts, place, side="right")) - 1
+        file, part = self.parts[number]
+        passage = part.passage(place - self.starts[number])
+        return Hit(file, passage, score, similarity, words)
+
+
+def fuse(similarity: FloatArray, words: FloatArray, *, count: int) -> tuple[list[int], list[float]]:
+    """The best places by reciprocal rank in both lists [N], with their scores.
+
+    A passage without any word of the query is in no place of that list.
+    """
+    pool = max(POOL, count)
+    by_words = best(words, count=pool)
+    scores: dict[int, float] = {}
+    for order in (best(similarity, count=pool), by_words[words[by_words] > 0]):
+        for rank, place in enumerate(order.tolist(), start=1):
+            scores[place] = scores.get(place, 0.0) + 1 / (CONSTANT + rank)
+    places = sorted(scores, key=lambda place: (-scores[place], -similarity[place], place))[:count]
+    return places, [scores[place] for place in places]
+
+
+def open_index(request: IndexRequest, *, watch: Watch) -> Index:
+    """Read, embed (or find in the cache) and index all files.
+
+    Raises:
+        BertftError: a file that was named, the encoder or the cache is at fault, or no file holds
+            any text.
+    """
+    reading = Reading.of(request.overrides, on_bad_row=request.on_bad_row)
+    files = find_files(request.files, watch=watch)
+    encoder = open_encoder(request.encoder)
+    embedder, prompt = _embedder(encoder, request, watch=watch)
+    work = _Work(encoder, embedder, reading, watch)
+    parts = [(file.path, part) for file in files for part in work.parts(file)]
+    work.tell()
+    if not sum(len(part) for _, part in parts):
+        raise DataError("no text to search", path=", ".join(request.files[:3]))
+    vectors = np.concatenate([part.vectors for _, part in parts if len(part)])
+    words = _words([part for _, part in parts])
+    return Index(parts, vectors, words, embedder, prompt)
+
+
+class _Work:
+    """Makes the parts of files, and counts."""
+
+    def __init__(
+        self, encoder: OpenEncoder, embedder: Embedder, reading: Reading, watch: Watch
+    ) -> None:
+        self._embedder, self._reading, self._watch = embedder, reading, watch
+        self._losses = Losses(encoder, watch=watch)
+        self._facts = _facts(encoder, embedder) | {
+            "reading": [reading.data.model_dump(mode="json"), reading.columns.model_dump()]
+        }
+        self._files = self._passages = self._new = 0
+
+    def parts(self, file: File) -> Iterator[Part]:
+        """Those of one file. One of a folder that cannot be read is said, and left out."""
+        path, reading, watch = file.path, self._reading, self._watch
+        try:
+            facts = {**self._facts, "file": sha256(path), "suffix": path.rpartition(".")[2].lower()}
+            for part in parts_of(
+                path,
+                facts,
+                passages=lambda: reading.passages(path, watch=watch),
+                embed=self._embed,
+            ):
+                self._passages += len(part)
+                yield part
+        except DataError as error:
+            if file.named:
+                raise
+            watch.note(f"warning: left out: {error}")
+            return
+        self._files += 1
+
+    def tell(self) -> None:
+        """Say what there is to search, how much of it was embedded now, and what was cut."""
+        self._losses.tell(self._embedder.extractor.max_length)
+        new = f"{self._new:,} embedded now" if self._new else "all embedded before"
+        said = f"{counted(self._passages, 'passage')} of {counted(self._files, 'file')}: {new}"
+        self._watch.note(said)
+
+    def _embed(self, texts: Sequence[str]) -> FloatArray:
+        self._watch.advance(self._new, None, what="embedded")
+        vectors = _vectors(self._embedder, texts, losses=self._losses)
+        self._new += len(texts)
+        return vectors
+
+
+def _vectors(
+    embedder: Embedder,
+    texts: Sequence[str],
+    *,
+    prompt: str | None = None,
+    losses: Losses | None = None,
+) -> FloatArray:
+    """Unit vectors [N, W]."""
+    encoded = embedder.encode(texts, prompt=prompt)
+    if losses is not None:
+        losses.see(texts, encoded)
+    rows = embedder.vectors(encoded)
+    return np.stack(rows) if rows else np.zeros((0, *embedder.layout.shape), dtype=np.float32)
+
+
+def _embedder(encoder: OpenEncoder, request: IndexRequest, *, watch: Watch) -> tuple[Embedder, str]:
+    """What reads passages, and the prompt before a question."""
+    embedder = Embedder(encoder, View(normalize=True, prompt=request.passage_prompt))
+    rule = embedder.rule
+    is_e5 = "e5" in re.split(r"[^a-z0-9]+", encoder.name.lower())
+    guessed = ("query: ", "passage: ") if is_e5 and not rule.query else (None, None)
+    query = _first(request.prompt, rule.query, guessed[0], embedder.prompt)
+    if request.passage_prompt is None:
+        embedder.prompt = _first(rule.passage, guessed[1], embedder.prompt)
+    prompts = f"; prompts '{query}' and '{embedder.prompt}'" if query or embedder.prompt else ""
+    watch.note(f"model: {encoder.name}; {embedder.description}{prompts}")
+    return embedder, query
+
+
+def _first(*prompts: str | None) -> str:
+    return next((one for one in prompts if one is not None), "")
+
+
+def _facts(encoder: OpenEncoder, embedder: Embedder) -> dict[str, object]:
+    """All that vectors follow from, apart from their texts."""
+    files = sorted(one for one in encoder.folder.iterdir() if one.is_file())
+    return {
+        "model": {one.name: sha256(str(one)) for one in files if one.name != MANIFEST},
+        "prompt": embedder.prompt,
+        "pooling": embedder.description,
+        "max_length": embedder.extractor.max_length,
+        "precision": embedder.extractor.runtime.precision,
+    }
+
+
+def _words(parts: Sequence[Part]) -> Words:
+    """The index of words, from the cache or made now."""
+    count = sum(map(len, parts))
+    folder = cache_folder() / f"{key_of(parts)[:32]}.words"
+    found = Words.read(folder, count=count)
+    if found is None:
+        found = Words.of(text for part in parts for text in part.texts())
+        found.write(folder)
+    return found

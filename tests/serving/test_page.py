@@ -1,0 +1,325 @@
+"""The page of a server in a real browser: what it offers for each task, and to whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bases import ROWS, request, write
+from browser import browser, overflow
+from live_server import Live, serving, until
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+import bertft
+from bertft.jobs.prepare import prepare
+from bertft.jobs.request import read_recipe
+from bertft.watch import Silent
+
+ASKED: dict[str, list[str]] = {
+    "classification": ["a very good film"],
+    "multi-label": ["a very bad film"],
+    "nli": ["it is good", "it is very bad"],
+    "ner": ["we love food \U0001f600 food"],
+    "regression": ["we love it"],
+    "qa": ["is it good", "we love the good food"],
+}
+"""None stands in the training data, from which dev keeps what it has."""
+CONTROLS = "button, input, select, textarea, summary, a[href]"
+
+
+@pytest.fixture(scope="module")
+def live(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A run of each kind, called by it."""
+    with serving(bases, tmp_path_factory.mktemp("served")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    with browser(tmp_path_factory.mktemp("chromium")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Chrome, live: Live) -> Iterator[Chrome]:
+    """The page, opened once; in the end nothing was complained of or asked for elsewhere."""
+    chromium.get(live.address)
+    wait(chromium, lambda: shown(chromium, "#inputs textarea"))
+    yield chromium
+    assert chromium.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [one["params"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    urls = [one["request"]["url"] for one in asked if one["documentURL"].startswith("http")]
+    assert [one for one in urls if not one.startswith((live.address, "blob:", "data:"))] == []
+
+
+def wait(page: Chrome, condition: Any) -> Any:
+    return WebDriverWait(page, 20).until(lambda _: condition())
+
+
+def one(page: Chrome, selector: str) -> WebElement:
+    return page.find_element(By.CSS_SELECTOR, selector)
+
+
+def shown(page: Chrome, selector: str) -> list[WebElement]:
+    """Those that are seen."""
+    return [one for one in page.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+
+
+def speak(page: Chrome, language: str) -> None:
+    if one(page, "html").get_attribute("lang") != language:
+        one(page, "#language").click()
+
+
+def choose(page: Chrome, kind: str) -> None:
+    Select(one(page, "#model")).select_by_visible_text(kind)
+    wait(page, lambda: one(page, "#name").text == kind)
+
+
+def predict(page: Chrome, kind: str) -> None:
+    """By keyboard: texts, and Ctrl + Enter."""
+    choose(page, kind)
+    page.execute_script("document.getElementById('result').replaceChildren()")
+    boxes = shown(page, "#inputs textarea")
+    for box, text in zip(boxes, ASKED[kind], strict=True):
+        page.execute_script("arguments[0].value = arguments[1]", box, text)  # no emoji by keys
+    boxes[-1].send_keys(Keys.CONTROL, Keys.ENTER)
+    wait(page, lambda: shown(page, "#result > *") and not one(page, "#status").text)
+
+
+def explain(page: Chrome) -> None:
+    one(page, "#why summary").click()
+    wait(page, lambda: shown(page, "#reasons .tokens button"))
+
+
+@pytest.mark.parametrize("kind", list(ASKED))
+def test_an_answer_is_shown_and_what_it_rests_on(
+    page: Chrome, bases: dict[str, Path], kind: str
+) -> None:
+    speak(page, "en")
+    predict(page, kind)
+    predictor = bertft.load(bases[kind], device="cpu", precision="fp32")
+    columns = {"nli": ("premise", "hypothesis"), "qa": ("question", "context")}.get(kind, ("text",))
+    due = predictor.predict(dict(zip(columns, ASKED[kind], strict=True)))
+    result = one(page, "#result")
+    if kind == "ner":
+        marks = [mark.text.rsplit(" ", 1) for mark in shown(page, "#result mark")]
+        assert marks == [[entity["text"], entity["label"]] for entity in due["entities"]]
+        assert len(marks) == 2, "one stands behind a character of two halves"
+    elif kind == "qa":
+        assert due["answer"] in result.text
+        assert one(page, "#result mark").text == due["answer"]
+        other = shown(page, "#result .others button")[0]
+        other.click()
+        assert one(page, "#result mark").text == other.text
+    elif kind == "regression":
+        assert float(one(page, "#result b").text) == pytest.approx(due["value"], abs=1e-3)
+    else:
+        given = due["labels"] if kind == "multi-label" else [due["label"]]
+        assert [row.text for row in shown(page, ".labels .given span:first-child")] == given
+        first = shown(page, ".labels .number")[0].text
+        assert first == f"{100 * max(due['scores'].values()):.1f} %"
+    explain(page)
+    words = shown(page, "#reasons .shown mark")
+    assert {mark.get_attribute("class") for mark in words} <= {"for", "against"}
+    assert [mark.text for mark in words][:2] == " ".join(ASKED[kind]).split()[:2]
+    status = one(page, "#reasons .controls ~ p[aria-live]").text
+    assert status.startswith("“[CLS]” attends to ")
+    Select(shown(page, "#reasons .controls select")[0]).select_by_visible_text("Layer 2")
+    Select(shown(page, "#reasons .controls select")[1]).select_by_visible_text("Head 1")
+    assert one(page, "#reasons .controls ~ p[aria-live]").text != status
+
+
+@pytest.mark.parametrize("kind", list(ASKED))
+def test_a_correction_is_training_data(
+    page: Chrome, live: Live, tiny: Path, tmp_path: Path, kind: str
+) -> None:
+    speak(page, "en")
+    predict(page, kind)
+    one(page, "#correct summary").click()
+    if kind == "multi-label":
+        for box in shown(page, "#gold input"):
+            if not box.is_selected():
+                box.click()
+    elif kind == "regression":
+        shown(page, "#gold input")[0].clear()
+        shown(page, "#gold input")[0].send_keys("2.5")
+    elif kind in ("ner", "qa"):
+        select_last_word(page, "#in-text" if kind == "ner" else "#in-context")
+        shown(page, "#gold button[type=button]")[0].click()
+    one(page, "#gold button:not([type])").click()
+    wait(page, lambda: one(page, "#saved").text)
+    assert "data.further" in one(page, "#saved").text
+    model = live.server.models.get(kind)
+    assert model is not None
+    file = live.server.corrections.path(model)
+    assert str(file) in one(page, "#saved").text
+    data = write(tmp_path / "data.jsonl", ROWS[kind])
+    asked = request(kind, data, tiny, tmp_path / "out", f"data.further={json.dumps([str(file)])}")
+    job = prepare(read_recipe(asked), asked, watch=Silent())
+    assert len(job.splits["train"]) == len(ROWS[kind]) + 1
+
+
+def select_last_word(page: Chrome, box: str) -> None:
+    script = "const b = arguments[0]; b.setSelectionRange(b.value.length - 4, b.value.length)"
+    page.execute_script(script, one(page, box))
+
+
+GIVE = """
+const [how, name, text] = arguments, data = new DataTransfer();
+data.items.add(new File([text], name));
+const drop = document.getElementById("drop");
+if (how === "drop") drop.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+else document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+"""
+
+
+@pytest.mark.parametrize("how", ["choose", "drop", "paste"])
+def test_a_file_comes_back_with_predictions(
+    page: Chrome, bases: dict[str, Path], tmp_path: Path, how: str
+) -> None:
+    speak(page, "en")
+    choose(page, "classification")
+    text = "id,text\n1,a good film\n2,i hate it\n"
+    Select(one(page, "#format")).select_by_value("jsonl" if how == "paste" else "csv")
+    if how == "choose":
+        file = tmp_path / "texts.csv"
+        file.write_text(text, encoding="utf-8")
+        one(page, "#file").send_keys(str(file))
+    else:
+        page.execute_script(GIVE, how, "texts.csv", text)
+    wait(page, lambda: shown(page, "#done a"))
+    assert one(page, "#done").text.startswith("2 rows predicted.")
+    place = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", place)
+    one(page, "#done a").click()
+    found = tmp_path / ("texts-predictions.jsonl" if how == "paste" else "texts-predictions.csv")
+    assert until(lambda: found.exists() and bool(found.stat().st_size))
+    lines = found.read_text(encoding="utf-8-sig").splitlines()
+    predictor = bertft.load(bases["classification"], device="cpu", precision="fp32")
+    first, second = (one["label"] for one in predictor.predict(["a good film", "i hate it"]))
+    if how == "paste":
+        assert [json.loads(line)["label"] for line in lines] == [first, second]
+    else:
+        assert lines[1].startswith(f"1,a good film,{first},")
+        assert lines[2].startswith(f"2,i hate it,{second},")
+
+
+def test_a_file_that_cannot_be_read_is_told(page: Chrome) -> None:
+    page.execute_script(GIVE, "drop", "texts.exe", "MZ")
+    wait(page, lambda: "fault" in str(one(page, "#done").get_attribute("class")))
+    page.get_log("browser")  # the browser notes the refusal, too
+
+
+def test_it_speaks_korean(page: Chrome) -> None:
+    speak(page, "ko")
+    predict(page, "qa")
+    explain(page)
+    assert one(page, "#predict").text == "예측"
+    one(page, "#correct summary").click()
+    words = one(page, "body").text
+    assert "지문" in words
+    assert "신뢰도" in words
+    assert "어텐션" in words
+    english = ("Predict", "Passage", "confidence", "Attention", "Other", "This", "undefined")
+    assert [word for word in english if word in words] == []
+
+
+def test_a_phone_shows_all_of_it(page: Chrome) -> None:
+    for kind, language in (("qa", "en"), ("ner", "ko"), ("nli", "ko")):
+        speak(page, language)
+        predict(page, kind)
+        explain(page)
+        one(page, "#correct summary").click()
+        assert [overflow(page, width=width) for width in (1280, 390, 320)] == [0, 0, 0], kind
+
+
+def test_every_control_has_a_name_and_is_reached_by_keyboard(page: Chrome) -> None:
+    for kind in ("ner", "multi-label"):
+        predict(page, kind)
+        explain(page)
+        one(page, "#correct summary").click()
+        controls = shown(page, CONTROLS)
+        assert [one.get_attribute("outerHTML") for one in controls if not one.accessible_name] == []
+        page.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
+        one(page, "#model").send_keys("")
+        reached = {page.switch_to.active_element.id}
+        for _ in controls:
+            ActionChains(page).send_keys(Keys.TAB).perform()
+            reached.add(page.switch_to.active_element.id)
+        enabled = {one.id for one in controls if one.is_enabled()}
+        assert len(enabled - reached) == 0
+
+
+def test_it_is_readable_in_the_dark(page: Chrome) -> None:
+    """Letters stand out from what is behind them, by 4.5 to 1 at the least."""
+    predict(page, "ner")
+    explain(page)
+    for mode in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": mode}]
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        faint = page.execute_script(CONTRAST)
+        assert faint == [], mode
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+CONTRAST = """
+const canvas = document.createElement("canvas");
+canvas.width = canvas.height = 1;
+const paint = canvas.getContext("2d", { willReadFrequently: true });
+function over(under, colour) {
+  for (const one of [`rgb(${under.join()})`, colour]) {
+    paint.fillStyle = one;
+    paint.fillRect(0, 0, 1, 1);
+  }
+  return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}
+function behind(node) {
+  if (!node) return [255, 255, 255];
+  const style = getComputedStyle(node);
+  const plain = over(behind(node.parentElement), style.backgroundColor);
+  const tint = node.localName === "button" && style.backgroundImage.match(/rgb[^)]*\\)/);
+  return tint ? over(plain, tint[0]) : plain;
+}
+function light(colour) {
+  const [r, g, b] = colour.map(one => one / 255)
+    .map(one => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+}
+const hasText = node => [...node.childNodes].some(one => one.nodeType === 3 && one.data.trim());
+return [...document.querySelectorAll("body *")]
+  .filter(node => node.checkVisibility() && !node.matches(":disabled, option") && hasText(node))
+  .map(node => {
+    const under = behind(node), letters = over(under, getComputedStyle(node).color);
+    const [a, b] = [light(letters), light(under)];
+    return [node.outerHTML.slice(0, 120), Math.max(a, b) / Math.min(a, b)];
+  })
+  .filter(([, contrast]) => contrast < 4.5);
+"""
+
+
+def test_who_has_the_key_is_let_in(
+    chromium: Chrome, page: Chrome, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    """The page is open to all, its model is not."""
+    page.get_log("browser")
+    with serving({"film": bases["classification"]}, tmp_path, key="k" * 20) as live:
+        chromium.switch_to.new_window("tab")
+        chromium.get(live.address)
+        wait(chromium, lambda: shown(chromium, "#secret"))
+        assert not shown(chromium, "#inputs textarea")
+        one(chromium, "#secret").send_keys("k" * 20, Keys.ENTER)
+        wait(chromium, lambda: shown(chromium, "#inputs textarea"))
+        shown(chromium, "#inputs textarea")[0].send_keys("a good film", Keys.CONTROL, Keys.ENTER)
+        wait(chromium, lambda: shown(chromium, "#result b"))
+        chromium.close()
+    chromium.switch_to.window(chromium.window_handles[0])
+    chromium.get_log("browser")
+    chromium.get_log("performance")
