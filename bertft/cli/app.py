@@ -1,11 +1,11 @@
 """The command ``bertft``: its verbs are put together here, and what goes wrong is told here.
 
-train.py trains, launch.py writes scripts for many machines, search.py searches for settings,
-data.py looks at data, labelling.py leads from texts to labels, answer.py scores and answers,
-export.py exports, serve.py serves, documents.py finds things in documents, compare.py compares two
-files, inside.py and vectors.py look into an encoder, pretrained.py asks the heads of pre-training,
-share.py gives models away and lists.py lists; each parses arguments, calls ``commands/`` and hands
-the result to the console.
+train.py trains, distil.py lets a run teach another, launch.py writes scripts for many machines,
+search.py searches for settings, data.py looks at data, labelling.py leads from texts to labels,
+answer.py scores and answers, export.py exports, serve.py serves, documents.py finds things in
+documents, compare.py compares two files, inside.py and vectors.py look into an encoder,
+pretrained.py asks the heads of pre-training, share.py gives models away and lists.py lists; each
+parses arguments, calls ``commands/`` and hands the result to the console.
 
 Exit codes: 0 done; 2 the input is at fault (one line); 3 ``check --strict`` has warnings; 1 a fault
 of ours (traceback with --debug); 130 / 143 after SIGINT / SIGTERM.
@@ -27,6 +27,7 @@ import typer
 from bertft.cli.answer import answer_app
 from bertft.cli.compare import compare_app
 from bertft.cli.data import data_app
+from bertft.cli.distil import distil_app
 from bertft.cli.documents import documents_app
 from bertft.cli.export import export_app
 from bertft.cli.inside import inside_app
@@ -58,6 +59,7 @@ app.add_typer(launch_app)
 app.add_typer(data_app)
 app.add_typer(labelling_app)
 app.add_typer(search_app)
+app.add_typer(distil_app)
 app.add_typer(answer_app)
 app.add_typer(share_app)
 app.add_typer(export_app)

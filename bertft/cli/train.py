@@ -135,7 +135,7 @@ def train(
         return
     result = run_training(request, watch=console)
     if result is not None:
-        _show_result(console, result)
+        show_result(console, result)
 
 
 def _kind(request: TrainRequest, *, seeds: int, folds: int) -> tuple[Kind | None, int]:
@@ -167,7 +167,7 @@ def _show_folds(console: Console, result: Folds) -> None:
     console.say(f"report  {result.folder}/report.html")
 
 
-def _show_result(console: Console, result: TrainResult) -> None:
+def show_result(console: Console, result: TrainResult) -> None:
     """Scores, where the model is, and what can be done with it next."""
     from bertft.console.scores import show_scores
 
@@ -300,4 +300,4 @@ def pretrain(
 
     result = run_pretraining(request, watch=console)
     if result is not None:
-        _show_result(console, result)
+        show_result(console, result)

@@ -50,7 +50,8 @@ class SequenceHead:
         return model
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
-        kind = torch.float32 if self.multi_label else torch.int64
+        is_soft = isinstance(encoded[0].target, list)
+        kind = torch.float32 if self.multi_label or is_soft else torch.int64
         return torch.tensor([one.target for one in encoded], dtype=kind)  # [B, C] or [B]
 
     def loss(self, output: Any, targets: torch.Tensor) -> torch.Tensor:
@@ -71,7 +72,10 @@ class SequenceHead:
             return float(targets.numel())
         if self.weights is None:
             return float(len(targets))
-        return float(torch.tensor(self.weights)[targets.cpu()].sum())
+        weights = torch.tensor(self.weights)  # [C]
+        if targets.ndim > 1:  # soft labels
+            return float((targets.cpu() @ weights).sum())
+        return float(weights[targets.cpu()].sum())
 
     def split(self, output: Any, batch: Batch) -> list[FloatArray]:
         return list(output.logits.float().cpu().numpy())

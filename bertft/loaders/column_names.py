@@ -25,7 +25,8 @@ PAIR = (
 )  # fmt: skip
 LABEL = (
     "label", "labels", "category", "intent", "class", "sentiment", "emotion", "target",
-    "gold_label", "score", "similarity", "rating", "verdict", "stars", "polarity", "tag", "topic",
+    "gold_label", "soft_labels", "score", "similarity", "rating", "verdict", "stars", "polarity",
+    "tag", "topic",
     "레이블", "라벨", "분류", "범주", "카테고리", "감정", "감성", "긍부정", "평가", "의도", "주제",
     "정답", "별점", "평점", "점수", "유사도", "등급", "판정", "관계",
 )  # fmt: skip

@@ -39,6 +39,7 @@ from bertft.settings import Section
 from bertft.tasks.label_cells import LabelCells
 from bertft.tasks.label_names import canonical, natural_order, one_spelling
 from bertft.tasks.long_text import LongText
+from bertft.tasks.soft_labels import Soft
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class Classification:
         Raises:
             DataError: the labels leave nothing to learn.
         """
-        found = {name for example in examples for name in example.names}
+        found = {name for example in examples for name in example.told_names}
         names = {self.options.label_aliases.get(name, name) for name in found}
         known = self.options.label_names or self._columns or self.standard
         bound = self.bind(known or sorted(names, key=natural_order), {})
@@ -242,7 +243,7 @@ class Classification:
         ids = self._ids()
         renamed: dict[str, str] = {}
         for example in examples:
-            for name in example.names:
+            for name in example.told_names:
                 if name not in ids:
                     what = f"label '{name}' is none of the model's {len(self.labels)} labels"
                     hint = self._label_hint(name)
@@ -375,14 +376,25 @@ class Classification:
 
     def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
         targets: list[int | list[float] | None] = []
+        is_soft = any(isinstance(example.gold, Soft) for example in examples)
         for example, ids in zip(examples, self.gold_ids(examples), strict=True):
             if example.gold is None:
                 targets.append(None)
-            elif self.options.multi_label:
+            elif isinstance(example.gold, Soft):
+                targets.append(self._shares(example.gold))
+            elif self.options.multi_label or is_soft:
                 targets.append([float(index in ids) for index in range(len(self.labels))])
             else:
                 targets.append(ids[0])
         return targets
+
+    def _shares(self, gold: Soft) -> list[float]:
+        """[C] what is learned of soft labels."""
+        ids = self._ids()
+        shares = [0.0] * len(self.labels)
+        for name, p in gold.p.items():
+            shares[ids[name]] += p
+        return shares
 
     # --- answers ------------------------------------------------------------------------------
 

@@ -20,9 +20,10 @@ import numpy as np
 from bertft.errors import CellError, DataError
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.tasks.label_names import Told, label_name
+from bertft.tasks.soft_labels import Soft, object_in, read_soft
 
 Names = tuple[str, ...]
-ReadNames = Callable[[Any, Told], Names]
+ReadNames = Callable[[Any, Told], Names | Soft]
 
 _OF_ONE = "labels in a list of one are read as that label"
 _AS_TEXT = "lists of labels written as text are read as lists"
@@ -47,6 +48,8 @@ class LabelCells:
         """
         if self.columns:
             return self._of_columns
+        if any(object_in(one) for one in first):
+            return lambda value, told: read_soft(value, told, several=self.multi_label)
         if not self.multi_label:
             return one_label
         size = self._vector_size(first)

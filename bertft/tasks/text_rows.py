@@ -25,6 +25,7 @@ from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.label_cells import bit_columns
 from bertft.tasks.long_text import LongText, encode_texts
+from bertft.tasks.soft_labels import Soft
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,8 +34,9 @@ PEEK = 1000
 """Rows that are looked at before the first is read: how gold is written, which columns hold it."""
 SKIP_HINT = "fix the row, or leave such rows out with --on-bad-row skip"
 
-Gold = tuple[str, ...] | float
-"""Label names as the file spells them, or the number that regression learns."""
+Gold = tuple[str, ...] | float | Soft
+"""Label names as the file spells them, their probabilities, or the number that regression
+learns."""
 
 ReadGold = Callable[[Any, Counter[str]], Gold]
 """Turns a cell into Gold; what it reads otherwise than it is written is counted. ValueError for a
@@ -77,7 +79,14 @@ class TextExample:
     @property
     def names(self) -> tuple[str, ...]:
         """Gold label names; empty without gold."""
+        if isinstance(self.gold, Soft):
+            return self.gold.names
         return self.gold if isinstance(self.gold, tuple) else ()
+
+    @property
+    def told_names(self) -> tuple[str, ...]:
+        """Names of all labels that gold speaks of, improbable ones too."""
+        return tuple(self.gold.p) if isinstance(self.gold, Soft) else self.names
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ LIGHT = [
     "bertft.cli.answer",
     "bertft.cli.compare",
     "bertft.cli.data",
+    "bertft.cli.distil",
     "bertft.cli.documents",
     "bertft.cli.export",
     "bertft.cli.inside",

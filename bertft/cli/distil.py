@@ -1,0 +1,89 @@
+"""The verb by which a run teaches a smaller one; app.py adds it to ``bertft``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bertft.cli import completion
+from bertft.cli.options import (
+    Device,
+    DeviceOption,
+    NewRunOption,
+    OfflineOption,
+    Precision,
+    PrecisionOption,
+    RunArgument,
+    SeedOption,
+    SetOption,
+    open_console,
+    tell_start,
+)
+from bertft.cli.train import show_result
+from bertft.cli.verb import TRAIN, verb
+from bertft.collector import importing
+
+distil_app = typer.Typer()
+
+
+@verb(
+    distil_app,
+    panel=TRAIN,
+    examples=(
+        "distil runs/large texts.txt --to minilm",
+        "distil runs/large texts.csv --to runs/small-encoder --out runs/student",
+    ),
+)
+def distil(
+    run: Annotated[str, RunArgument],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Texts without labels: any file predict reads."),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="MODEL",
+            help="The student's encoder: a name, Hub id or folder.",
+            autocompletion=completion.models,
+        ),
+    ],
+    out: NewRunOption = "",
+    set_: SetOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = Device.AUTO,
+    precision: PrecisionOption = Precision.AUTO,
+    offline: OfflineOption = False,
+) -> None:
+    """A run teaches another encoder: it learns the run's probabilities of unlabelled texts."""
+    from bertft.encoder.find import check_name
+    from bertft.runs.first_look import look_at_files
+    from bertft.runs.folder import find_run, free_run_folder
+
+    console = open_console(offline=offline)
+    find_run(run)
+    check_name(to)
+    look_at_files(files)
+    if out:
+        free_run_folder(out, recipe="")
+    tell_start(console, "distil", files)
+    with importing():
+        from bertft.commands.distil import DistilRequest
+        from bertft.commands.distil import distil as run_distil
+
+    request = DistilRequest(
+        run=run,
+        files=tuple(files),
+        to=to,
+        out=out,
+        overrides=tuple(set_ or ()),
+        seed=seed,
+        device=device.value,
+        precision=precision.value,
+        offline=offline,
+    )
+    result = run_distil(request, watch=console)
+    if result is not None:
+        show_result(console, result)
