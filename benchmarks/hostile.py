@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import math
 import multiprocessing
 import os
 import resource
@@ -317,7 +318,7 @@ def day(run: str, size: Size, folder: Path, threads: str) -> dict[str, Any]:
             clients.start(ask_well, port)
 
         def phase(name: str, attack: Callable[[], str]) -> None:
-            began = time.monotonic()
+            began = phases[-1]["ended"] if phases else time.monotonic()
             what = attack()
             phases.append({"name": name, "began": began, "ended": time.monotonic(), "what": what})
             print(f"{name}: {what}", file=sys.stderr)
@@ -355,9 +356,13 @@ def found_in(log: Path, records: list[list[Any]], phases: list[dict[str, Any]]) 
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     taken = {one["id"]: one["status"] for one in lines if one["id"].startswith("good-")}
     health, good = records[0], [one for found in records[1:] for one in found]
+    phases[-1]["ended"] = math.inf
     for one in phases:
-        asked = [r for r in good if one["began"] <= r[0] < one["ended"]]
-        answers = [r for r in health if one["began"] <= r[0] < one["ended"]]
+        # Those of a phase are those that ended in it: what SIGTERM cuts off belongs to the last.
+        asked, answers = (
+            [r for r in seen if one["began"] <= r[0] + r[3] < one["ended"]]
+            for seen in (good, health)
+        )
         one["answered"] = sum(r[2] == 200 for r in asked)
         one["told"] = sum(r[2] not in (0, 200) for r in asked)
         one["not_taken"] = sum(not r[2] and r[1] not in taken for r in asked)
