@@ -1,6 +1,12 @@
-"""How a count is said: 1 text, 2 texts."""
+"""How a count is said: 1 text, 2 texts; and how a time is."""
 
 from __future__ import annotations
+
+import re
+
+from bertft.errors import RecipeError
+
+TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def counted(number: int, noun: str) -> str:
@@ -20,6 +26,17 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def seconds_of(budget: str) -> float:
+    """Seconds of ``10m``, ``90s``, ``1h30m``. Raises RecipeError for anything else."""
+    found = TIME.fullmatch(budget.strip().lower())
+    hours, minutes, rest = (float(one or 0) for one in found.groups()) if found else (0, 0, 0)
+    seconds = 3600 * hours + 60 * minutes + rest
+    if seconds <= 0:
+        hint = "a number with h, m or s, as in --budget 10m or --budget 1h30m"
+        raise RecipeError(f"--budget {budget}: not a time", hint=hint)
+    return seconds
 
 
 def size(count: float) -> str:

@@ -28,6 +28,7 @@ from bertft.cli.options import (
 from bertft.cli.verb import TRAIN, verb
 from bertft.collector import importing
 from bertft.errors import RecipeError
+from bertft.words import seconds_of
 
 if TYPE_CHECKING:
     from bertft.commands.train import TrainResult
@@ -77,6 +78,9 @@ def train(
         ),
     ] = "",
     features: FeaturesOption = False,
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="Train what fits a time, e.g. 10m or 1h30m.")
+    ] = "",
     on_bad_row: BadRowOption = None,
     dry_run: DryRunOption = False,
     offline: OfflineOption = False,
@@ -89,6 +93,11 @@ def train(
         raise RecipeError("--resume goes on as it was begun", hint="leave out --seeds and --folds")
     if folds == 1 or (folds and seeds > 1):
         raise RecipeError("--folds takes 2 or more, and no --seeds", hint="as in --folds 5")
+    if budget and (resume or seeds > 1 or folds):
+        what = "--budget plans one new run"
+        raise RecipeError(what, hint="leave out --resume, --seeds and --folds, or --budget")
+    if budget:
+        seconds_of(budget)
     console = open_console(offline=offline)
     from bertft.jobs.request import TrainRequest
     from bertft.runs.first_look import look_at_training
@@ -108,6 +117,7 @@ def train(
         offline=offline,
         dry_run=dry_run,
         on_bad_row=on_bad_row.value if on_bad_row else "",
+        budget=budget,
     )
     kind, count = _kind(request, seeds=seeds, folds=folds)
     if kind and request.resume:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from itertools import islice
+from collections.abc import Sequence
 
 from bertft.encoder.packing import Padder
 from bertft.encoder.states import StateBatcher
@@ -35,20 +35,15 @@ class CostPreview:
         seconds_left = self._seconds_left(report)
         return self._text(seconds_left) if seconds_left >= self._least else ""
 
-    def _rate(self) -> float:
-        """Tokens a second."""
-        counted = self._seen[1:] or self._seen
-        return sum(one.tokens for one in counted) / max(sum(one.seconds for one in counted), 1e-9)
-
     def _seconds_left(self, report: StepReport) -> float:
         plan = self._trainer.plan
         share_left = 1 - report.step / plan.total_steps
-        return sum(plan.lengths) * plan.epochs * share_left / self._rate()
+        return sum(plan.lengths) * plan.epochs * share_left * seconds_a_token(self._seen)
 
     def _text(self, seconds_left: float) -> str:
         parts = [f"about {duration(seconds_left)} of training left (evaluations not counted)"]
         unit = "states" if isinstance(self._trainer.batcher, StateBatcher) else "tokens"
-        parts.append(f"{self._rate():,.0f} {unit}/s")
+        parts.append(f"{1 / seconds_a_token(self._seen):,.0f} {unit}/s")
         padding = self._padding()
         if padding >= 0.01:
             padded = isinstance(self._trainer.batcher, Padder)
@@ -68,11 +63,26 @@ class CostPreview:
         return 1 - real / max(1, padded)
 
 
-def measure_cost(trainer: loop.Trainer) -> str:
-    """The preview of a training that is not run: a few steps whose result is thrown away."""
+def first_steps(trainer: loop.Trainer, *, seconds: float = 0.0) -> list[StepReport]:
+    """STEPS steps, or as many as take ``seconds``, whose result is to be thrown away."""
+    found: list[StepReport] = []
+    for report in loop.run(trainer, progress=Progress(), evaluate=None):
+        found.append(report)
+        if len(found) >= STEPS and sum(one.seconds for one in found) >= seconds:
+            break
+    return found
+
+
+def seconds_a_token(steps: Sequence[StepReport]) -> float:
+    """Without the first step, which warms up."""
+    counted = steps[1:] or steps
+    return max(sum(one.seconds for one in counted), 1e-9) / sum(one.tokens for one in counted)
+
+
+def preview_of(trainer: loop.Trainer, steps: Sequence[StepReport]) -> str:
+    """The preview of a training that is not run, from its ``first_steps``."""
     preview = CostPreview(trainer, least=0.0)
-    texts = (preview.after(one) for one in loop.run(trainer, progress=Progress(), evaluate=None))
-    return next((text for text in islice(texts, STEPS) if text), "")
+    return next((text for text in map(preview.after, steps) if text), "")
 
 
 def peak_memory() -> int:

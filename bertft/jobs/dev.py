@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from bertft.evaluation.calibration import Evidence
 from bertft.jobs.prepare import Job
 from bertft.training import loop
 from bertft.training.inference import compute_logits
+
+SAMPLE = 256
+"""Examples that tell what scoring costs."""
 
 
 def dev_scorer(job: Job, trainer: loop.Trainer) -> loop.Evaluate | None:
@@ -43,6 +47,17 @@ def check_metric(job: Job, trainer: loop.Trainer) -> None:
     if trainer.metric not in values:
         hint = did_you_mean(trainer.metric, values)
         raise RecipeError(f"training.metric: no score '{trainer.metric}'", hint=hint)
+
+
+def scoring_seconds(job: Job, trainer: loop.Trainer) -> float:
+    """Seconds of an example, told from SAMPLE of them; the job stays as it is."""
+    split = "dev" if "dev" in job.splits else "train"
+    examples = job.splits[split][:SAMPLE]
+    encoded = [one for one in job.encoded[split] if one.example < len(examples)]
+    started = time.perf_counter()
+    pieces = _pieces(job, trainer, len(examples), encoded)
+    _scores(job.task.fit(examples, pieces), examples, pieces)
+    return (time.perf_counter() - started) / len(examples)
 
 
 def _pieces(

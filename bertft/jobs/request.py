@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ class TrainRequest:
     offline: bool = False
     dry_run: bool = False
     on_bad_row: str = ""
+    budget: str = ""
+    """The time that all of it may take, as in 10m; what fits is trained (runs/budget.py)."""
+    began: float = field(default_factory=time.monotonic, compare=False)
 
 
 def read_recipe(request: TrainRequest) -> Recipe:
@@ -40,7 +44,7 @@ def read_recipe(request: TrainRequest) -> Recipe:
     Where the data of a resumed run are now is not its recipe's to say (runs/inputs.py).
     """
     if request.resume:
-        changed = (request.overrides, request.out, request.on_bad_row)
+        changed = (request.overrides, request.out, request.on_bad_row, request.budget)
         if any(changed) or request.seed is not None:
             raise RecipeError(
                 "--resume goes on with the run's own recipe",

@@ -5,6 +5,7 @@ A new run is created with a checkpoint to start from; a stopped one is brought b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -19,12 +20,12 @@ from bertft.contracts import SelfSupervised
 from bertft.errors import RunError
 from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
-from bertft.jobs.cost import measure_cost
 from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
+from bertft.runs.budget import costs_told, recipe_within
 from bertft.runs.environment import environment
 from bertft.runs.folder import free_run_folder, new_run_folder
 from bertft.runs.inputs import found_recipe, given_inputs, recorded_recipe
@@ -40,7 +41,7 @@ from bertft.training import loop, processes
 from bertft.training.checkpoint import Checkpoint, State
 from bertft.training.journal import Journal, cut_back
 from bertft.training.progress import Progress
-from bertft.watch import TrainingPlan, Watch
+from bertft.watch import Silent, TrainingPlan, Watch
 
 
 def start(
@@ -67,21 +68,28 @@ def start(
             free_run_folder(request.out, recipe=request.recipe)
         if request.repeats:
             recipe, before = recorded(Path(request.repeats), recipe, watch=watch)
-        with paused_collector():  # the examples and their tokens stay
-            job = prepare(recipe, request, watch=watch, before=before)
+        started = time.monotonic()
+        job, model, trainer = ready(recipe, request, watch=watch, before=before)
         if request.repeats and before is not None:
             refuse_other_inputs(job, Path(request.repeats), before)
-        model, head = build_model(job)
         tell_of_head(job, model, watch=watch)
-        trainer = make_trainer(job, model, head)
         check_metric(job, trainer)  # one that does not exist is told before training
+        again = time.monotonic() - started
+        if request.budget:
+            recipe, said = recipe_within(job, trainer, request, again=again)
+            watch.note(said)
+            # The measured steps changed the weights: all is made anew of the recipe that fits.
+            del job, model, trainer
+            job, model, trainer = ready(recipe, request, watch=Silent(), before=None)
         plan = training_plan(job, trainer, model, out=request.resume or request.out)
         watch.plan(plan)
         from_states = recipe.training.mode == "features"
         for note in feature_notes(job, trainer) if from_states else ():
             watch.note(note)
         if request.dry_run:
-            watch.note(encoding_cost(job, trainer) if from_states else measure_cost(trainer))
+            costs = costs_told(job, trainer, request, again=again)
+            for note in [encoding_cost(job, trainer)] if from_states else costs:
+                watch.note(note)
             return None
         if from_states:
             learn_from_states(job, trainer, watch=watch)
@@ -93,6 +101,16 @@ def start(
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
         return job, trainer, Progress(), run
+
+
+def ready(
+    recipe: Recipe, request: TrainRequest, *, watch: Watch, before: dict[str, Any] | None
+) -> tuple[Job, PreTrainedModel, loop.Trainer]:
+    """All that training starts from."""
+    with paused_collector():  # the examples and their tokens stay
+        job = prepare(recipe, request, watch=watch, before=before)
+    model, head = build_model(job)
+    return job, model, make_trainer(job, model, head)
 
 
 def recorded(run: Path, recipe: Recipe, *, watch: Watch) -> tuple[Recipe, dict[str, Any]]:

@@ -1,0 +1,150 @@
+"""--budget: what fits a time is planned from measured costs; then it is a recipe like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from running import Ear
+from stopping import Stopper, crash, outcome, resume
+
+from bertft.commands.train import train
+from bertft.errors import RecipeError
+from bertft.jobs.request import TrainRequest
+from bertft.recipe import load_recipe
+from bertft.runs import budget
+from bertft.runs.budget import Costs, fit
+from bertft.words import seconds_of
+
+COSTS = Costs(before=10, epoch=100, steps=50, evaluation=5, every=0, after=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10m", 600), ("90s", 90), ("1h30m", 5400), ("1.5H", 5400)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["10", "m", "0m", "ten minutes", "5m1h", "-5m"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(RecipeError, match="not a time"):
+        seconds_of(text)
+
+
+def test_a_share_of_one_epoch_fills_a_short_time() -> None:
+    """10 + 5 + 5 s are spent whatever is trained."""
+    found = fit(COSTS, epochs=3, seconds=70)
+    assert found is not None
+    assert (found.epochs, found.share, found.whole) == (1, 0.5, False)
+
+
+def test_an_epoch_more_of_fewer_rows() -> None:
+    """Two whole epochs take 225 s; three of a share have 3 x 5 s of evaluations."""
+    found = fit(COSTS, epochs=3, seconds=240)
+    assert found is not None
+    assert (found.epochs, found.share) == (3, 0.7)
+
+
+def test_the_recipe_is_never_exceeded() -> None:
+    found = fit(COSTS, epochs=3, seconds=10_000)
+    assert found is not None
+    assert (found.epochs, found.share, found.whole) == (3, 1.0, True)
+
+
+def test_nothing_fits() -> None:
+    assert fit(COSTS, epochs=3, seconds=21) is None
+
+
+@given(
+    st.floats(1, 1e4), st.floats(0.1, 1e5), st.floats(0, 1e3), st.integers(0, 200),
+    st.integers(1, 10), st.floats(1, 1e6),
+)  # fmt: skip
+def test_what_fits_is_full_and_not_over(
+    before: float, epoch: float, evaluation: float, every: int, epochs: int, seconds: float
+) -> None:
+    costs = Costs(before, epoch, 1000, evaluation, every, after=before)
+    found = fit(costs, epochs=epochs, seconds=seconds)
+    if found is None:
+        assert costs.total(1, 0.0011) > seconds
+        return
+    assert costs.total(found.epochs, found.share) <= seconds * (1 + 1e-9)
+    assert 0 < found.share <= 1
+    assert 1 <= found.epochs <= epochs
+    if not found.whole:
+        more = costs.total(found.epochs, found.share + 0.002)
+        if found.share < 0.998:
+            assert more > seconds
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch that takes a bit more than a budget of 100 s."""
+
+    def costs(*given: Any, **settings: Any) -> Costs:
+        real(*given, **settings)
+        return Costs(before=20, epoch=80, steps=6, evaluation=2, every=0, after=15)
+
+    real = budget.measured_costs
+    monkeypatch.setattr(budget, "measured_costs", costs)
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_run_within_a_budget_is_one_of_its_recipe(
+    ask: Callable[..., TrainRequest], ear: Ear, tmp_path: Path
+) -> None:
+    """Its own recipe trains the same weights again; stopped, it goes on to the same weights."""
+    result = train(ask("fitted", "training.epochs=2", budget="100s"), watch=ear)
+    assert result is not None
+    (said,) = [note for note in ear.notes if note.startswith("--budget 100s: ")]
+    assert "1 epoch of 75.0% of the rows" in said
+    recipe = load_recipe(str(result.run / "recipe.toml"))
+    assert (recipe.training.epochs, recipe.data.train_share) == (1, 0.75)
+    assert said in (result.run / "journal.jsonl").read_text("utf-8")
+    request = TrainRequest(recipe=str(result.run / "recipe.toml"), out=str(tmp_path / "again"))
+    again = train(request)
+    assert again is not None
+    assert outcome(again.run) == outcome(result.run)
+    asked = ask("stopped", "training.epochs=2", "training.save_every=1", budget="100s")
+    with pytest.raises(ZeroDivisionError):
+        train(asked, watch=Stopper(2, crash))
+    assert outcome(resume(Path(asked.out)).run) == outcome(result.run)
+
+
+def test_what_is_measured_of_a_tiny_model(ask: Callable[..., TrainRequest], ear: Ear) -> None:
+    train(ask("whole", "training.epochs=2", budget="60m"), watch=ear)
+    (said,) = [note for note in ear.notes if note.startswith("--budget 60m: ")]
+    assert "the whole recipe, 2 epochs, in about" in said
+
+
+def test_a_dry_run_tells_what_times_would_buy(ask: Callable[..., TrainRequest], ear: Ear) -> None:
+    assert train(ask("dry", "training.epochs=2", dry_run=True), watch=ear) is None
+    told = [note for note in ear.notes if note.startswith("--budget")]
+    assert len(told) == 1
+    assert told[0].startswith("--budget 5m: the whole recipe, 2 epochs, in about")
+
+
+@pytest.mark.parametrize(
+    ("settings", "time", "message"),
+    [
+        ((), "0.1s", "one step, with reading, scoring and saving, takes about"),
+        (("training.mode=features",), "10m", "plans the fine-tuning of a task in one process"),
+    ],
+)
+def test_what_cannot_be_planned(
+    ask: Callable[..., TrainRequest], settings: tuple[str, ...], time: str, message: str
+) -> None:
+    request = ask("none", *settings, budget=time)
+    with pytest.raises(RecipeError, match=message):
+        train(request)
+    assert not Path(request.out).exists()
+
+
+def test_several_runs_have_no_budget(command: Any) -> None:
+    code, _, err = command("train", "sentiment", "--budget", "10m", "--seeds", "3")
+    assert code == 2
+    assert "--budget plans one new run" in err
