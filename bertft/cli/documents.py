@@ -134,7 +134,7 @@ def ask(
     top_k: Annotated[int, TopK] = 3,
     passages: Annotated[
         int, typer.Option(min=1, help="Passages that are read for a question.")
-    ] = 10,
+    ] = 5,
     min_confidence: MinConfidenceOption = None,
     model: ModelOption = "",
     prompt: PromptOption = None,

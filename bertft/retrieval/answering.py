@@ -13,7 +13,7 @@ from bertft.prediction.predicted import Predicted
 from bertft.prediction.predictor import Predictor
 from bertft.retrieval.index import Hit, Index
 
-PASSAGES = 10
+PASSAGES = 5
 """Passages that are read for a question."""
 
 
