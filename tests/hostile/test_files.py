@@ -103,7 +103,12 @@ TABLES = [
     Case("nesting that closes", "a.jsonl", label("[" * 80 + "]" * 80), r"2: nested too deeply"),
     Case("endless digits", "a.jsonl", label("9" * 5000), r"2: a number is too long"),
     Case("NaN for a label", "a.jsonl", label("NaN"), r"2: the label is missing; .*"),
-    Case("an object for a label", "a.jsonl", label('{"a": 1}'), r"2: the label is dict.*"),
+    Case(
+        "an object for one label",
+        "a.jsonl",
+        label('{"a": 1}'),
+        r"1: the label is no object of label -> probability, as in other rows.*",
+    ),
     Case("a list for a label", "a.jsonl", label("[1, 2]"), r"2: the label is a list.*"),
     Case("an empty label", "a.jsonl", label('" \\n "'), r"2: the label is missing.*"),
     Case("half a surrogate pair", "a.jsonl", label(r'"\ud800"'), r"2: half of a surrogate pair.*"),
