@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from bertft.contracts import Encoded, FloatArray, Head
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.packing import choose_batcher
+from bertft.encoder.prepacked import prepack
 from bertft.training.inference import compute_logits
 from bertft.training.runtime import Runtime
 
@@ -34,6 +35,8 @@ class TorchEngine:
         self.model: PreTrainedModel = model.to(runtime.device)  # type: ignore[arg-type]
         self.head, self.runtime, self.together = head, runtime, together
         self.batcher = choose_batcher(self.model, tokenizer, head=head)
+        if runtime.device == "cpu" and runtime.precision == "bf16":
+            prepack(self.model)
 
     @property
     def precision(self) -> str:

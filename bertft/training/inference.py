@@ -35,7 +35,8 @@ def compute_logits(
     """
     device = next(model.parameters()).device
     logits: list[FloatArray | None] = [None] * len(encoded)
-    model.eval()
+    if model.training:  # to walk all modules costs as much as a text
+        model.eval()
     cast = torch.autocast(
         device.type, dtype=AUTOCAST.get(precision, torch.bfloat16), enabled=precision in AUTOCAST
     )
