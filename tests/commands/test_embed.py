@@ -217,7 +217,9 @@ class TestRules:
             sentence_bert_config={"max_seq_length": 24},
             config_sentence_transformers=settings,
         )
-        rule = SentenceRule("max", normalize=True, max_length=24, prompt="t: ", given=True)
+        rule = SentenceRule(
+            "max", normalize=True, max_length=24, prompt="t: ", query="q: ", given=True
+        )
         assert sentence_rule(folder) == rule
         assert sentence_rule(tiny) == SentenceRule("mean", normalize=False, given=False)
 
