@@ -21,6 +21,11 @@ def cut_texts(count: int, *, of: int, longest: int, where: str = "") -> str:
     return f"{texts} {are} longer than {longest} tokens and {were} cut"
 
 
+def rows_left_out(count: int, *, first: str) -> str:
+    """That rows without a text, or with one that is none, were left out; ``first`` says why."""
+    return f"{counted(count, 'row')} cannot be used: left out; the first is {first}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a clock shows them: 0:07, 12:30, 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)

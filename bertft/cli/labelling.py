@@ -65,7 +65,7 @@ def suggest(
     ] = "",
     overwrite: OverwriteOption = False,
     model: ModelOption = "",
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice.")] = 0,
     set_: InputSetOption = None,
     on_bad_row: BadRowOption = None,
     device: DeviceOption = Device.AUTO,

@@ -73,7 +73,9 @@ RunArgument = typer.Argument(
     help="A run: its name under runs/, or its folder.",
     autocompletion=completion.runs,
 )
-SeedOption = Annotated[int | None, typer.Option(help="Seed of every random choice.")]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice.")
+]
 NewRunOption = Annotated[str, typer.Option("--out", metavar="RUN", help="Run directory to create.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, tell the cost; write nothing.")

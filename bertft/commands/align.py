@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bertft.contracts import Answer, FloatArray
-from bertft.errors import BertftError
+from bertft.errors import BertftError, DataError
 from bertft.inside.alignment import align as align_vectors
 from bertft.inside.embedder import Embedder, View, sentence_windows
 from bertft.inside.encoders import Losses, open_encoder
@@ -16,6 +16,7 @@ from bertft.inside.request import EncoderRequest
 from bertft.prediction.texts import TextRequest, read_texts
 from bertft.tasks.text_rows import TextExample
 from bertft.watch import Watch
+from bertft.words import counted
 
 THRESHOLD = 1.02
 
@@ -46,6 +47,8 @@ def align(request: AlignRequest, *, watch: Watch) -> Iterator[Answer]:
     for file in request.texts.arguments:
         texts = replace(request.texts, arguments=(file,))
         sides.append(_vectors(texts, embedder, losses, watch=watch))
+        if not sides[-1][0]:
+            raise DataError("no text to compare", path=file)
     (first, a), (second, b) = sides
     found = align_vectors(a, b, threshold=request.threshold)
     for one in found:
@@ -66,8 +69,12 @@ def _vectors(
     """The texts of a file, and their unit vectors [N, W]."""
     read: list[TextExample] = []
     blocks: list[FloatArray] = []
-    for window, vectors in sentence_windows(read_texts(texts, watch=watch), embedder, losses):
+    given = list(read_texts(texts, watch=watch))
+    held = [(file, one) for file, one in given if one.text.strip()]
+    if empty := len(given) - len(held):
+        watch.note(f"{texts.arguments[0]}: {counted(empty, 'row')} without a text: left out")
+    for window, vectors in sentence_windows(held, embedder, losses):
         read += [one for _, one in window]
         blocks.append(vectors)
-    empty = np.zeros((0, *embedder.layout.shape), dtype=np.float32)
-    return read, np.concatenate([empty, *blocks])
+    none = np.zeros((0, *embedder.layout.shape), dtype=np.float32)
+    return read, np.concatenate([none, *blocks])

@@ -25,13 +25,20 @@ from bertft.inside.bertscore import (
 from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import Losses, open_encoder
 from bertft.inside.request import EncoderRequest
-from bertft.loaders.rows import is_plain_text
+from bertft.loaders.column_names import named
+from bertft.loaders.files import STDIN
+from bertft.loaders.reading import input_settings
+from bertft.loaders.rows import is_plain_text, read_rows
 from bertft.loaders.source import Source
 from bertft.prediction.texts import TextRequest, read_texts
 from bertft.settings import DataSettings
 from bertft.tasks.text_rows import TextExample
 from bertft.watch import Watch
 from bertft.words import counted
+
+REFERENCE = ("reference", "references", "ref", "gold", "target", "참조", "정답")
+CANDIDATE = ("candidate", "candidates", "prediction", "hypothesis", "translation", "summary",
+             "output", "후보", "번역", "요약")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,8 @@ def bertscore(request: BertScoreRequest, *, watch: Watch) -> dict[str, Any]:
     losses.tell(embedder.extractor.max_length)
     weigh = weights_of(embedder, [encoded[one.reference] for one in pairs], idf=request.idf)
     scores = score_pairs(embedder, pairs, weigh=weigh, encoded=encoded)
+    if empty := sum(not (one.reference.strip() and one.candidate.strip()) for one in pairs):
+        watch.note(f"{counted(empty, 'pair')} with an empty text: 0 in all scores")
     baseline: FloatArray | None = None
     if request.baseline:
         baseline = read_baseline(request.baseline, layer=layer)
@@ -118,6 +127,7 @@ def read_pairs(texts: TextRequest, *, watch: Watch) -> list[Pair]:
     """
     files = texts.arguments
     if len(files) == 1:
+        texts = _with_columns(texts, watch=watch)
         rows = [one for _, one in read_texts(replace(texts, pairs=True), watch=watch)]
         pairs = [Pair(one.id, one.text, one.pair or "") for one in rows]
     else:
@@ -131,6 +141,25 @@ def read_pairs(texts: TextRequest, *, watch: Watch) -> list[Pair]:
     if not pairs:
         raise DataError("no pairs to compare", path=files[0])
     return pairs
+
+
+def _with_columns(texts: TextRequest, *, watch: Watch) -> TextRequest:
+    """The columns of a table whose names say which is which. Raises DataError where it is none."""
+    (file,) = texts.arguments
+    settings = input_settings(texts.overrides)
+    source = Source(file, data=settings.data)
+    if file == STDIN or any(key.endswith("_column") for key in settings.task):
+        return texts
+    if is_plain_text(source):
+        hint = f"name what is compared with it: bertft bertscore {file} CANDIDATES"
+        raise DataError("holds one text a line", path=file, hint=hint)
+    columns = read_rows(source).columns
+    reference, candidate = (next(iter(named(columns, one)), "") for one in (REFERENCE, CANDIDATE))
+    if not (reference and candidate):
+        return texts
+    watch.note(f"{file}: references in '{reference}', candidates in '{candidate}'")
+    own = (f"task.text_column={reference}", f"task.pair_column={candidate}")
+    return replace(texts, overrides=(*texts.overrides, *own))
 
 
 def _check_rows(

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bertft.commands.train import TrainResult, train
 from bertft.contracts import Answer
-from bertft.errors import BertftError, DataError, RunError
+from bertft.errors import BertftError, DataError, RecipeError, RunError
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.reading import bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions
@@ -26,11 +26,12 @@ from bertft.prediction.shown import TEXTS
 from bertft.prediction.texts import check_inputs
 from bertft.recipe import load_recipe
 from bertft.runs.compare import compare_runs
+from bertft.runs.first_look import look_at_training
 from bertft.runs.folder import Run, find_run, free_run_folder
 from bertft.runs.inputs import found_recipe
 from bertft.settings import Recipe
 from bertft.watch import Watch
-from bertft.words import counted
+from bertft.words import counted, rows_left_out
 
 SOFT_COLUMN = "soft_labels"
 
@@ -60,6 +61,8 @@ def distil(request: DistilRequest, *, watch: Watch) -> TrainResult | None:
     run = find_run(request.run)
     recipe = teachers_recipe(run, watch=watch)
     out = free_run_folder(request.out, recipe="distil")
+    asked = _training(run, recipe, request, str(out))
+    look_at_training(replace(asked, train=request.files[0]))  # before a teacher works for hours
     soft = out.with_name(f"{out.name}.soft.jsonl")
     soft.parent.mkdir(parents=True, exist_ok=True)
     with fresh_file(str(soft), overwrite=False) as partial:
@@ -67,23 +70,28 @@ def distil(request: DistilRequest, *, watch: Watch) -> TrainResult | None:
     watch.note(f"{counted(count, 'text')} with the teacher's probabilities: {soft}")
     if not recipe.data.dev:
         watch.note("the teacher's recipe has no dev file: held-out texts tell how far both agree")
-    result = train(
-        TrainRequest(
-            recipe=str(run.path / "recipe.toml"),
-            overrides=request.overrides,
-            train=str(soft),
-            dev=recipe.data.dev,
-            test=recipe.data.test,
-            model=request.to,
-            out=str(out),
-            seed=request.seed,
-            offline=request.offline,
-        ),
-        watch=watch,
-    )
+    result = train(replace(asked, train=str(soft)), watch=watch)
     if result is not None and (said := kept_of(run, result)):
         watch.note(said)
     return result
+
+
+def _training(run: Run, recipe: Recipe, request: DistilRequest, out: str) -> TrainRequest:
+    """The student's training but for its data. Raises RecipeError for what is not its to set."""
+    changed = {one.partition("=")[0].strip() for one in request.overrides}
+    for key, instead in {"data.train": "the files named", "model.name": "--to"}.items():
+        if key in changed:
+            raise RecipeError(f"--set {key}: {instead} say that to distil", hint="leave it out")
+    return TrainRequest(
+        recipe=str(run.path / "recipe.toml"),
+        overrides=request.overrides,
+        dev="" if "data.dev" in changed else recipe.data.dev,
+        test="" if "data.test" in changed else recipe.data.test,
+        model=request.to,
+        out=out,
+        seed=request.seed,
+        offline=request.offline,
+    )
 
 
 def teachers_recipe(run: Run, *, watch: Watch) -> Recipe:
@@ -109,17 +117,18 @@ def _teach(run: Run, recipe: Recipe, request: DistilRequest, path: Path, *, watc
     predictor = load(run, device=request.device, precision=request.precision)
     asked = Asked(arguments=request.files, data=settings.data, bad_row=bad_row_rule(settings.data))
     names = _columns(recipe.task)
-    count = lost = 0
+    count, lost, first = 0, 0, ""
     with path.open("w", encoding="ascii") as file:
         for one in predictions(predictor, asked, watch=watch):
             if "error" in one.answer:
                 lost += 1
+                first = first or f"{one.answer['id']}: {one.answer['error']}"
                 continue
             # ASCII reads alike in whatever encoding the recipe names for its own files.
             file.write(json.dumps(_soft_row(one.answer, names)) + "\n")
             count += 1
     if lost:
-        watch.note(f"{counted(lost, 'row')} without a text: left out")
+        watch.note(rows_left_out(lost, first=first))
     if not count:
         raise DataError("no text to learn from", path=", ".join(request.files))
     return count

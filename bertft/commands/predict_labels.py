@@ -36,7 +36,7 @@ def predict_labels(
     check_inputs(request.files)
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     asked = asked_of(request, settings, form)
-    answering = ZeroShot(labels, encoder, settings=settings)
+    answering = ZeroShot(labels, encoder, settings=settings, tell=watch.note)
     watch.note(
         f"nothing was learned: the label is the one whose name {answering.name} finds most like "
         "the text"

@@ -65,6 +65,9 @@ def serve(
     limits = Limits(**request.limits)  # type: ignore[arg-type]
     asked = asked_models(request.runs)
     key = read_key(request)
+    if Path(request.corrections).exists() and not Path(request.corrections).is_dir():
+        hint = "name a folder, there or not"
+        raise BertftError(f"--corrections {request.corrections}: is a file", hint=hint)
     with listen(request.host, request.port) as listening:
         local = is_local(listening)
         if not (local or key or request.no_key):

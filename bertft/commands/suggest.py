@@ -34,6 +34,7 @@ from bertft.selection.unread import Unread
 from bertft.settings import Recipe
 from bertft.tasks import with_columns
 from bertft.watch import Watch
+from bertft.words import rows_left_out
 
 UNSURE = 10
 """Of the most uncertain texts, so many times as are asked for are compared with each other."""
@@ -105,11 +106,12 @@ def _tell(pool: Pool, left: int, *, watch: Watch, by_chance: bool) -> None:
         "have labels already": pool.known,
         "repeat another one": pool.repeated,
         "are nearly the same as one of these": pool.alike,
-        "hold no text": pool.unreadable,
     }
     for what, count in reasons.items():
         if count:
             watch.note(f"{count:,} of {pool.seen:,} texts {what}: left out")
+    if pool.unreadable:
+        watch.note(rows_left_out(pool.unreadable, first=pool.first))
     if by_chance and left + pool.alike == pool.most:
         watch.note(f"{pool.most:,} texts, drawn by chance, are compared")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertft.contracts import Answer
+from bertft.errors import BertftError
 from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import Losses, open_encoder
 from bertft.retrieval.collection import Reading, find_files
@@ -40,6 +41,8 @@ def summarise(request: SummariseRequest, *, watch: Watch) -> Iterator[Answer]:
     losses = Losses(encoder, watch=watch)
     query = None
     if request.query:
+        if not request.query.strip():
+            raise BertftError("--query holds no text")
         (query,) = embedder.vectors(embedder.encode([request.query]))
     for file in files:
         for name, blocks in reading.texts(file, watch=watch):

@@ -14,6 +14,7 @@ from rich.text import Text
 from bertft.console.predictions import in_sentence
 from bertft.contracts import Answer
 from bertft.terminal import printable
+from bertft.words import counted
 
 MOST = 400
 """Characters of a passage that are shown."""
@@ -64,7 +65,7 @@ def show_summaries(answers: Iterable[Answer]) -> None:
     for one in answers:
         own = f", id {one['id']}" if "id" in one else ""
         head = printable(f"{one['file']}{own}")
-        of = f"  {len(one['sentences'])} of {one['of']} sentences"
+        of = f"  {len(one['sentences'])} of {counted(one['of'], 'sentence')}"
         console.print(Text(head, style="bold").append(of, style="dim"))
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(justify="right", style="dim")

@@ -150,9 +150,9 @@ def choose_layers(wanted: str, *, last: int) -> tuple[int, ...]:
         else:
             chosen = tuple(numbers[int(part)] for part in wanted.split(","))
     except (ValueError, IndexError):
-        raise BertftError(f"--layers {wanted}: no such layers", hint=hint) from None
+        raise BertftError(f"layers {wanted}: no such layers", hint=hint) from None
     if not chosen:
-        raise BertftError(f"--layers {wanted}: no such layers", hint=hint)
+        raise BertftError(f"layers {wanted}: no such layers", hint=hint)
     return chosen
 
 

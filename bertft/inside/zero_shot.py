@@ -8,8 +8,7 @@ Shape legend: N texts, C labels, W width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,18 +18,24 @@ from bertft.errors import BertftError
 from bertft.inside.embedder import Embedder, View, unit_length
 from bertft.inside.encoders import open_encoder
 from bertft.inside.request import EncoderRequest
+from bertft.loaders.files import open_text, resolve
+from bertft.loaders.reading import left_out
+from bertft.loaders.source import Source
 from bertft.prediction.certainty import Rule
 from bertft.prediction.predictor import in_windows
-from bertft.settings import Recipe
+from bertft.prediction.texts import is_input
+from bertft.settings import DataSettings, Recipe
 from bertft.tasks import make_task
 
 
 class ZeroShot:
     """Answers with the label that a text is most like."""
 
-    def __init__(self, labels: str, encoder: EncoderRequest, *, settings: Recipe) -> None:
+    def __init__(
+        self, labels: str, encoder: EncoderRequest, *, settings: Recipe, tell: Callable[[str], None]
+    ) -> None:
         """``labels`` as ``read_labels`` takes them. Raises BertftError."""
-        described = read_labels(labels)
+        described = read_labels(labels, tell=tell)
         task = make_task({**settings.task, "name": "classification"})
         self.task: Task[Any] = task.bind(list(described), {})
         opened = open_encoder(encoder)
@@ -66,19 +71,16 @@ class ZeroShot:
         return answers
 
 
-def read_labels(given: str) -> dict[str, list[str]]:
+def read_labels(given: str, *, tell: Callable[[str], None]) -> dict[str, list[str]]:
     """Label -> what describes it: ``refund,delivery=where is my parcel``, or a file, one a line.
 
     A label may stand there more than once, with another description; one without is described by
     its name, read as words.
 
     Raises:
-        BertftError: there are fewer than two labels.
+        BertftError: the file cannot be read, or there are fewer than two labels.
     """
-    if _is_file(given):
-        parts = Path(given).read_text(encoding="utf-8-sig").splitlines()
-    else:
-        parts = given.split(",")
+    parts = _lines(given, tell=tell) if is_input(given) else given.split(",")
     described: dict[str, list[str]] = {}
     for part in filter(str.strip, parts):
         name, _, description = (one.strip() for one in part.partition("="))
@@ -89,8 +91,12 @@ def read_labels(given: str) -> dict[str, list[str]]:
     return described
 
 
-def _is_file(given: str) -> bool:
-    try:
-        return Path(given).is_file()
-    except OSError:  # too long for a path
-        return False
+def _lines(path: str, *, tell: Callable[[str], None]) -> list[str]:
+    """The lines of a file, in whatever encoding its bytes show."""
+    resolve(path)
+    source = Source(path, data=DataSettings())
+    with open_text(source) as file:
+        lines = [line for _, line in file]
+    for note in left_out(source):
+        tell(note)
+    return lines

@@ -16,6 +16,7 @@ from bertft.loaders.source import BadRow, Source, refuse
 from bertft.recipe import parse_recipe
 from bertft.settings import DataSettings, Recipe
 from bertft.watch import Watch
+from bertft.words import counted
 
 
 class SkippedRows:
@@ -29,9 +30,15 @@ class SkippedRows:
         self.count += 1
         self.first = self.first or (error.message and str(error.args[0]))
 
+    def said(self) -> list[str]:
+        """The line that says so; none where every row could be used."""
+        if not self.count:
+            return []
+        return [f"{counted(self.count, 'unusable row')} left out; the first: {self.first}"]
+
     def tell(self, watch: Watch) -> None:
-        if self.count:
-            watch.note(f"{self.count} unusable rows left out; the first: {self.first}")
+        for line in self.said():
+            watch.note(line)
 
 
 def bad_row_rule(data: DataSettings) -> BadRow:
@@ -50,20 +57,27 @@ def input_settings(overrides: Iterable[str], *, on_bad_row: str = "") -> Recipe:
 
 def tell_left_out(source: Source, *, watch: Watch) -> None:
     """Say how a source was read, once it is, and what of it has no answer."""
+    for line in left_out(source):
+        watch.note(line)
+
+
+def left_out(source: Source) -> list[str]:
+    """The lines of ``tell_left_out``."""
+    said = _said(source)
     if blank := source.meter.blank():
-        watch.note(f"{source.path}: {blank} blank lines have no answer (ids are line numbers)")
-    _tell(source, watch=watch)
+        lines = f"{counted(blank, 'blank line')} {'has' if blank == 1 else 'have'} no answer"
+        said.insert(0, f"{source.path}: {lines} (ids are line numbers)")
+    return said
 
 
-def _tell(source: Source, *, watch: Watch) -> None:
+def _said(source: Source) -> list[str]:
     """What was guessed about a source, put right, and left out."""
-    meter = source.meter
-    for note in meter.notes:
-        watch.note(f"{source.path}: {note}")
-    for what, count in (meter.counts + meter.repaired).items():
-        watch.note(f"{source.path}: {count} {what}")
-    for doubt in (*meter.doubts, *meter.warnings):
-        watch.note(f"warning: {source.path}: {doubt}")
+    meter, path = source.meter, source.path
+    return [
+        *(f"{path}: {note}" for note in meter.notes),
+        *(f"{path}: {count} {what}" for what, count in (meter.counts + meter.repaired).items()),
+        *(f"warning: {path}: {doubt}" for doubt in (*meter.doubts, *meter.warnings)),
+    ]
 
 
 def read_examples(
@@ -78,7 +92,8 @@ def read_examples(
     source = Source(path, data=data, bad_row=rule)
     read = task.read(source)
     examples = list(_grouped(read, source, group_column) if group_column else read)
-    _tell(source, watch=watch)
+    for line in _said(source):
+        watch.note(line)
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if not examples:

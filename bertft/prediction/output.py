@@ -22,6 +22,24 @@ BINARY: dict[str, Callable[[Path, Tell], AbstractContextManager[Write]]] = {
 """Tables that are no text, and need a file."""
 
 
+def check_writable(out: str, *, overwrite: bool) -> None:
+    """Raise before the work what would fail after it.
+
+    Raises:
+        BertftError: ``out`` exists, and ``overwrite`` is not set.
+        DataError: it is a folder, or in none.
+    """
+    target = Path(out)
+    if target.is_dir():
+        raise DataError("is a folder, not a file", path=out, hint="name a file inside it")
+    if target.exists() and not overwrite:
+        hint = "choose another --out, or add --overwrite"
+        raise BertftError(f"{target} exists already", hint=hint)
+    if not target.parent.is_dir():
+        hint = f"there is no folder {target.parent}; make it: mkdir -p {target.parent}"
+        raise DataError("cannot be written", path=out, hint=hint)
+
+
 @contextmanager
 def fresh_file(out: str, *, overwrite: bool) -> Iterator[Path]:
     """A path beside ``out`` to write to, renamed to it at the end.
@@ -30,14 +48,15 @@ def fresh_file(out: str, *, overwrite: bool) -> Iterator[Path]:
         BertftError: ``out`` exists, and ``overwrite`` is not set.
         DataError: it cannot be written.
     """
+    check_writable(out, overwrite=overwrite)
     target = Path(out)
-    if target.exists() and not overwrite:
-        hint = "choose another --out, or add --overwrite"
-        raise BertftError(f"{target} exists already", hint=hint)
     partial = target.with_name(target.name + ".partial")
     try:
         yield partial
         partial.replace(target)
+    except BertftError:  # nothing was made of the input
+        partial.unlink(missing_ok=True)
+        raise
     except OSError as error:
         raise DataError(f"cannot be written ({error.strerror})", path=str(target)) from None
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from bertft.errors import BertftError, DataError
 from bertft.loaders.blocks import READERS, Block, is_document, read_blocks, suffix_of
 from bertft.loaders.files import STDIN, resolve
-from bertft.loaders.reading import bad_row_rule, input_settings, tell_left_out
-from bertft.loaders.source import BadRow, Source
+from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, left_out
+from bertft.loaders.source import Source
 from bertft.loaders.tables import FORMATS
 from bertft.recipe import BUNDLED, HUB, parse_options
 from bertft.retrieval.passages import Passage, PassageColumns, read_passages
@@ -46,18 +46,20 @@ class Reading:
         settings = input_settings(overrides, on_bad_row=on_bad_row)
         return cls(settings.data, parse_options(PassageColumns, settings.task))
 
-    def passages(self, path: str, *, watch: Watch) -> Iterator[Passage]:
-        """The passages of a file; what was guessed about it, or left out, is said at the end."""
-        rule: BadRow = bad_row_rule(self.data)
-        source = Source(path, data=self.data, gold=False, bad_row=rule)
+    def passages(self, path: str, *, notes: list[str]) -> Iterator[Passage]:
+        """The passages of a file; at the end ``notes`` get what was guessed, or left out."""
+        source = self._source(path)
         yield from read_passages(source, self.columns)
-        tell_left_out(source, watch=watch)
+        notes += _said_of(source)
+
+    def _source(self, path: str) -> Source:
+        rule = bad_row_rule(self.data)
+        return Source(path, data=self.data, gold=False, bad_row=rule)
 
     def texts(self, file: File, *, watch: Watch) -> Iterator[tuple[str, list[Block]]]:
         """(id, blocks) of each text: a document is one, each row of a table too. A document of a
         folder that cannot be read is said, and left out."""
-        rule: BadRow = bad_row_rule(self.data)
-        source = Source(file.path, data=self.data, gold=False, bad_row=rule)
+        source = self._source(file.path)
         try:
             if is_document(file.path):
                 yield "", list(read_blocks(source))
@@ -70,7 +72,13 @@ class Reading:
                 raise
             watch.note(f"warning: left out: {error}")
             return
-        tell_left_out(source, watch=watch)
+        for note in _said_of(source):
+            watch.note(note)
+
+
+def _said_of(source: Source) -> list[str]:
+    rule = source.bad_row
+    return left_out(source) + (rule.said() if isinstance(rule, SkippedRows) else [])
 
 
 def find_files(arguments: Iterable[str], *, watch: Watch) -> list[File]:

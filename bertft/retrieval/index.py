@@ -149,10 +149,12 @@ class _Work:
             for part in parts_of(
                 path,
                 facts,
-                passages=lambda: reading.passages(path, watch=watch),
+                passages=lambda notes: reading.passages(path, notes=notes),
                 embed=self._embed,
             ):
                 self._passages += len(part)
+                for note in part.notes(path):
+                    watch.note(note)
                 yield part
         except DataError as error:
             if file.named:
@@ -164,6 +166,8 @@ class _Work:
     def tell(self) -> None:
         """Say what there is to search, how much of it was embedded now, and what was cut."""
         self._losses.tell(self._embedder.extractor.max_length)
+        if not self._passages:
+            return
         new = f"{self._new:,} embedded now" if self._new else "all embedded before"
         said = f"{counted(self._passages, 'passage')} of {counted(self._files, 'file')}: {new}"
         self._watch.note(said)

@@ -1,6 +1,7 @@
 """Passages and their vectors on disk: a file in, what a search needs of it out, embedded once.
 
-    NAME-HASH.passages    up to ROWS passages of a file, as an Arrow file with their vectors
+    NAME-HASH.passages    up to ROWS passages of a file, as an Arrow file with their vectors; the
+                          last of a file says how it was read
 
 The hash is of what a part follows from: the bytes of its file, how it was read, the encoder, the
 number of the part. So nothing is ever out of date, a folder that moves keeps its parts, a file that
@@ -26,13 +27,15 @@ from bertft.contracts import FloatArray
 from bertft.errors import RunError
 from bertft.retrieval.passages import Passage
 
-FORMAT = 1
+FORMAT = 2
 ROWS = 1024
 """Passages of a part: what is embedded again after a kill, at the most."""
 COLUMNS = {
     "text": pa.string(), "unit": pa.string(), "number": pa.int64(), "id": pa.string(),
     "question": pa.string(),
 }  # fmt: skip
+NOTES = b"notes"
+"""Of a part's schema: where its file was, and what was said of it."""
 Embed = Callable[[Sequence[str]], FloatArray]
 """Texts to unit vectors [N, W]."""
 
@@ -54,6 +57,12 @@ class Part:
         chunks = [one.flatten().to_numpy() for one in column.chunks]
         return np.concatenate(chunks or [np.zeros(0, np.float32)]).reshape(-1, width)
 
+    def notes(self, path: str) -> list[str]:
+        """How the file, which is at ``path`` now, was read, and what of it was left out."""
+        said = json.loads((self.table.schema.metadata or {}).get(NOTES, b"[]"))
+        was, *notes = said or [""]
+        return [note.replace(f"{was}:", f"{path}:") for note in notes]
+
     def passage(self, place: int) -> Passage:
         row = self.table.slice(place, 1).select(list(COLUMNS)).to_pylist()[0]
         return Passage(**row)
@@ -69,23 +78,26 @@ def parts_of(
     path: str,
     facts: Mapping[str, Any],
     *,
-    passages: Callable[[], Iterator[Passage]],
+    passages: Callable[[list[str]], Iterator[Passage]],
     embed: Embed,
 ) -> Iterator[Part]:
     """The parts of a file in order, from the cache or made now; all but the last are full.
+
+    ``passages`` reads the file, and puts what is to be said of it into a list at the end.
 
     Raises:
         DataError: the file cannot be read. RunError: the cache cannot hold it.
     """
     word = "".join(c if c.isalnum() or c in "-._" else "-" for c in Path(path).name)[:40]
     left: Iterator[Passage] | None = None
+    notes: list[str] = []
     for number in count():
         key = _hash({**facts, "format": FORMAT, "part": number})
         file = cache_folder() / f"{word.lstrip('.-')}-{key[:32]}.passages"
         part = _read(file)
         if part is None:
-            left = left or islice(passages(), number * ROWS, None)
-            part = _made(file, list(islice(left, ROWS)), embed)
+            left = left or islice(passages(notes), number * ROWS, None)
+            part = _made(file, list(islice(left, ROWS)), embed, said=[path, *notes])
         elif left is not None:  # what is there is passed over
             left = islice(left, ROWS, None)
         yield part
@@ -112,7 +124,7 @@ def _read(file: Path) -> Part | None:
     return Part(file, table)
 
 
-def _made(file: Path, passages: list[Passage], embed: Embed) -> Part:
+def _made(file: Path, passages: list[Passage], embed: Embed, *, said: Sequence[str]) -> Part:
     vectors = embed([one.compared for one in passages])
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
     width = vectors.shape[1] if vectors.ndim == 2 else 1
@@ -121,6 +133,7 @@ def _made(file: Path, passages: list[Passage], embed: Embed) -> Part:
     ]
     arrays.append(pa.FixedSizeListArray.from_arrays(flat, width))
     table = pa.Table.from_arrays(arrays, names=[*COLUMNS, "vector"])
+    table = table.replace_schema_metadata({NOTES: json.dumps(said).encode()})
     try:
         make_room(max(0, largest() - table.nbytes))
         with whole_file(file) as out, pa.ipc.new_file(out, table.schema) as writer:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.contracts import Answer, Task
-from bertft.errors import BertftError
+from bertft.loaders.reading import SkippedRows
 from bertft.loaders.source import Source
 from bertft.prediction.shown import TEXTS
 from bertft.runs.folder import Run
@@ -45,13 +45,7 @@ def labelled_texts(
         BertftError: a file is not there, or holds no such texts.
     """
     for path in paths:
-        lost = 0
-
-        def count(_error: BertftError) -> None:
-            nonlocal lost
-            lost += 1
-
-        for example in task.read(Source(path, data=data, gold=False, bad_row=count)):
+        lost = SkippedRows()
+        for example in task.read(Source(path, data=data, gold=False, bad_row=lost)):
             yield getattr(example, "texts", (example.text,))
-        if lost:
-            watch.note(f"{path}: {lost:,} rows without a text")
+        lost.tell(watch)

@@ -33,6 +33,8 @@ class Pool:
     seed: int
     seen: int = 0
     unreadable: int = 0
+    first: str = ""
+    """Of what is unreadable: which, and why."""
     repeated: int = 0
     known: int = 0
     alike: int = 0
@@ -47,6 +49,7 @@ class Pool:
             self.seen += 1
             if "error" in one.answer:
                 self.unreadable += 1
+                self.first = self.first or f"{one.answer['id']}: {one.answer['error']}"
                 continue
             key = _key(texts_of(one.answer))
             self.known += key in known

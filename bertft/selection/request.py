@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertft.errors import BertftError, did_you_mean
+from bertft.prediction.output import check_writable
 
 FORMATS = ("csv", "tsv", "xlsx", "doccano", "label-studio")
 
@@ -36,6 +37,8 @@ class SuggestRequest:
     def check(self) -> None:
         """Raise BertftError for what cannot be done whatever the files hold."""
         _ = self.form
+        if self.out:
+            check_writable(self.out, overwrite=self.overwrite)
         if self.run and self.model:
             hint = "leave one out: with a run, its encoder tells texts apart"
             raise BertftError("--run and --model", hint=hint)

@@ -19,13 +19,14 @@ from bertft.loaders.reading import input_settings
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source, refuse
 from bertft.prediction.asked import Asked, AskedRow, rows_of
+from bertft.prediction.output import check_writable
 from bertft.prediction.tables import as_text, quoted
 from bertft.prediction.unanswered import Unanswered
 from bertft.selection.to_label import LABEL_COLUMN
 from bertft.selection.unread import Unread
 from bertft.settings import DataSettings
 from bertft.watch import Watch
-from bertft.words import counted
+from bertft.words import counted, rows_left_out
 
 PREDICTED = ("predicted_labels", "predicted_label")
 """Columns of what a model says."""
@@ -123,6 +124,7 @@ def open_sheet(request: LabelRequest, *, watch: Watch) -> Sheet:
     entries = [_entry(row) for row in rows]
     several = request.several or PREDICTED[0] in columns
     out = Path(request.out) if request.out else Path(request.file).with_suffix(".labelled.csv")
+    _check_out(out, request.file)
     sheet = Sheet(out, columns, column, several, entries, list(request.labels))
     for number, entry in enumerate(entries):
         if value := entry.cells.get(column):
@@ -141,15 +143,16 @@ def _rows(request: LabelRequest, *, watch: Watch) -> Iterator[AskedRow]:
     """The rows that have a text; the others are counted and said."""
     settings = input_settings(request.overrides)
     asked = Asked(arguments=(request.file,), data=settings.data, bad_row=refuse)
-    lost = 0
+    lost, first = 0, ""
     for rows in rows_of(Unread(settings).task, asked, watch=watch):
         for row in rows:
             if isinstance(row.example, Unanswered):
                 lost += 1
+                first = first or f"{row.example.id}: {row.example.error}"
             else:
                 yield row
     if lost:
-        watch.note(f"{request.file}: {counted(lost, 'row')} without a text: left out")
+        watch.note(f"{request.file}: {rows_left_out(lost, first=first)}")
 
 
 def _entry(row: AskedRow) -> Entry:
@@ -165,6 +168,14 @@ def _names(cell: str, *, several: bool) -> tuple[str, ...]:
     return tuple(filter(None, cell.split(SEPARATOR))) if several else (cell,)
 
 
+def _check_out(out: Path, file: str) -> None:
+    """Raise DataError where labels cannot be written, before any is asked for."""
+    if out.exists() and Path(file).exists() and out.samefile(file):
+        hint = "choose another --out: it gets the rows that have a label"
+        raise DataError("is the file to label", path=str(out), hint=hint)
+    check_writable(str(out), overwrite=True)
+
+
 def _go_on(sheet: Sheet, *, watch: Watch) -> None:
     """Take over what was labelled before. Raises DataError for a file of something else."""
     numbers: dict[tuple[str, ...], list[int]] = {}
@@ -172,6 +183,7 @@ def _go_on(sheet: Sheet, *, watch: Watch) -> None:
     for number, entry in enumerate(sheet.entries):
         numbers.setdefault(tuple(entry.cells.get(name, "") for name in own), []).append(number)
     in_file, sheet.given = sheet.given, {}
+    emptied = 0
     table = read_rows(Source(str(sheet.path), data=DataSettings()))
     for row in table:
         cells = {name: as_text(value) for name, value in row.fields.items()}
@@ -181,8 +193,14 @@ def _go_on(sheet: Sheet, *, watch: Watch) -> None:
             what = "a row that is none of those to label"
             raise DataError(what, path=str(sheet.path), line=row.line, hint=hint)
         number = same.pop(0)
+        if not cells[sheet.label_column] and not sheet.several:
+            emptied += 1  # taken away by hand: it is asked for again
+            continue
         sheet.given[number] = _names(cells[sheet.label_column], several=sheet.several)
     watch.note(f"{sheet.path}: goes on after {counted(len(sheet.given), 'label')}")
+    if emptied:
+        watch.note(f"{sheet.path}: {counted(emptied, 'row')} without a label: asked for again")
+        sheet.save()
     if new := in_file.keys() - sheet.given.keys():
         sheet.given |= {number: in_file[number] for number in sorted(new)}
         sheet.save()
@@ -199,7 +217,8 @@ def _learn_labels(sheet: Sheet, *, watch: Watch, asked: bool) -> None:
         watch.note(f"labels of the rows beside those asked for: {', '.join(new)}")
     if len(sheet.labels) < 2 and not (sheet.several and sheet.labels):
         hint = '--labels "refund,delivery,praise", or --run RUN for those of a model'
-        raise BertftError("no labels to choose from", hint=hint)
+        alone = f"one label, '{sheet.labels[0]}', is no choice" if sheet.labels else ""
+        raise BertftError(alone or "no labels to choose from", hint=hint)
     if sheet.several and (odd := [one for one in sheet.labels if SEPARATOR in one]):
         raise BertftError(f"label '{odd[0]}' holds {SEPARATOR}, which parts several labels")
 

@@ -37,7 +37,7 @@ def test_the_student_agrees_with_its_teacher(run, trained, tiny, texts, tmp_path
     pairs = zip(teacher.predict(new), student.predict(new), strict=True)
     assert sum(a["label"] == b["label"] for a, b in pairs) >= 3
     assert result.split == "test"  # the teacher's
-    assert any("row without a text: left out" in one for one in ear.notes)
+    assert any("1 row cannot be used: left out; the first is" in one for one in ear.notes)
     assert any("the teacher's" in one and "95 % CI" in one for one in ear.notes)
 
 
@@ -54,3 +54,33 @@ def test_only_labels_are_taught(command, run, tiny, texts):
     assert "run has no recipe.toml" in err
     code, _, err = command("distil", "nowhere", str(texts), "--to", str(tiny))
     assert (code, "no run directory nowhere" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("training.epochs=0", "training.epochs: input should be greater"),
+        ("data.dev=nowhere.csv", "nowhere.csv: no such file"),
+        ("data.train=x.csv", "--set data.train: the files named say that to distil"),
+        ("model.name=x", "--set model.name: --to say that to distil"),
+    ],
+)
+def test_a_slip_is_told_before_the_teacher_works(run, tiny, texts, tmp_path, changed, told):
+    request = DistilRequest(
+        run=str(run), files=(str(texts),), to=str(tiny), out=str(tmp_path / "student"),
+        overrides=(changed,),
+    )  # fmt: skip
+    with pytest.raises(BertftError, match=told):
+        distil(request, watch=Ear())
+    assert not list(tmp_path.glob("student*"))
+
+
+def test_nothing_is_left_of_texts_that_are_none(run, tiny, tmp_path):
+    (tmp_path / "empty.txt").touch()
+    request = DistilRequest(
+        run=str(run), files=(str(tmp_path / "empty.txt"),), to=str(tiny),
+        out=str(tmp_path / "student"), device="cpu", precision="fp32",
+    )  # fmt: skip
+    with pytest.raises(BertftError, match="no text to learn from"):
+        distil(request, watch=Ear())
+    assert not list(tmp_path.glob("student*"))

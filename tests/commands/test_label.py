@@ -142,3 +142,41 @@ def test_the_file_is_what_was_decided_whatever_is_typed(typed, tmp_path_factory)
     again = open_sheet(request, watch=Ear())
     assert again.given == sheet.given
     assert list(again.given) == list(sheet.given)
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("in.csv", "in.csv: is the file to label"),
+        ("nowhere/out.csv", "nowhere/out.csv: cannot be written; there is no folder nowhere"),
+        (".", ".: is a folder, not a file"),
+    ],
+)
+def test_labels_that_cannot_be_kept_are_not_asked_for(keys, file, out, told):
+    before = file.read_bytes()
+    code, err = keys("1", "in.csv", "--labels", "good,bad", "--out", out)
+    assert (code, told in err, "1 good" in err) == (2, True, False), err
+    assert file.read_bytes() == before
+
+
+def test_a_label_taken_away_by_hand_is_asked_for_again(keys, file, tmp_path):
+    out = tmp_path / "in.labelled.csv"
+    keys("12", "in.csv", "--labels", "good,bad")
+    out.write_text(out.read_text(encoding="utf-8").replace("good film,good", "good film,"),
+                   encoding="utf-8")  # fmt: skip
+    code, err = keys("2", "in.csv", "--labels", "good,bad")
+    assert (code, "1 row without a label: asked for again" in err) == (0, True), err
+    assert labels(out) == {TEXTS[0]: "bad", TEXTS[1]: "bad"}
+    assert "3 bad" not in err
+    assert "3 \n" not in err
+
+
+def test_rows_that_cannot_be_used_are_named(keys, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{oops\n', encoding="utf-8")
+    _, err = keys("", "in.jsonl", "--labels", "good,bad")
+    assert "1 row cannot be used: left out; the first is 2: not valid JSON" in err
+
+
+def test_one_label_is_named(file, ear: Ear):
+    with pytest.raises(BertftError, match="one label, 'good', is no choice"):
+        open_sheet(LabelRequest(file=str(file), labels=("good",)), watch=ear)

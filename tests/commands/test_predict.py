@@ -134,7 +134,7 @@ class TestInput:
         code, out, err = command("predict", "in.csv", "--on-bad-row", "skip", *FLAGS)
         assert code == 0
         assert [json.loads(line)["id"] for line in out.splitlines()] == ["1", "3"]
-        assert "1 unusable rows left out; the first: in.csv:3: 2 fields expected" in err
+        assert "1 unusable row left out; the first: in.csv:3: 2 fields expected" in err
 
     def test_texts_that_were_cut_are_flagged_and_counted(self, command, run, tmp_path):
         (tmp_path / "in.txt").write_text("sad\n" + "good " * 31 + "\n", encoding="utf-8")

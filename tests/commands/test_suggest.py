@@ -184,3 +184,23 @@ def test_a_pool_keeps_the_most_uncertain_and_little_memory():
     best = sorted(found, key=lambda one: -one.answer["uncertainty"])[:10]
     assert [one.answer["id"] for one in kept] == [one.answer["id"] for one in best]
     assert pool.seen == 300
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--seed", "-1"), "--seed"),
+        (("--out", "new.csv"), "new.csv exists already"),
+        (("--out", "nowhere/out.csv"), "there is no folder nowhere; make it: mkdir -p nowhere"),
+    ],
+)
+def test_slips_are_told_before_the_work(command, texts, flags, told):
+    code, _, err = command("suggest", "new.csv", *flags)
+    assert (code, told in err, "no run:" in err) == (2, True, False), err
+
+
+def test_what_is_unreadable_is_named(command, tiny, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{oops\n', encoding="utf-8")
+    code, out, err = command("suggest", "in.jsonl", "--model", str(tiny))
+    assert (code, "good" in out) == (0, True), err
+    assert "1 row cannot be used: left out; the first is 2: not valid JSON" in err

@@ -62,4 +62,4 @@ def test_files_are_answered_line_by_line(command: Command, tiny: Path) -> None:
     assert [one["id"] for one in found] == ["1", "3"]
     assert found[1]["tokens"] == ["[CLS]", "영화", "정말", "[SEP]"]
     assert [text[a:b] for a, b in found[1]["offsets"][1:3]] == text.split()
-    assert "1 blank lines have no answer" in err
+    assert "1 blank line has no answer" in err

@@ -313,7 +313,7 @@ INSIDE = [
     Case(
         "no such layer",
         ["embed", "a film", "--layers", "0,3", *TINY],
-        r"--layers 0,3: no such layers; layers are 0 \(embeddings\) to 2: .+",
+        r"layers 0,3: no such layers; layers are 0 \(embeddings\) to 2: .+",
     ),
     Case(
         "more tokens than the encoder has positions",

@@ -59,3 +59,14 @@ def test_the_command(command: Command, tiny: Path, tmp_path: Path) -> None:
     assert list(found[0]) == ["margin", "similarity", "id", "text", "other_id", "other_text"]
     assert (found[0]["id"], found[0]["other_id"]) == ("1", "12")
     assert "12 pairs of a margin of 0 or more; without one: 0 of 12 and 1 of 13 texts" in err
+
+
+def test_empty_texts_say_nothing(command: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("no,text\n1,good\n2,\n", encoding="utf-8")
+    (tmp_path / "none.txt").touch()
+    flags = ("--model", str(tiny), "--threshold", "0")
+    code, out, err = command("align", "a.csv", "a.csv", *flags)
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["good"]
+    assert (code, err.count("a.csv: 1 row without a text: left out")) == (0, 2), err
+    code, _, err = command("align", "a.csv", "none.txt", *flags)
+    assert (code, "none.txt: no text to compare" in err) == (2, True), err

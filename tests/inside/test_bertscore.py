@@ -148,3 +148,21 @@ def test_lines_that_do_not_belong_together_are_refused(
     assert (code, "r.txt: 13 texts, but 3 in few.txt" in err) == (2, True)
     code, _, err = command("bertscore", *files, "--layer", "all", "--model", str(tiny))
     assert (code, "bertscore compares one layer" in err) == (2, True)
+
+
+def test_columns_are_known_by_what_they_are(command: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("Candidate,reference\ngood,bad\n,slow\n", encoding="utf-8")
+    code, out, err = command("bertscore", "p.csv", "--model", str(tiny), "--json")
+    assert code == 0, err
+    first, second = json.loads(out)["pairs"]
+    assert (first["reference"], first["candidate"]) == ("bad", "good")
+    assert second["f1"] == 0
+    assert "p.csv: references in 'reference', candidates in 'Candidate'" in err
+    assert "1 pair with an empty text: 0 in all scores" in err
+
+
+def test_one_file_of_lines_is_nothing_to_compare(
+    command: Command, tiny: Path, files: tuple[str, str]
+) -> None:
+    code, _, err = command("bertscore", "r.txt", "--model", str(tiny))
+    assert (code, "name what is compared with it: bertft bertscore r.txt" in err) == (2, True), err

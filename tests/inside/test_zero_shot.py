@@ -52,16 +52,19 @@ def test_top_k_and_tables(ask, command, tiny):
     assert out.splitlines()[0] == "id,text,predicted_label,similarity,truncated,error"
 
 
-def test_labels_are_read_with_their_descriptions(tmp_path):
-    assert read_labels("refund, card_arrival ,praise=thank you") == {
+def test_labels_are_read_with_their_descriptions(tmp_path, ear):
+    assert read_labels("refund, card_arrival ,praise=thank you", tell=ear.note) == {
         "refund": ["refund"], "card_arrival": ["card arrival"], "praise": ["thank you"],
     }  # fmt: skip
     file = tmp_path / "labels.txt"
     file.write_text("환불=돈을 돌려주세요\n\n환불=환불, 빨리\n배송\n", encoding="utf-8")
-    assert read_labels(str(file)) == {"환불": ["돈을 돌려주세요", "환불, 빨리"], "배송": ["배송"]}
+    assert read_labels(str(file), tell=ear.note) == {
+        "환불": ["돈을 돌려주세요", "환불, 빨리"],
+        "배송": ["배송"],
+    }
     for wrong in ("one", "=nothing,b", "a,a"):
         with pytest.raises(BertftError, match="two labels or more"):
-            read_labels(wrong)
+            read_labels(wrong, tell=ear.note)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,17 @@ def test_a_model_needs_labels(command):
     code, _, err = command("predict", "good", "--model", "minilm")
     assert code == 2
     assert "--model goes with --labels" in err
+
+
+def test_a_file_of_labels_is_in_its_own_encoding_or_is_refused(tmp_path, ear):
+    file = tmp_path / "labels.txt"
+    file.write_bytes("환불=돈을 돌려주세요\n배송=언제 오나요\n".encode("cp949"))
+    assert list(read_labels(str(file), tell=ear.note)) == ["환불", "배송"]
+    assert "read as cp949" in ear.notes[-1]
+    file.write_bytes(b"a\n\x00b\n")
+    with pytest.raises(BertftError, match=r"labels\.txt:2: holds a NUL character"):
+        read_labels(str(file), tell=ear.note)
+    with pytest.raises(BertftError, match=r"nothere\.txt: no such file"):
+        read_labels(str(tmp_path / "nothere.txt"), tell=ear.note)
+    with pytest.raises(BertftError, match="is a folder, not a file"):
+        read_labels(str(tmp_path), tell=ear.note)

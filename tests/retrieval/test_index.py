@@ -179,3 +179,21 @@ class TestPrompts:
     def opened(self, model: Path, docs: Path, ear: Ear, **fields: Any) -> Index:
         encoder = EncoderRequest(model=str(model), device="cpu")
         return open_index(IndexRequest(files=(str(docs),), encoder=encoder, **fields), watch=ear)
+
+
+class TestWhatIsSaidOfAFile:
+    def test_it_is_said_again_when_nothing_is_embedded(
+        self, opened: Open, tmp_path: Path, ear: Ear
+    ) -> None:
+        (tmp_path / "one").mkdir()
+        old, new = (tmp_path / folder / "a.jsonl" for folder in ("one", "two"))
+        old.write_text('{"question": "fun ?", "answer": "yes"}\n{oops\n', encoding="utf-8")
+        opened(old, on_bad_row="skip")
+        said = [one for one in ear.notes if one.startswith((f"{old}:", "1 unusable"))]
+        assert len(said) == 2
+        assert f"1 unusable row left out; the first: {old}:2: not valid JSON" in said[1]
+        old.parent.rename(new.parent)
+        opened(new, on_bad_row="skip")
+        assert "1 passage of 1 file: all embedded before" in ear.notes
+        moved = [one.replace(f"{old}:", f"{new}:") for one in said]
+        assert [one for one in ear.notes if one in moved] == moved

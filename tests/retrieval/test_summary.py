@@ -78,3 +78,9 @@ def test_the_command(command: Command, tiny: Path, tmp_path: Path) -> None:
     assert "rows hold no text and are left out" in err
     code, out, _ = command(*asked, "--query", "food")
     assert "b.csv, id 7  1 of 2 sentences" in out
+
+
+def test_a_blank_query_is_refused(command: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("We love it.\n", encoding="utf-8")
+    code, _, err = command("summarise", "a.txt", "--query", " ", "--model", str(tiny))
+    assert (code, "--query holds no text" in err) == (2, True), err

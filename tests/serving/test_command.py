@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from live_server import Live, until
+from samples import Command
 
 from bertft.commands.export import ExportRequest, export
 from bertft.watch import Silent
@@ -116,3 +117,11 @@ def test_it_ends_when_it_is_told(process: subprocess.Popen[bytes], address: str,
     assert process.wait(30) == 0
     *_, last = said(log).splitlines()
     assert last == "loaded", "neither torch nor what comes with it"
+
+
+def test_corrections_that_cannot_be_kept_are_refused_at_the_start(
+    command: Command, run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken.txt").touch()
+    code, _, err = command("serve", "run", "--port", "0", "--corrections", "taken.txt")
+    assert (code, "--corrections taken.txt: is a file" in err) == (2, True), err
