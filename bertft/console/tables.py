@@ -40,7 +40,7 @@ def laid_out(
     """A table where ``width`` columns have room for it, else a list."""
     cells = [[shown(cell) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, padding=(0, GAP))
-    needed = GAP * (len(headings) - 1)
+    needed = 2 * GAP * (len(headings) - 1)  # on both sides of each border
     for index, heading in enumerate(headings):
         column = [row[index] for row in cells]
         numbers = all(map(_is_number, column)) and any(column)

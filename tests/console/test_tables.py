@@ -19,6 +19,14 @@ def render(what: object, *, width: int) -> str:
     return captured.get()
 
 
+def test_a_table_that_just_fits_is_whole_and_one_more_column_makes_a_list() -> None:
+    for length in range(55, 75):
+        rows = [("a" * length, "b", 0.766), ("c", "d", 0.01)]
+        text = render(laid_out(("name", "model", "value"), rows, width=80), width=80)
+        assert "0.7660" in text
+        assert ("name" in text) == (length + len("model") + len("0.7660") + 4 <= 80)
+
+
 @given(st.lists(st.tuples(NAMES, NAMES, st.floats(0, 1)), min_size=1), st.sampled_from([80, 120]))
 def test_names_are_whole_at_any_width(rows: list[tuple[str, str, float]], width: int) -> None:
     text = render(laid_out(("name", "model", "value"), rows, width=width), width=width)
