@@ -79,7 +79,7 @@ endif
 	@echo '  bertft predict $(NEXT_$(TASK))'
 
 test: $(READY)
-	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 docs: $(READY)
 	$(BIN)/python docs/notebook.py
