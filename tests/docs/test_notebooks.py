@@ -1,4 +1,4 @@
-"""The tour as a notebook runs from its first cell to its last, in both languages.
+"""The tour as a notebook runs from its first cell to its last.
 
 Trainings are cut down, and encoders of the Hub are stand-ins, as for commands of the pages.
 """
