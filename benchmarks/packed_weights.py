@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     run = find_run(given.run)
     packed: Any = load(run, device="cpu", precision="bf16")
-    with mock.patch.object(on_torch, "prepack", lambda model: False):
+    with mock.patch.object(on_torch, "prepack", return_value=False):
         cast: Any = load(run, device="cpu", precision="bf16")
     layers = [one for one in packed.engine.model.modules() if isinstance(one, torch.nn.Linear)]
     if not any(isinstance(one.forward, Prepacked) for one in layers):
