@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
+if TYPE_CHECKING:
+    from typing import Any
 
-FloatArray = np.ndarray[Any, np.dtype[np.floating[Any]]]
-OffsetArray = np.ndarray[Any, np.dtype[np.int32]]
+    import numpy as np
+
+FloatArray: TypeAlias = "np.ndarray[Any, np.dtype[np.floating[Any]]]"
+OffsetArray: TypeAlias = "np.ndarray[Any, np.dtype[np.int32]]"

@@ -194,7 +194,7 @@ def predict(
     if labels and not texts:
         raise BertftError("--labels needs texts", hint='give "a text in quotes", or a file')
     console = open_console(offline=offline, streams=not out)
-    from bertft.prediction.texts import check_inputs
+    from bertft.loaders.named import check_inputs
     from bertft.runs.first_look import look_at_run
 
     check_inputs(texts or ())

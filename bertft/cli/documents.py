@@ -241,7 +241,7 @@ def _question_and_files(arguments: Sequence[str]) -> tuple[str, tuple[str, ...]]
     Raises:
         BertftError: there is no file, or no question and nobody to ask.
     """
-    from bertft.prediction.texts import is_input
+    from bertft.loaders.named import is_input
 
     first, *rest = arguments
     if not first.strip():

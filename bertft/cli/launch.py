@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,13 +46,15 @@ def launch(
 ) -> None:
     """Write the script that trains, or predicts, on many machines; nothing is started."""
     console = open_console()
-    from bertft.commands.launch import check_verb
+    from bertft.commands.launch import check_inputs, check_verb
     from bertft.commands.launch import launch as write_script
     from bertft.console.output import emit
     from bertft.jobs.scripts import Launch
 
     check_verb(command[0])
     given = _parsed(context, command)
+    if told := check_inputs(command[0], given):
+        console.note(told)
     what = Launch(
         arguments=tuple(command),
         machines=machines,
@@ -65,15 +67,15 @@ def launch(
     console.close()
     emit(script.text.rstrip("\n"))
     console.note(f"checked by {' and '.join(script.checked) or 'nothing: there is no bash here'}")
+    many = f"{counted(machines, 'machine')}, which need the same files under the same names"
     console.note(
-        f"for {counted(machines, 'machine')}, which need the same files under the same names: a "
-        "shared folder"
+        f"for {many}: a shared folder" if machines > 1 else "for this machine, or one like it"
     )
 
 
-def _parsed(context: typer.Context, command: list[str]) -> dict[str, str]:
+def _parsed(context: typer.Context, command: list[str]) -> dict[str, Any]:
     """The options of a command, which are checked now and not when its turn comes."""
     group = context.find_root()
     parser = group.command.get_command(group, command[0])  # type: ignore[attr-defined]
-    found: dict[str, str] = parser.make_context(command[0], command[1:], parent=group).params
+    found: dict[str, Any] = parser.make_context(command[0], command[1:], parent=group).params
     return found

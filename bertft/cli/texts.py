@@ -50,10 +50,12 @@ def text_request(
     on_bad_row: OnBadRow | None,
 ) -> TextRequest:
     """What is asked of the texts, once their files are found to be there."""
-    from bertft.prediction.texts import TextRequest, names_file
+    from bertft.loaders.named import names_file
     from bertft.runs.first_look import look_at_files
 
     look_at_files(filter(names_file, arguments))
+    from bertft.prediction.texts import TextRequest
+
     return TextRequest(
         arguments=tuple(arguments),
         input_format=input_format,

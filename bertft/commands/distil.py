@@ -18,12 +18,12 @@ from bertft.commands.train import TrainResult, train
 from bertft.contracts import Answer
 from bertft.errors import BertftError, DataError, RecipeError, RunError
 from bertft.jobs.request import TrainRequest
+from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions
 from bertft.prediction.output import fresh_file
 from bertft.prediction.predictor import load
 from bertft.prediction.shown import TEXTS
-from bertft.prediction.texts import check_inputs
 from bertft.recipe import load_recipe
 from bertft.runs.compare import compare_runs
 from bertft.runs.first_look import look_at_training

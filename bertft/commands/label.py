@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bertft.errors import BertftError
-from bertft.prediction.texts import check_inputs
+from bertft.loaders.named import check_inputs
 from bertft.runs.folder import find_run, model_folder
 from bertft.runs.stored import read_card
 from bertft.selection.sheet import LabelRequest, Sheet, open_sheet

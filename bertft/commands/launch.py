@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bertft.errors import BertftError
+from bertft.errors import BertftError, RunError
 from bertft.jobs.scripts import VERBS, Launch, script_of
+from bertft.recipe import load_recipe
+from bertft.runs.folder import find_run
 
 CHECKERS = {"bash": ("-n",), "shellcheck": ("-",)}
 """What reads a shell script on stdin, where it is installed."""
@@ -31,6 +35,24 @@ def check_verb(verb: str) -> None:
     if verb not in VERBS:
         hint = "bertft launch --print slurm train ..., or ... predict FILE --out FOLDER/"
         raise BertftError(f"launch writes scripts for train and predict, not for {verb}", hint=hint)
+
+
+def check_inputs(verb: str, given: Mapping[str, Any]) -> str:
+    """What is to be said of a command's options, by their names; "" where that is nothing.
+
+    Raises:
+        RecipeError: train has no such recipe, or a setting of it is wrong.
+    """
+    if verb == "train":
+        load_recipe(given["recipe"], overrides=given["set_"] or ())
+        return ""
+    if not given["run"]:
+        return "no --run: each machine takes the newest run that it finds; name one"
+    try:
+        find_run(given["run"])
+    except RunError:
+        return f"no run '{given['run']}' here: the machines need it when they start"
+    return ""
 
 
 def launch(kind: str, what: Launch, *, out: str, shard: str) -> Script:

@@ -19,6 +19,7 @@ from bertft.commands.predict_request import (
     output_format,
 )
 from bertft.errors import BertftError, DataError
+from bertft.loaders.named import check_inputs, is_input
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions, shared_columns
 from bertft.prediction.formats import ANNOTATION_FORMATS
@@ -26,7 +27,6 @@ from bertft.prediction.output import BINARY, answers_output
 from bertft.prediction.predicted import Predicted
 from bertft.prediction.predictor import Predictor, load
 from bertft.prediction.tables import TEXT_TABLES
-from bertft.prediction.texts import check_inputs, is_input
 from bertft.prediction.unanswered import AnswerCount
 from bertft.runs.folder import find_run, newest_run
 from bertft.settings import Recipe

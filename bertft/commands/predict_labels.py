@@ -10,9 +10,9 @@ from bertft.commands.predict_request import ENTITY_FORMATS, PredictRequest, outp
 from bertft.errors import BertftError
 from bertft.inside.request import EncoderRequest
 from bertft.inside.zero_shot import ZeroShot
+from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import input_settings
 from bertft.prediction.asked import predictions
-from bertft.prediction.texts import check_inputs
 from bertft.prediction.unanswered import AnswerCount
 from bertft.watch import Watch
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft.errors import BertftError
+from bertft.loaders.named import is_input
 from bertft.prediction.asked import Asked, AskedRow, answered, rows_of
 from bertft.prediction.certainty import Rule
 from bertft.prediction.formats import Format
@@ -20,7 +21,6 @@ from bertft.prediction.output import answers_output
 from bertft.prediction.parts import AnswerFolder, Shard, answer_in_parts, fingerprint
 from bertft.prediction.predicted import Predicted
 from bertft.prediction.predictor import Predictor
-from bertft.prediction.texts import is_input
 from bertft.prediction.unanswered import AnswerCount
 from bertft.watch import Watch
 

@@ -16,13 +16,13 @@ from bertft.errors import DataError
 from bertft.inside.embedder import WINDOW, Embedder, View, unit_length
 from bertft.inside.encoders import open_encoder
 from bertft.inside.request import EncoderRequest
+from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions, shared_columns
 from bertft.prediction.formats import FORMATS
 from bertft.prediction.output import answers_output
 from bertft.prediction.predicted import Predicted
 from bertft.prediction.predictor import Answering, load
-from bertft.prediction.texts import check_inputs
 from bertft.runs.folder import find_run
 from bertft.selection.diversity import spread
 from bertft.selection.labelled import Texts, labelled_files, labelled_texts, texts_of

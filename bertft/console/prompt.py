@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from bertft.console.predictions import Page
 from bertft.errors import DataError
+from bertft.loaders.named import names_file
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
 from bertft.prediction.asked import example_of_texts, names_of
 from bertft.prediction.predicted import Predicted
-from bertft.prediction.texts import names_file
 from bertft.prediction.unanswered import Unanswered
 from bertft.settings import DataSettings
 

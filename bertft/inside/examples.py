@@ -12,11 +12,11 @@ from typing import Any
 from bertft.errors import BertftError
 from bertft.inside.request import ExplainRequest
 from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.named import names_file
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import Source
 from bertft.prediction.passages import passages
 from bertft.prediction.predictor import Predictor
-from bertft.prediction.texts import names_file
 from bertft.recipe import HUB
 from bertft.tasks import with_columns
 from bertft.watch import Watch

@@ -19,11 +19,11 @@ from bertft.inside.embedder import Embedder, View, unit_length
 from bertft.inside.encoders import open_encoder
 from bertft.inside.request import EncoderRequest
 from bertft.loaders.files import open_text, resolve
+from bertft.loaders.named import is_input
 from bertft.loaders.reading import left_out
 from bertft.loaders.source import Source
 from bertft.prediction.certainty import Rule
 from bertft.prediction.predictor import in_windows
-from bertft.prediction.texts import is_input
 from bertft.settings import DataSettings, Recipe
 from bertft.tasks import make_task
 

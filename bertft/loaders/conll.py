@@ -28,7 +28,7 @@ from bertft.loaders.files import STDIN, TextFile, open_text, resolve
 from bertft.loaders.ids import SentenceIds
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import Source
-from bertft.loaders.tables import FORMATS
+from bertft.loaders.suffixes import FORMATS, TAGGED
 from bertft.loaders.tag_spelling import STANDARD, find_spelling, is_tag
 from bertft.loaders.tagged import (
     PEEK_SENTENCES,
@@ -53,9 +53,6 @@ from bertft.recipe import HUB
 
 __all__ = ["TaggedText", "read_tagged"]
 
-SUFFIXES = (
-    ".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".annotated", ".tagged", ".tsv",
-)  # fmt: skip
 PLAIN = ("", ".txt", ".md", ".text")
 MAX_LINES = 100_000
 """Lines of one sentence."""
@@ -121,12 +118,12 @@ def _form(source: Source) -> str:
         return "lines" if source.gold else "text"
     if source.format:
         return "table"
-    if suffix in SUFFIXES:
+    if suffix in TAGGED:
         return "table" if suffix == ".tsv" and _has_header(source) else "lines"
     if suffix in FORMATS:
         return "table"
     resolve(source.path)
-    shown = ", ".join(dict.fromkeys((*SUFFIXES, *FORMATS, ".txt")))
+    shown = ", ".join(dict.fromkeys((*TAGGED, *FORMATS, ".txt")))
     told = f"not read: {OTHERS[suffix]}" if suffix in OTHERS else "not a known form of tagged text"
     raise DataError(
         told,

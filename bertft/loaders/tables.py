@@ -23,20 +23,12 @@ from bertft.loaders.delimited import Either, Quoted, Record, Split
 from bertft.loaders.files import STDIN, TextFile, open_text
 from bertft.loaders.hub import read_hub
 from bertft.loaders.source import Source, refuse
+from bertft.loaders.suffixes import FORMATS
 from bertft.loaders.table_shape import find_delimiter, is_headless
 from bertft.loaders.text import read_json
-from bertft.loaders.workbooks import WORKBOOKS, open_sheet
+from bertft.loaders.workbooks import open_sheet
 from bertft.recipe import HUB
 
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    **dict.fromkeys(WORKBOOKS, "workbook"),
-}
 PEEK = 100
 """Rows that are read ahead, for the columns of JSON and to find out what ids tell apart."""
 

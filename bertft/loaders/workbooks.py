@@ -21,7 +21,6 @@ from bertft.loaders.source import Source
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 EXACT = 2**53
 """Whole numbers up to this one are whole in a spreadsheet, which holds floats."""
 

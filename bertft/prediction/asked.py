@@ -16,16 +16,16 @@ from typing import Any
 from bertft.contracts import Task
 from bertft.errors import BertftError
 from bertft.loaders.files import STDIN
+from bertft.loaders.named import is_input
 from bertft.loaders.reading import tell_left_out
 from bertft.loaders.rows import read_rows
 from bertft.loaders.source import BadRow, Meter, Source
 from bertft.loaders.squad import Question, question_of
-from bertft.loaders.tables import FORMATS
+from bertft.loaders.suffixes import FORMATS
 from bertft.prediction.certainty import Rule
 from bertft.prediction.passages import best_answers, passages
 from bertft.prediction.predicted import Given, Predicted
 from bertft.prediction.predictor import Answering
-from bertft.prediction.texts import is_input
 from bertft.prediction.unanswered import Unanswered, example_of, with_unanswered
 from bertft.recipe import HUB
 from bertft.settings import DataSettings

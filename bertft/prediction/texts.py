@@ -6,24 +6,18 @@ other one is a text itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 
 from bertft.errors import BertftError
-from bertft.loaders.conll import SUFFIXES
 from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.named import names_file
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, tell_left_out
 from bertft.loaders.source import Source
-from bertft.loaders.tables import FORMATS
-from bertft.recipe import BUNDLED, HUB, parse_options
+from bertft.recipe import HUB, parse_options
 from bertft.settings import Section
 from bertft.tasks.text_rows import TextExample, TextRows, numbers
 from bertft.watch import Watch
-
-PLAIN = {".txt", ".md", ".text"}
-OTHERS = {".pdf", ".doc", ".docx", ".hwp", ".hwpx", ".odt", ".rtf", ".html", ".htm", ".xml", ".zip"}
-"""Suffixes of what is not read: a word that ends so is a file all the same, and no text."""
 
 
 class Columns(Section):
@@ -48,36 +42,6 @@ class TextRequest:
     @property
     def has_files(self) -> bool:
         return any(map(names_file, self.arguments))
-
-
-def names_file(argument: str) -> bool:
-    """Whether an argument is a file to read, there or not, rather than a text."""
-    if argument == STDIN or argument.startswith((HUB, BUNDLED)):
-        return True
-    try:
-        if Path(argument).is_file():
-            return True
-    except (OSError, ValueError):  # too long for a path, or with a NUL character
-        return False
-    name = PurePath(argument.removesuffix(".gz"))
-    is_one_word = not any(character.isspace() for character in argument)
-    return is_one_word and name.suffix.lower() in {*FORMATS, *PLAIN, *SUFFIXES, *OTHERS}
-
-
-def is_input(argument: str) -> bool:
-    """Whether an argument of predict is to be read: a file, or a folder, which may be brat's."""
-    try:
-        return names_file(argument) or bool(argument and Path(argument).is_dir())
-    except (OSError, ValueError):
-        return False
-
-
-def check_inputs(arguments: Iterable[str]) -> None:
-    """Raise DataError for the first file that is not there."""
-    for one in arguments:
-        # What is in a folder, the reader of the task sees.
-        if is_input(one) and one != STDIN and not one.startswith(HUB) and not Path(one).is_dir():
-            resolve(one)
 
 
 def read_texts(request: TextRequest, *, watch: Watch) -> Iterator[tuple[str, TextExample]]:

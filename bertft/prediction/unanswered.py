@@ -14,9 +14,9 @@ from typing import Any
 from bertft.contracts import Answer, Task
 from bertft.errors import DataError
 from bertft.loaders import Row
+from bertft.loaders.named import is_input
 from bertft.loaders.source import Source
 from bertft.prediction.predicted import Predicted
-from bertft.prediction.texts import is_input
 from bertft.watch import Watch
 from bertft.words import cut_texts
 

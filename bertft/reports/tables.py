@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bertft.evaluation.confusions import confusions
-from bertft.reports.examples import Seen
-from bertft.runs.counterpart import Beside
+if TYPE_CHECKING:
+    from bertft.reports.examples import Seen
+    from bertft.runs.counterpart import Beside
 
 CLASSES = 100
 """Rows of the table of classes."""
@@ -173,6 +173,8 @@ def confused_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
     """The most frequent confusions, with their share of the gold label's examples."""
     if len(counts) <= EASY:
         return Table()
+    from bertft.evaluation.confusions import confusions  # with numpy, which a list of runs spares
+
     wrong = confusions(counts)
     rows = [
         [one.gold, one.predicted, f"{one.count:,}", f"{one.share:.0%}"]

@@ -16,7 +16,7 @@ from bertft.loaders.blocks import READERS, Block, is_document, read_blocks, suff
 from bertft.loaders.files import STDIN, resolve
 from bertft.loaders.reading import SkippedRows, bad_row_rule, input_settings, left_out
 from bertft.loaders.source import Source
-from bertft.loaders.tables import FORMATS
+from bertft.loaders.suffixes import FORMATS
 from bertft.recipe import BUNDLED, HUB, parse_options
 from bertft.retrieval.passages import Passage, PassageColumns, read_passages
 from bertft.settings import DataSettings

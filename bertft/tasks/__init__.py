@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from bertft.contracts import Task
 from bertft.errors import RecipeError, RunError, did_you_mean
 from bertft.settings import Recipe
-from bertft.tasks import ner, nli, pretraining, qa, regression
 
-TASKS: dict[str, Callable[[Mapping[str, Any]], Task[Any]]] = {
-    "classification": regression.classification_or_regression,
-    "nli": nli.from_options,
-    "ner": ner.from_options,
-    "qa": qa.from_options,
-    "pretraining": pretraining.from_options,
+if TYPE_CHECKING:
+    from bertft.contracts import Task
+
+TASKS = {
+    "classification": "regression",
+    "nli": "nli",
+    "ner": "ner",
+    "qa": "qa",
+    "pretraining": "pretraining",
 }
+"""The module of each, whose ``from_options`` makes it; only the one that is asked for is read."""
 
 
 def make_task(settings: Mapping[str, Any]) -> Task[Any]:
@@ -24,7 +27,8 @@ def make_task(settings: Mapping[str, Any]) -> Task[Any]:
     name = settings.get("name", "")
     if not isinstance(name, str) or name not in TASKS:
         raise RecipeError(f"[task]: no task '{name}'", hint=did_you_mean(str(name), TASKS))
-    return TASKS[name](settings)
+    task: Task[Any] = import_module(f"{__name__}.{TASKS[name]}").from_options(settings)
+    return task
 
 
 def bound_task(card: Mapping[str, Any]) -> Task[Any]:

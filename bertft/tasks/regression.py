@@ -35,7 +35,7 @@ LARGEST = 1e18
 """Of a number that is learned: the square of an error fits into float32."""
 
 
-def classification_or_regression(settings: Mapping[str, Any]) -> Task[Any]:
+def from_options(settings: Mapping[str, Any]) -> Task[Any]:
     """The task of a ``[task]`` table named classification. Raises RecipeError."""
     options = read_options(settings)
     if not options.regression:

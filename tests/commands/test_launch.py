@@ -59,6 +59,18 @@ def asked(*arguments: str, machines: int = 2, processes: int = 1, interface: str
     )
 
 
+def test_what_the_machines_would_stumble_over_is_told_now(command) -> None:
+    code, _, err = command("launch", "--print", "slurm", "train", "sentimant")
+    assert code == 2
+    assert "did you mean 'sentiment'" in err
+    code, _, err = command("launch", "--print", "slurm", *PREDICT)
+    assert code == 0
+    assert "no run 'nsmc' here" in err
+    code, _, err = command("launch", "--print", "slurm", *PREDICT[:2], "--out", "answers/")
+    assert code == 0
+    assert "no --run" in err
+
+
 def test_there_is_a_script_for_each_kind_and_verb() -> None:
     assert set(SCRIPTS) == set(product(KINDS, VERBS))
 

@@ -14,6 +14,7 @@ from bertft.loaders import conll
 from bertft.loaders import tagged as peeking
 from bertft.loaders.conll import TaggedText, read_tagged
 from bertft.loaders.source import Source
+from bertft.loaders.suffixes import TAGGED
 from bertft.settings import DataSettings
 from bertft.spans import Entity
 
@@ -45,7 +46,7 @@ def said(texts):
 
 
 class TestWords:
-    @pytest.mark.parametrize("suffix", [*conll.SUFFIXES, ".txt", ".IOB", ""])
+    @pytest.mark.parametrize("suffix", [*TAGGED, ".txt", ".IOB", ""])
     def test_suffixes(self, write, suffix):
         assert tagged(write("a" + suffix, SENTENCES)) == READ
 
