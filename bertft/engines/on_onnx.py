@@ -13,7 +13,9 @@ from bertft.engines.padded import IntArray, Run, usable_threads
 
 SAFE_INT8 = "session.x64quantprecision"
 """On x86 CPUs without VNNI, int8 products of the fast kernels overflow, silently; with this setting
-ONNX Runtime takes kernels that do not. CPUs with VNNI do not heed it."""
+ONNX Runtime takes kernels that do not. On CPUs with VNNI they give the same numbers in twice the
+time."""
+CPU = Path("/proc/cpuinfo")
 
 
 def open_onnx(file: Path) -> Run:
@@ -34,5 +36,14 @@ def make_session(file: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; what concerns users is said by the console
     options.intra_op_num_threads = usable_threads()
-    options.add_session_config_entry(SAFE_INT8, "1")
+    if not has_vnni():
+        options.add_session_config_entry(SAFE_INT8, "1")
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def has_vnni() -> bool:
+    """Whether the CPU is known to have these instructions: Linux tells; elsewhere False."""
+    try:
+        return "vnni" in CPU.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False

@@ -32,12 +32,17 @@ class Inputs:
     names: tuple[str, ...]
     pad_id: int
     pad_type_id: int
+    max_length: int = 0
+    """Tokens that the model reads at the most."""
+    multiple: int = 1
+    """Arrays are as long as a multiple of this, where ``max_length`` allows it."""
 
     def arrays(self, chosen: Sequence[Encoded]) -> dict[str, IntArray]:
         longest = max(map(len, chosen))
-        ids = np.full((len(chosen), longest), self.pad_id, dtype=np.int64)  # [B, L]
-        types = np.full((len(chosen), longest), self.pad_type_id, dtype=np.int64)
-        mask = np.zeros((len(chosen), longest), dtype=np.int64)
+        length = max(longest, min(-(-longest // self.multiple) * self.multiple, self.max_length))
+        ids = np.full((len(chosen), length), self.pad_id, dtype=np.int64)  # [B, L]
+        types = np.full((len(chosen), length), self.pad_type_id, dtype=np.int64)
+        mask = np.zeros((len(chosen), length), dtype=np.int64)
         for row, one in enumerate(chosen):
             ids[row, : len(one)] = one.input_ids
             mask[row, : len(one)] = 1

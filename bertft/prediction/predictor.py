@@ -275,7 +275,12 @@ def _open_export(
     engine = open_exported(
         export.engine,
         folder / export.model,
-        inputs=Inputs(tuple(export.inputs), facts.pad_id, facts.pad_type_id),
+        inputs=Inputs(
+            tuple(export.inputs),
+            facts.pad_id,
+            facts.pad_type_id,
+            max_length=int(read_card(folder)["max_length"]),
+        ),
         per_token=export.per_token,
         stored=export.precision,
         device=device,

@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from bertft.commands import export as verb
 from bertft.commands.export import ExportRequest, export
+from bertft.contracts import Encoded
 from bertft.engines import exported as engines
+from bertft.engines import on_onnx
 from bertft.engines.on_onnx import SAFE_INT8, make_session
+from bertft.engines.padded import Inputs
 from bertft.errors import BertftError, DeviceError, ModelError, RunError
 from bertft.prediction.parity import Parity
 from bertft.prediction.predictor import Predictor, load
@@ -72,9 +76,31 @@ def test_it_is_answered_without_torch(made: Path) -> None:
     assert done.stderr.endswith("predicted\n\n"), done.stderr  # and no name of a module
 
 
-def test_int8_products_do_not_overflow_on_older_cpus(made: Path) -> None:
+@pytest.mark.parametrize(
+    ("flags", "safe"),
+    [("fpu avx2 avx512f", True), ("fpu avx512_vnni", False), ("fpu avx_vnni", False), (None, True)],
+)
+def test_int8_products_do_not_overflow_on_older_cpus(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, safe: bool
+) -> None:
+    """Nor are they slowed down where they cannot."""
+    told = tmp_path / "cpuinfo"
+    if flags is not None:
+        told.write_text(f"processor\t: 0\nflags\t\t: {flags}\n", encoding="ascii")
+    monkeypatch.setattr(on_onnx, "CPU", told)
     options = make_session(made / "model.onnx").get_session_options()
-    assert options.get_session_config_entry(SAFE_INT8) == "1"
+    given = nullcontext() if safe else pytest.raises(RuntimeError, match="does not have")
+    with given:
+        assert options.get_session_config_entry(SAFE_INT8) == "1"
+
+
+def test_openvino_meets_few_shapes_and_never_too_long_ones() -> None:
+    inputs = Inputs(("input_ids", "attention_mask"), 7, 0, max_length=10, multiple=4)
+    for length, width in ((1, 4), (4, 4), (5, 8), (9, 10), (10, 10)):
+        arrays = inputs.arrays([Encoded(range(1, length + 1), [], 0)])
+        assert arrays["input_ids"].shape == (1, width)
+        assert arrays["input_ids"][0, length:].tolist() == [7] * (width - length)
+        assert arrays["attention_mask"][0].tolist() == [1] * length + [0] * (width - length)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the stack of signals is Linux's own matter")
