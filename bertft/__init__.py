@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from bertft.contracts import FloatArray
     from bertft.encoder.sentence import Pooling
     from bertft.prediction.predictor import Predictor
+    from bertft.prediction.together import Together
 
 __version__ = "0.1.0"
-__all__ = ["embed", "evaluate", "explain", "load", "train"]
+__all__ = ["embed", "evaluate", "explain", "load", "load_together", "train"]
 
 
 def train(
@@ -98,6 +99,15 @@ def load(run: str | Path, *, device: str = "auto", precision: str = "auto") -> P
     from bertft.prediction.predictor import load as load_predictor
 
     return load_predictor(run, device=device, precision=precision)
+
+
+def load_together(
+    runs: Sequence[str | Path], *, device: str = "auto", precision: str = "auto"
+) -> Together:
+    """Several trained models that answer the same texts (an intent and its slots, say)."""
+    from bertft.prediction.together import load_together as load_all
+
+    return load_all(runs, device=device, precision=precision)
 
 
 def embed(

@@ -119,14 +119,14 @@ def predict(
         ),
     ] = None,
     run: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--run",
             metavar="RUN",
-            help="The run; newest if left out.",
+            help="The run; newest if left out. Several answer each text together.",
             autocompletion=completion.runs,
         ),
-    ] = "",
+    ] = None,
     out: Annotated[
         str,
         typer.Option(
@@ -198,8 +198,11 @@ def predict(
     from bertft.runs.first_look import look_at_run
 
     check_inputs(texts or ())
+    first, *beside = run or [""]
     if not labels:
-        look_at_run(run, overrides=set_ or ())
+        look_at_run(first, overrides=set_ or ())
+        for one in beside:
+            look_at_run(one)
     with importing():
         from bertft.commands.predict import open_predictor, predict_files
         from bertft.commands.predict_request import PredictRequest
@@ -211,7 +214,8 @@ def predict(
     )
     request = PredictRequest(
         files=tuple(texts or ()),
-        run=run,
+        run=first,
+        beside=tuple(beside),
         out=out,
         format=format,
         input_format=input_format,
@@ -228,6 +232,8 @@ def predict(
         precision=precision.value,
     )
     if not texts:
+        if beside:
+            raise BertftError("several --run need texts", hint='give "a text in quotes", or a file')
         from bertft.console.prompt import converse
 
         converse(open_predictor(request, watch=console), console, top_k=top_k)
@@ -238,6 +244,10 @@ def predict(
 
         encoder = encoder_request(model, "", device=device, precision=precision, offline=offline)
         done = predict_labels(request, labels, encoder, watch=console, show=show)
+    elif beside:
+        from bertft.commands.predict_together import predict_together
+
+        done = predict_together(request, watch=console, show=show)
     else:
         done = predict_files(request, watch=console, show=show)
     console.close()

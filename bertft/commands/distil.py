@@ -27,8 +27,9 @@ from bertft.prediction.shown import TEXTS
 from bertft.recipe import load_recipe
 from bertft.runs.compare import compare_runs
 from bertft.runs.first_look import look_at_training
-from bertft.runs.folder import Run, find_run, free_run_folder
+from bertft.runs.folder import Run, find_run, free_run_folder, model_folder
 from bertft.runs.inputs import found_recipe
+from bertft.runs.stored import read_card
 from bertft.settings import Recipe
 from bertft.watch import Watch
 from bertft.words import counted, rows_left_out
@@ -66,7 +67,7 @@ def distil(request: DistilRequest, *, watch: Watch) -> TrainResult | None:
     soft = out.with_name(f"{out.name}.soft.jsonl")
     soft.parent.mkdir(parents=True, exist_ok=True)
     with fresh_file(str(soft), overwrite=False) as partial:
-        count = _teach(run, recipe, request, partial, watch=watch)
+        count = teach(run, recipe, request, partial, watch=watch)
     watch.note(f"{counted(count, 'text')} with the teacher's probabilities: {soft}")
     if not recipe.data.dev:
         watch.note("the teacher's recipe has no dev file: held-out texts tell how far both agree")
@@ -82,9 +83,11 @@ def _training(run: Run, recipe: Recipe, request: DistilRequest, out: str) -> Tra
     for key, instead in {"data.train": "the files named", "model.name": "--to"}.items():
         if key in changed:
             raise RecipeError(f"--set {key}: {instead} say that to distil", hint="leave it out")
+    # No soft label says that a text is out of scope; labels of dev may.
+    scope = ("task.out_of_scope=true",) if "out_of_scope" in _learned(run) else ()
     return TrainRequest(
         recipe=str(run.path / "recipe.toml"),
-        overrides=request.overrides,
+        overrides=(*scope, *request.overrides),
         dev="" if "data.dev" in changed else recipe.data.dev,
         test="" if "data.test" in changed else recipe.data.test,
         model=request.to,
@@ -92,6 +95,11 @@ def _training(run: Run, recipe: Recipe, request: DistilRequest, out: str) -> Tra
         seed=request.seed,
         offline=request.offline,
     )
+
+
+def _learned(run: Run) -> dict[str, Any]:
+    learned: dict[str, Any] = read_card(model_folder(run))["learned"]
+    return learned
 
 
 def teachers_recipe(run: Run, *, watch: Watch) -> Recipe:
@@ -111,7 +119,7 @@ def teachers_recipe(run: Run, *, watch: Watch) -> Recipe:
     return recipe
 
 
-def _teach(run: Run, recipe: Recipe, request: DistilRequest, path: Path, *, watch: Watch) -> int:
+def teach(run: Run, recipe: Recipe, request: DistilRequest, path: Path, *, watch: Watch) -> int:
     """Write the soft labels of all texts; how many there are."""
     settings = input_settings(())
     predictor = load(run, device=request.device, precision=request.precision)

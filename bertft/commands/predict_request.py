@@ -24,6 +24,8 @@ class PredictRequest:
 
     files: tuple[str, ...]
     run: str = ""
+    beside: tuple[str, ...] = ()
+    """More runs that answer the same texts."""
     out: str = ""
     format: str = ""
     input_format: str = ""

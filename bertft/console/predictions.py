@@ -54,6 +54,8 @@ class Page:
         if "error" in answer:
             what = printable(f"{answer['id']}: {answer['error']}")
             self._console.print(Text(what, style="yellow"))
+        elif "runs" in answer:
+            self._show_runs(answer)
         elif "entities" in answer:
             self._console.print(self._with_entities(answer))
         elif "question" in answer:
@@ -75,6 +77,18 @@ class Page:
         if self._top_k and (others := _others(answer)):
             texts[-1].append(f"\n{others}", style="dim")
         self._row([*(Text(printable(cell)) for cell in cells), *texts])
+
+    def _show_runs(self, answer: Answer) -> None:
+        """The text, then a row for each run; a run of entities shows the text with these."""
+        runs = answer["runs"]
+        self._widths = [min(WIDEST, max(map(cell_len, runs)))]
+        self._console.print(_shown(answer["text"]))
+        for name, one in runs.items():
+            if "entities" in one:
+                said = self._with_entities(one | {"text": answer["text"]})
+            else:
+                said = Text(printable("  ".join(decision(one).values()).replace("\n", ", ")))
+            self._row([Text(printable(name), style="dim"), said])
 
     def _show_answer(self, answer: Answer, context: str) -> None:
         if answer["question"] != self.question:

@@ -46,6 +46,8 @@ def show_scores(console: Console, content: Mapping[str, Any]) -> None:
         console.say(calibration_line(calibration))
     for line in certainty_lines(content):
         console.say(line)
+    if scope := content.get("out_of_scope"):
+        console.say(scope_line(scope))
     show_classes(console, content.get("per_class", {}))
 
 
@@ -70,6 +72,17 @@ def certainty_lines(content: Mapping[str, Any]) -> Iterator[str]:
             f"sets of {found['mean_size']:.2f} labels on average hold the right one in "
             f"{_interval(found['measured'])}{empty}"
         )
+
+
+def scope_line(content: Mapping[str, Mapping[str, float]]) -> str:
+    """How well texts out of scope are told from the others."""
+    texts, refused = content["texts"], content["refused"]
+    own = f"{refused['value']:.1%} of {texts['in_scope']:,.0f} texts in scope are refused"
+    if not texts["out_of_scope"]:
+        return own
+    order = f"AUROC {_interval(content['auroc'])}; " if "auroc" in content else ""
+    told = f"{content['recognised']['value']:.1%} of {texts['out_of_scope']:,.0f}"
+    return f"out of scope: {order}{told} are recognised, {own}"
 
 
 def _interval(one: Mapping[str, float]) -> str:

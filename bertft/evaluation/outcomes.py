@@ -41,6 +41,8 @@ def outcome(row: Mapping[str, Any], *, scoring: Scoring) -> Outcome:
         error = abs(row["value"] - row["gold"])
         return Outcome("mean absolute error", error == 0, error)
     right = row["label"] == row["gold"]
+    if row.get("out_of_scope") and row["gold"] not in row["scores"]:
+        right = True  # it was to be refused, and is
     return Outcome(
         "accuracy", right, float(right), sure=_wrong(row, right), labels=(str(row["gold"]),)
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
+from itertools import compress
 
 import numpy as np
 
@@ -28,7 +29,10 @@ def classification_scores(
     *,
     multi_label: bool,
 ) -> Scores:
-    """Scores of label ids: one id per example, or any number of them when ``multi_label``."""
+    """Scores of label ids: one id per example, or any number of them when ``multi_label``.
+
+    Where each has one, examples without gold add nothing.
+    """
     classes = len(labels)
     if multi_label:
         sets = [_multi_hot(gold, classes), _multi_hot(given, classes)]  # [N, C]
@@ -37,11 +41,18 @@ def classification_scores(
         baseline = metrics.majority_baseline(sets[0], classes=classes)
         tables = {}
     else:
-        ids = [np.array([one[0] for one in side]) for side in (gold, given)]  # [N]
-        values = partial(_official, "SingleLabel", *ids, classes=classes)
-        rows = metrics.class_counts(*ids, classes=classes)
+        judged = np.array([bool(one) for one in gold])  # [N]
+        ids = [
+            np.array([one[0] for one in compress(side, judged)], dtype=np.int64)
+            for side in (gold, given)
+        ]
+        rows = np.zeros((len(gold), 3 * classes + 1), dtype=np.float32)
+        rows[judged] = metrics.class_counts(*ids, classes=classes)
         statistic = Statistic(rows, metrics.single_label_metrics)
-        baseline = metrics.majority_baseline(ids[0], classes=classes)
+        values, baseline = partial(point_values, statistic), {}
+        if judged.any():
+            values = partial(_official, "SingleLabel", *ids, classes=classes)
+            baseline = metrics.majority_baseline(ids[0], classes=classes)
         tables = {"confusion": _named_confusion(ids[0], ids[1], labels)}
     per_class = metrics.per_class(statistic.rows.sum(axis=0, dtype=np.float64), names=labels)
     return Scores(values, statistic, {"per_class": per_class, **tables}, baseline)

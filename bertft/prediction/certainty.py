@@ -168,8 +168,11 @@ class Rule:
             }
         if self.allowed is not None:
             sets = [self.label_set(one) for one in answers]
-            pairs = zip(sets, golds, strict=True)
-            share = Share(sum(gold["gold"] in one for one, gold in pairs), len(sets))
+            pairs = list(zip(sets, golds, strict=True))
+            inside = [
+                gold["gold"] in one for one, gold in pairs if gold["gold"] in self.task.labels
+            ]
+            share = Share(sum(inside), len(inside))
             content["coverage"] = {
                 "measured": _with_interval(share),
                 "mean_size": sum(map(len, sets)) / max(1, len(sets)),

@@ -57,7 +57,10 @@ def added_names(task: Task[Any], certainty: Certainty) -> tuple[str, ...]:
         found = ("predicted_score",)
     elif getattr(getattr(task, "options", None), "multi_label", False):
         found = ("predicted_labels",)
+    scope = getattr(task, "scope", None)
+    told = scope is not None and scope.threshold is not None
     found += ("label_set",) if certainty.coverage is not None else ()
+    found += ("out_of_scope", "out_of_scope_score") if told else ()
     found += ("withheld",) if certainty.withholds else ()
     return (*found, "truncated", ERROR)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from bertft.prediction.predictor import Predictor
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
 from bertft.runs.stored import read_card, read_dev
 from bertft.watch import Recorder
+from bertft.words import counted
 
 
 def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scored, dict[str, Any]]:
@@ -41,6 +42,8 @@ def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scor
 def told_by_dev(folder: Path) -> Iterator[str]:
     """What dev has told of a saved model's probabilities, a sentence each."""
     learned, dev = read_card(folder)["learned"], read_dev(folder)
+    if scope := learned.get("out_of_scope"):
+        yield _told_of_scope(scope)
     if thresholds := learned.get("thresholds"):
         low, high = min(thresholds), max(thresholds)
         said = f"{low:.4f} to {high:.4f}, by label, chosen on dev"
@@ -58,3 +61,12 @@ def told_by_dev(folder: Path) -> Iterator[str]:
         f"probabilities are calibrated on dev{heat}: calibration error {errors[0]:.4f} before, "
         f"{errors[1]:.4f} after, cross-fitted"
     )
+
+
+def _told_of_scope(scope: Mapping[str, Any]) -> str:
+    """What dev has told of texts that no label fits."""
+    if "threshold" not in scope:
+        return "texts out of scope are not told: there was no dev set to choose a threshold on"
+    seen, refused = scope["seen"], f"{scope['refused']:.1%} of dev's texts in scope are refused"
+    with_what = f"with its {counted(seen, 'text')} out of scope" if seen else "which has none"
+    return f"texts out of scope are told by a threshold chosen on dev, {with_what}: {refused}"

@@ -47,6 +47,7 @@ def _in_short(answer: Answer) -> str:
         labels = answer["labels"] if "labels" in answer else answer.get("label_set")
         labels = [answer["label"] or ""] if labels is None else labels
         best = _flat("|".join(labels)) or "-"
+        best += " (out of scope)" if answer.get("out_of_scope") else ""
         score = f"{answer['score']:.4f}" if "score" in answer else "-"
     names = ("text", "text_pair", "premise", "hypothesis", "question")
     texts = " ||| ".join(answer[name] for name in names if name in answer)

@@ -45,7 +45,8 @@ def decision(answer: Answer) -> dict[str, str]:
     if "question" in answer:
         return {"answer": answer["answer"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
     name, field = (SIMILARITY,) * 2 if SIMILARITY in answer else (PROBABILITY, "score")
-    found = {"label": answer["label"] or "-", name: f"{answer[field]:.4f}"}
+    outside = " (out of scope)" if answer.get("out_of_scope") else ""
+    found = {"label": (answer["label"] or "-") + outside, name: f"{answer[field]:.4f}"}
     if "label_set" in answer:
         found["label_set"] = "\n".join(answer["label_set"]) or "-"
     return found
@@ -56,7 +57,18 @@ def _row(answer: Answer) -> dict[str, str]:
         return {"id": str(answer["id"]), "error": answer["error"]}
     if "entities" in answer:
         return {"text": _with_entities(answer)}
+    if "runs" in answer:
+        return _row_of_runs(answer)
     return decision(answer) | {name: answer[name] for name in TEXTS if name in answer}
+
+
+def _row_of_runs(answer: Answer) -> dict[str, str]:
+    """A column for each run: its label, or the text with its entities."""
+    found = {}
+    for name, one in answer["runs"].items():
+        row = _row(one | {"text": answer["text"]})
+        found[name] = row["text"] if "entities" in one else next(iter(row.values()))
+    return found | {"text": answer["text"]}
 
 
 def _with_entities(answer: Answer) -> Marked:

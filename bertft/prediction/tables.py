@@ -25,7 +25,7 @@ INPUTS = ("file", "id", "text", "text_pair", "premise", "hypothesis", "question"
 """Fields of an answer that say what was asked, where there is no row of a table that does."""
 CERTAINTY = {"score": "probability", "similarity": "similarity"}
 """Field of an answer -> the column that says how certain its label is."""
-REMARKS = ("withheld", "truncated", "uncertainty")
+REMARKS = ("out_of_scope", "out_of_scope_score", "withheld", "truncated", "uncertainty")
 """Fields of an answer that are columns as they are."""
 ERROR = "error"
 DIGITS = 4
@@ -109,6 +109,12 @@ def predicted(answer: Answer) -> dict[str, Any]:
     """What an answer adds to a row, by the names of its columns."""
     if "error" in answer:
         return {}
+    if "runs" in answer:
+        return {
+            f"{name}_{column}": value
+            for name, one in answer["runs"].items()
+            for column, value in predicted(one | {"text": answer["text"]}).items()
+        }
     found: dict[str, Any] = {}
     if "entities" in answer:
         entities = [

@@ -33,6 +33,7 @@ from bertft.reports.tables import (
     confusion_square,
     interval,
     questions_table,
+    scope_table,
     scores_table,
 )
 from bertft.reports.templating import render
@@ -80,6 +81,7 @@ def web_page(
         "curves": [Markup(inline_svg(one)) for one in charts(about.history, metric=metric)],
         "beside": beside_table(beside, metric=metric),
         "questions": questions_table(scores, seen),
+        "scope": scope_table(scores.get("out_of_scope", {})),
         "classes": classes_table(scores.get("per_class", {})),
         "square": confusion_square(counts),
         "picture": confusion_picture(counts) if len(counts) > SQUARE else None,

@@ -211,6 +211,31 @@ def calibration_table(content: Mapping[str, Any]) -> Table:
     return Table(["", "value", *(["before"] if before else [])], rows, "", notes)
 
 
+def scope_table(content: Mapping[str, Mapping[str, float]]) -> Table:
+    """How well texts out of scope are told from the others, where they were to be."""
+    if not content:
+        return Table()
+    names = {
+        "AUROC": "auroc",
+        "recognised (recall)": "recognised",
+        "precision": "precision",
+        "F1": "f1",
+        "refused, though in scope": "refused",
+        "right in all": "accuracy",
+    }
+    rows = [
+        [name, f"{content[key]['value']:.4f}", interval(content[key])]
+        for name, key in names.items()
+        if key in content
+    ]
+    inside, outside = (content["texts"][name] for name in ("in_scope", "out_of_scope"))
+    note = (
+        f"Of {inside:,.0f} texts in scope and {outside:,.0f} out of scope. The other scores are of "
+        "texts in scope, as though none of them were refused."
+    )
+    return Table(["out of scope", "value", "95 % CI"], rows, "", [note])
+
+
 def bins_table(bins: Sequence[tuple[int, float, float]]) -> Table:
     """Predictions of about one confidence: how many, their mean, and the share that is right."""
     rows = [[f"{count:,}", f"{mean:.3f}", f"{right:.3f}"] for count, mean, right in bins]

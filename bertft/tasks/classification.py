@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -39,8 +40,10 @@ from bertft.settings import Section
 from bertft.tasks.label_cells import LabelCells
 from bertft.tasks.label_names import canonical, natural_order, one_spelling
 from bertft.tasks.long_text import LongText
+from bertft.tasks.scope import Scope, ScopeLearned, figures
 from bertft.tasks.soft_labels import Soft
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
+from bertft.words import counted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -78,6 +81,14 @@ class ClassificationOptions(Section):
     class_weights: Literal["none", "balanced"] = "none"
     """``balanced`` weighs each class by N / (C * its count)."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    out_of_scope: bool | Literal["auto"] = "auto"
+    """Tell texts that no label fits. ``auto``: where training data have ``out_of_scope_label``."""
+    out_of_scope_label: str = "oos"
+    """What gold calls such texts. It is no label to be predicted: in the training data it teaches
+    that no label fits, in dev it chooses the threshold."""
+    out_of_scope_refused: float | None = Field(default=None, gt=0, lt=1)
+    """Share of dev's texts in scope that may be refused; left out: where dev has texts out of
+    scope, what the best F1 refuses, else 0.05."""
     long_text: Literal["truncate", "head_tail", "windows"] = "truncate"
     """Texts over max_length: keep the start, keep start and end, or pool over several windows."""
     window_overlap: int = Field(default=32, ge=0)
@@ -91,6 +102,7 @@ class ClassificationLearned(Section):
     thresholds: Sequence[Annotated[float, Field(gt=0, lt=1)]] = ()
     temperature: float = Field(default=1.0, ge=COLDEST, le=HOTTEST)
     scaling: Sequence[Sequence[float]] = ()
+    out_of_scope: ScopeLearned | None = None
 
 
 def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
@@ -104,8 +116,12 @@ def read_options(settings: Mapping[str, Any]) -> ClassificationOptions:
     changes: dict[str, Any] = {"label_names": names, "label_aliases": aliases}
     changes |= {"pairs": options.pairs or bool(options.pair_column)}
     changes |= {"multi_label": options.multi_label or isinstance(options.label_column, list)}
+    changes |= {"out_of_scope_label": one_spelling(options.out_of_scope_label)}
     options = options.model_copy(update=changes)
     _check_columns(options)
+    if options.out_of_scope is True and options.multi_label:
+        hint = "leave it out: a text that no label fits is given none"
+        raise RecipeError("[task]: out_of_scope does not go with multi_label", hint=hint)
     if options.pairs and options.long_text != "truncate":
         hint = "pairs are truncated from the longer text"
         raise RecipeError(
@@ -147,10 +163,14 @@ class Classification:
     """Multi-label: the threshold of each label that dev tells, where it was asked for these."""
     scaling: Scaling = ()
     """Of logits, fitted on dev: one slope for all labels; multi-label, one for each."""
+    scope: Scope | None = None
+    """What texts out of scope are called, and from where on a text is one; None where texts are
+    not told apart."""
 
     @property
     def learned(self) -> Learned:
         learned: Learned = {} if self.chosen is None else {"threshold": self.chosen}
+        learned |= {} if self.scope is None else {"out_of_scope": self.scope.learned}
         learned |= {"thresholds": list(self.by_label)} if self.by_label else {}
         if not self.scaling:
             return learned
@@ -219,6 +239,7 @@ class Classification:
             chosen=found.threshold,
             by_label=tuple(found.thresholds),
             scaling=scaling,
+            scope=None if found.out_of_scope is None else Scope.of(found.out_of_scope),
         )
 
     def learn_labels(self, examples: Sequence[TextExample], *, path: str) -> Classification:
@@ -228,9 +249,13 @@ class Classification:
             DataError: the labels leave nothing to learn.
         """
         found = {name for example in examples for name in example.told_names}
+        scope = self._scope_of(found)
+        outside = frozenset() if scope is None else self._spelled_outside(scope)
+        found -= outside
         names = {self.options.label_aliases.get(name, name) for name in found}
         known = self.options.label_names or self._columns or self.standard
-        bound = self.bind(known or sorted(names, key=natural_order), {})
+        known = [name for name in known or sorted(names, key=natural_order) if name not in outside]
+        bound = replace(self.bind(known, {}), scope=scope)
         used = {bound._ids().get(name) for name in found}
         if not used:
             raise DataError("no row has a label", path=path, hint="add labelled rows")
@@ -239,18 +264,52 @@ class Classification:
             raise DataError(what, path=path, hint="add rows with another label")
         return bound
 
+    def _scope_of(self, found: Collection[str]) -> Scope | None:
+        """What is out of scope for a model that is to learn the labels ``found``; None where
+        nothing is."""
+        o = self.options
+        scope = Scope(o.out_of_scope_label)
+        if o.out_of_scope == "auto":
+            may = self.name == "classification" and not o.multi_label
+            there = not self._spelled_outside(scope).isdisjoint([*found, *o.label_names])
+            return scope if may and there else None
+        return scope if o.out_of_scope else None
+
+    def _spelled_outside(self, scope: Scope) -> frozenset[str]:
+        """Spellings of the label that means out of scope, as ``_ids`` has those of labels."""
+        o, name = self.options, scope.label
+        aliases = [alias for alias, label in o.label_aliases.items() if label == name]
+        numbers = [str(number) for number, label in enumerate(o.label_names) if label == name]
+        return frozenset([name, canonical(name), *aliases, *numbers])
+
     def check(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
         ids = self._ids()
+        outside = frozenset() if self.scope is None else self._spelled_outside(self.scope)
         renamed: dict[str, str] = {}
         for example in examples:
             for name in example.told_names:
+                if name in outside:
+                    continue
                 if name not in ids:
                     what = f"label '{name}' is none of the model's {len(self.labels)} labels"
                     hint = self._label_hint(name)
                     raise DataError(what, path=path, line=example.line, hint=hint)
                 if self.labels[ids[name]] != name:
                     renamed[name] = self.labels[ids[name]]
-        return self._renamed_by("label_aliases", renamed) + self._renamed_by("label_names", renamed)
+        told = self._renamed_by("label_aliases", renamed) + self._renamed_by("label_names", renamed)
+        return told + self._told_outside(examples, path=path)
+
+    def _told_outside(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
+        """How many texts are out of scope. Raises DataError where all are."""
+        if self.scope is None:
+            return []
+        count = sum(not ids for ids in self.gold_ids(examples))
+        label = self.scope.label
+        if count and count == len(examples):
+            what = f"all {count:,} texts are labelled '{label}', out of scope"
+            raise DataError(what, path=path, hint="add texts with the labels of the model")
+        said = f"{counted(count, 'text')} labelled '{label}': out of scope, which is no label"
+        return [said] if count else []
 
     def _renamed_by(self, option: str, renamed: Mapping[str, str]) -> list[str]:
         """What an option makes of the labels of a file, in one line; none where it does nothing."""
@@ -286,20 +345,29 @@ class Classification:
         return ids
 
     def gold_ids(self, examples: Sequence[TextExample]) -> list[list[int]]:
-        """Label ids of each example; empty where it has none."""
+        """Label ids of each example; empty where it has none, or is out of scope."""
         ids = self._ids()
-        return [sorted(ids[name] for name in example.names) for example in examples]
+        outside = frozenset() if self.scope is None else self._spelled_outside(self.scope)
+        return [
+            sorted(ids[name] for name in example.names if name not in outside)
+            for example in examples
+        ]
 
     # --- model --------------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[TextExample], pieces: Sequence[Pieces]) -> Classification:
-        """With the scaling that makes gold most likely; where several labels may be given also
-        with the threshold of the highest micro F1, or that of each label's highest F1."""
+        """With the scaling that makes gold most likely, and the threshold of texts out of scope;
+        where several labels may be given also with the threshold of the highest micro F1, or that
+        of each label's highest F1."""
         logits = np.array([_mean_logits(one) for one in pieces])  # [N, C]
         ids = self.gold_ids(examples)
         if not self.options.multi_label:
-            gold = np.array([one[0] for one in ids])
-            return replace(self, scaling=Choices(logits, gold).fit())
+            inside = np.array([bool(one) for one in ids])  # [N]
+            gold = np.array([one[0] for one in ids if one], dtype=np.int64)
+            refused, scope = self.options.out_of_scope_refused, self.scope
+            if scope is not None:
+                scope = scope.fitted(logits, ~inside, refused=refused)
+            return replace(self, scaling=Choices(logits[inside], gold).fit(), scope=scope)
         from bertft.evaluation.metrics import best_threshold, thresholds_by_label
 
         given = _multi_hot(ids, len(self.labels))  # [N, C]
@@ -314,10 +382,10 @@ class Classification:
         by_label = thresholds_by_label(p, given > 0, otherwise=one, least=TWICE)
         return replace(task, chosen=one, by_label=by_label)
 
-    def _probabilities(self, pieces: Pieces) -> FloatArray:
-        """[C] from the mean logits over an example's windows."""
-        logits = scaled(_mean_logits(pieces), self.scaling)  # [C]
-        return sigmoid(logits) if self.options.multi_label else softmax(logits)
+    def _probabilities(self, logits: FloatArray) -> FloatArray:
+        """[C] from logits [C]."""
+        z = scaled(logits, self.scaling)
+        return sigmoid(z) if self.options.multi_label else softmax(z)
 
     def head(self, examples: Sequence[TextExample]) -> Head:
         """The head, with the class weights of the training examples."""
@@ -362,11 +430,13 @@ class Classification:
     def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
         """Labels by their names, whatever the file calls them."""
         names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
+        outside = frozenset() if self.scope is None else self._spelled_outside(self.scope)
         known: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
         for one in examples:
             if one.names not in known:
                 gold = tuple(names.get(name, name) for name in one.names)
-                known[one.names] = gold, frozenset(gold)
+                # What is out of scope is no label that could be rare, or lacking.
+                known[one.names] = () if outside & {*one.names} else gold, frozenset(gold)
         return [Reading(one.texts, *known[one.names]) for one in examples]
 
     def findings(
@@ -376,12 +446,17 @@ class Classification:
 
     def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
         targets: list[int | list[float] | None] = []
-        is_soft = any(isinstance(example.gold, Soft) for example in examples)
-        for example, ids in zip(examples, self.gold_ids(examples), strict=True):
+        gold = self.gold_ids(examples)
+        has_outside = self.scope is not None and not all(gold)
+        is_soft = has_outside or any(isinstance(example.gold, Soft) for example in examples)
+        even = [1 / max(1, len(self.labels))] * len(self.labels)
+        for example, ids in zip(examples, gold, strict=True):
             if example.gold is None:
                 targets.append(None)
             elif isinstance(example.gold, Soft):
                 targets.append(self._shares(example.gold))
+            elif self.scope is not None and not ids:  # no label fits more than another
+                targets.append(even)
             elif self.options.multi_label or is_soft:
                 targets.append([float(index in ids) for index in range(len(self.labels))])
             else:
@@ -391,8 +466,10 @@ class Classification:
     def _shares(self, gold: Soft) -> list[float]:
         """[C] what is learned of soft labels."""
         ids = self._ids()
-        shares = [0.0] * len(self.labels)
-        for name, p in gold.p.items():
+        known = {name: p for name, p in gold.p.items() if name in ids}
+        rest = 1 - sum(known.values()) if len(known) < len(gold.p) else 0.0  # out of scope
+        shares = [rest / len(self.labels)] * len(self.labels)
+        for name, p in known.items():
             shares[ids[name]] += p
         return shares
 
@@ -400,7 +477,8 @@ class Classification:
 
     def decode(self, example: TextExample, pieces: Pieces, *, top_k: int | None = None) -> Answer:
         """Probabilities from the mean logits over the example's windows."""
-        p = self._probabilities(pieces)
+        logits = _mean_logits(pieces)
+        p = self._probabilities(logits)
         order = np.argsort(-p, kind="stable")
         answer: Answer = {"id": example.id, self.keys[0]: example.text}
         if example.pair is not None:
@@ -412,12 +490,14 @@ class Classification:
         else:
             answer["label"] = self.labels[int(order[0])]
             answer["score"] = float(p[order[0]])
+            answer |= {} if self.scope is None else self.scope.fields(logits)
         answer["scores"] = {self.labels[i]: float(p[i]) for i in order[:top_k]}
         answer["truncated"] = any(piece[0].dropped > 0 for piece in pieces)
         return answer
 
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
-        """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy."""
+        """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy; of a text out
+        of scope the cross-entropy of even shares, which is what training minimizes."""
         (ids,) = self.gold_ids([example])
         judged: dict[str, Any]
         if self.options.multi_label:
@@ -426,6 +506,9 @@ class Classification:
                 for name, p in answer["scores"].items()
             ]
             judged = {"gold": [self.labels[i] for i in ids], "loss": sum(parts) / len(parts)}
+        elif self.scope is not None and not ids:
+            parts = [-math.log(max(p, 1e-12)) for p in answer["scores"].values()]
+            judged = {"gold": self.scope.label, "loss": sum(parts) / len(parts)}
         else:
             name = self.labels[ids[0]]
             judged = {"gold": name, "loss": -math.log(max(answer["scores"][name], 1e-12))}
@@ -435,6 +518,11 @@ class Classification:
         self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]
     ) -> Evidence | None:
         ids = {name: index for index, name in enumerate(self.labels)}
+        if self.scope is not None:  # no probability of a label can hold for a text out of scope
+            inside = [one["gold"] in ids for one in golds]
+            answers, golds = list(compress(answers, inside)), list(compress(golds, inside))
+            if not golds:
+                return None
         p = np.array([[one["scores"][name] for name in self.labels] for one in answers])  # [N, C]
         if self.options.multi_label:
             held = _multi_hot([[ids[name] for name in one["gold"]] for one in golds], len(ids))
@@ -447,6 +535,7 @@ class Classification:
         return TextExample(record["id"], 0, text, pair, tuple(gold))
 
     def score(self, examples: Sequence[TextExample], answers: Sequence[Answer]) -> Scores:
+        """Of labels; texts out of scope count in a table of their own alone."""
         from bertft.evaluation.scores import classification_scores
 
         index = {name: i for i, name in enumerate(self.labels)}
@@ -455,7 +544,13 @@ class Classification:
             [index[name] for name in (a["labels"] if self.options.multi_label else [a["label"]])]
             for a in answers
         ]
-        return classification_scores(gold, given, self.labels, multi_label=self.options.multi_label)
+        several = self.options.multi_label
+        scores = classification_scores(gold, given, self.labels, multi_label=several)
+        if self.scope is None:
+            return scores
+        right = np.array([a == b for a, b in zip(gold, given, strict=True)])
+        found = figures(answers, gold, right)
+        return replace(scores, tables=scores.tables | ({"out_of_scope": found} if found else {}))
 
 
 def _mean_logits(pieces: Pieces) -> FloatArray:

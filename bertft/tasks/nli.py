@@ -24,6 +24,8 @@ def from_options(settings: Mapping[str, Any]) -> Classification:
         if getattr(options, option):
             hint = 'use name = "classification" with pairs = true'
             raise RecipeError(f"[task]: {option} is no option of nli", hint=hint)
+    if options.out_of_scope is True:
+        raise RecipeError("[task]: out_of_scope is no option of nli", hint="leave it out")
     spelled = {kind(name): name for name in LABELS for kind in (str.upper, str.capitalize)}
     changes = {"pairs": True, "label_aliases": spelled | options.label_aliases}
     return Classification(

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 LABEL_OPTIONS = (
     "multi_label", "label_names", "label_aliases", "label_smoothing", "label_separator",
-    "class_weights", "threshold", "thresholds",
+    "class_weights", "threshold", "thresholds", "out_of_scope", "out_of_scope_label",
+    "out_of_scope_refused",
 )  # fmt: skip
 LARGEST = 1e18
 """Of a number that is learned: the square of an error fits into float32."""

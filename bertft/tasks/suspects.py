@@ -83,13 +83,16 @@ def probabilities(
 def _labels(
     task: Classification, examples: Sequence[TextExample], pieces: Sequence[Pieces]
 ) -> list[Suspect]:
-    given = np.array([ids[0] for ids in task.gold_ids(examples)])  # [N]
-    quality = label_quality(given, probabilities(task, examples, pieces))
+    gold = task.gold_ids(examples)
+    places = [place for place, ids in enumerate(gold) if ids]  # the others are out of scope
+    given = np.array([gold[place][0] for place in places], dtype=np.int64)  # [N]
+    own = [examples[place] for place in places], [pieces[place] for place in places]
+    quality = label_quality(given, probabilities(task, *own))
     counts = np.bincount(given, minlength=len(task.labels))
     likely = quality.p.argmax(axis=1)
     return [
         Suspect(
-            int(row),
+            places[row],
             task.labels[given[row]],
             task.labels[likely[row]],
             float(quality.scores[row]),

@@ -141,6 +141,7 @@ CASES = {
         "qa", UNANSWERED, "answer", QA, hidden=("answers",), regains_text=False
     ),
     "single": Case("classification", SINGLE, "label"),
+    "scope": Case("classification", SINGLE, "label", {"out_of_scope": True}),
     "numbers": Case(
         "classification", [row | {"label": i} for i, row in enumerate(SINGLE)], "label"
     ),
