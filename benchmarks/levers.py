@@ -76,10 +76,11 @@ def average() -> Iterator[None]:
         def collect() -> None:
             nonlocal count
             count += 1
+            trainer.model.state_dict()  # rows of large tables take the steps that they have missed
             for total, one in zip(sums, weights, strict=True):
                 total += one.detach()
 
-        def before_step() -> None:  # what the step before this one has left
+        def after_backward() -> None:  # what the step before this one has left
             if progress.step >= last * (1 - AVERAGED):
                 collect()
 
@@ -91,7 +92,7 @@ def average() -> Iterator[None]:
                         one.copy_(total / count)
             return dict(evaluate())
 
-        trainer.before_step = [*trainer.before_step, before_step]
+        trainer.after_backward = [*trainer.after_backward, after_backward]
         yield from run(trainer, progress=progress, evaluate=scores)
 
     with mock.patch.object(fitting.loop, "run", averaging):

@@ -1,4 +1,4 @@
-"""What the cheap dropout and the embedding gradient in place save: CPU time of a training step.
+"""What the cheap dropout and embeddings that learn by rows save: CPU time of a training step.
 
     python benchmarks/step.py [RECIPE] [--train F --dev F --model M] [--steps N] [--rounds K]
 
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from bertft.jobs import build, prepare
+from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.training import loop
 from bertft.training.progress import Progress
 from bertft.watch import Silent
@@ -33,10 +34,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    request = prepare.TrainRequest(
-        recipe=given.recipe, train=given.train, dev=given.dev, model=given.model
-    )
-    recipe = prepare.read_recipe(request)
+    request = TrainRequest(recipe=given.recipe, train=given.train, dev=given.dev, model=given.model)
+    recipe = read_recipe(request)
     job = prepare.prepare(recipe, request, watch=Silent())
     turns: dict[str, list[float]] = {"torch": [], "bertft": []}
     for _ in range(given.rounds):

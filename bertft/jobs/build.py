@@ -27,6 +27,7 @@ from bertft.jobs.prepare import Job
 from bertft.training import loop, processes, sharding
 from bertft.training.optimizer import freeze_encoder, make_optimizer
 from bertft.training.plan import Plan
+from bertft.training.rows import RowSteps
 from bertft.watch import TrainingPlan
 
 
@@ -88,6 +89,8 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     if job.runtime.sharded:
         sharding.shard(model, device=accelerator.device, precision=job.runtime.precision)
     optimizer: Any = make_optimizer(model, settings, fused=fused)
+    for table in tables:
+        RowSteps(table, optimizer)
     optimizer = accelerator.prepare_optimizer(optimizer)
     prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
     ids = [job.splits["train"][one.example].id for one in encoded]
@@ -106,7 +109,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         optimizer,
         accelerator,
         metric,
-        [table.begin for table in tables],
+        tables,
         after_backward,
         vary,
     )
@@ -126,7 +129,7 @@ def order_of_batches(job: Job) -> Plan:
 
 
 def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:
-    """Replace what torch does dearly on a CPU; the tables that need a call around each step."""
+    """Replace what torch does dearly on a CPU; the tables whose gradients are rows."""
     use_fast_dropout(model)
     # The gradients of a sharded model are torch's to make and to exchange.
     return [] if job.runtime.sharded else use_lookups(model)
@@ -145,7 +148,9 @@ def exchange_rows(model: PreTrainedModel, tables: Sequence[Lookup]) -> list[Call
     parallel._set_params_and_buffers_to_ignore_for_model(model, own | buffers)
 
     def exchange(table: Lookup) -> None:
-        table.replace(processes.gathered_rows(*table.rows()))
+        ids, rows = table.rows()
+        assert rows.grad is not None
+        table.replace(processes.gathered_rows(ids, rows.grad))
 
     return [partial(exchange, table) for table in tables]
 

@@ -20,6 +20,7 @@ import torch
 from accelerate import Accelerator
 
 from bertft.contracts import Batch, Batcher, Encoded, Head, Vary
+from bertft.encoder.lookup import Lookup
 from bertft.errors import TrainingError
 from bertft.evaluation.statistic import is_better
 from bertft.settings import TrainingSettings
@@ -46,8 +47,8 @@ class Trainer:
     optimizer: Any
     accelerator: Accelerator
     metric: str
-    before_step: Sequence[Callable[[], None]] = ()
-    """Called before each optimizer step."""
+    tables: Sequence[Lookup] = ()
+    """Those whose gradients are rows, which no parameter has."""
     after_backward: Sequence[Callable[[], None]] = ()
     """Called when the gradients of a step are complete, before they are clipped."""
     vary: Vary | None = None
@@ -125,8 +126,8 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
     """One step over all its batches; the figures that a StepReport needs."""
     t, settings, accelerator = trainer, trainer.settings, trainer.accelerator
     torch.manual_seed(_noise_seed(settings.seed, step=number, process=accelerator.process_index))
-    for begin in t.before_step:
-        begin()
+    for table in t.tables:
+        table.begin()
     chosen = t.plan.batches(epoch=epoch, step=step, process=accelerator.process_index)
     # All processes pass backward equally often: one without a share learns nothing from a stand-in.
     stand_in = t.plan.sample(epoch=epoch, step=step)[:1]
@@ -167,7 +168,8 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
 def _clip(trainer: Trainer, batch: Batch, *, step: int) -> float:
     """Clip the complete gradients of a step; their norm, of all processes' parts together."""
     accelerator, most = trainer.accelerator, trainer.settings.max_gradient_norm
-    norm = accelerator.clip_grad_norm_(trainer.model.parameters(), most or math.inf)
+    rows = [table.rows()[1] for table in trainer.tables]
+    norm = accelerator.clip_grad_norm_([*trainer.model.parameters(), *rows], most or math.inf)
     value = float(sharding.whole(norm)) if norm is not None else 0.0
     # With fp16 an overflow is expected now and then: the gradient scaler skips that step.
     if not math.isfinite(value) and accelerator.scaler is None:

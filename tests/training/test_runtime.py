@@ -34,6 +34,14 @@ def test_an_absent_device_is_an_error_that_names_those_there(device: str) -> Non
     assert "cpu" in caught.value.hint
 
 
+def test_what_is_too_small_to_be_normal_is_zero_on_a_cpu() -> None:
+    """Moments of weights without gradients get there, and it takes twenty times as long."""
+    torch.set_flush_denormal(False)
+    assert bool(torch.tensor(1e-30) * 1e-12 > 0)
+    choose_runtime(device="cpu", precision="fp32")
+    assert bool(torch.tensor(1e-30) * 1e-12 == 0)
+
+
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_fp16_needs_cuda(device: str) -> None:
     with pytest.raises(DeviceError, match="fp16 needs a CUDA device") as caught:
