@@ -64,6 +64,29 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny(tmp_path_factory.mktemp("tiny"), positions=64)
 
 
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random BERT with both heads of its pre-training."""
+    import torch
+    from transformers import BertConfig, BertForPreTraining
+
+    folder = tmp_path_factory.mktemp("pretrained")
+    tokenizer = tiny_tokenizer()
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.3,
+    )
+    BertForPreTraining(config).save_pretrained(folder)
+    return folder
+
+
 def make_tiny(folder: Path, *, positions: int) -> Path:
     """Save the tiny model into ``folder``."""
     import torch

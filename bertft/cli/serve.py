@@ -24,7 +24,8 @@ LIMITS = "Limits"
 RunsArgument = typer.Argument(
     metavar="[RUN]...",
     show_default=False,
-    help="Runs, recipes (their newest run), or NAME=RUN; the newest run if left out.",
+    help="Runs, recipes (their newest run), models with a masked-LM head, or NAME=one of these; "
+    "the newest run if left out.",
     autocompletion=completion.recipes_or_runs,
 )
 PortOption = Annotated[
@@ -161,4 +162,4 @@ def try_(
 
 
 def _ready(address: str) -> str:
-    return f"ready: {address} (page), {address}/openapi.json (paths); Ctrl+C stops it"
+    return f"ready: {address} (page), {address}/docs (paths); Ctrl+C stops it"

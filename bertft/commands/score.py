@@ -14,12 +14,12 @@ from itertools import islice
 
 import numpy as np
 
-from bertft.commands.fill_mask import mask_of
 from bertft.contracts import Answer, Encoded
 from bertft.encoder.pieces import Frame
 from bertft.errors import DataError
 from bertft.heads.pretraining import MaskedTokens, likelihood_of
 from bertft.inside.encoders import Losses, open_encoder
+from bertft.inside.filling import mask_of
 from bertft.inside.hidden import Extractor, masked_copies
 from bertft.inside.request import EncoderRequest
 from bertft.prediction.texts import TextRequest, origin, read_texts

@@ -53,7 +53,11 @@ class TorchEngine:
         )
 
     def own_memory(self) -> None:
-        """Copy the weights, which are mapped from their file: one that is written anew under a
-        model that answers would end the process."""
-        for one in (*self.model.parameters(), *self.model.buffers()):
-            one.data = one.data.clone()
+        own_memory(self.model)
+
+
+def own_memory(model: PreTrainedModel) -> None:
+    """Copy the weights, which are mapped from their file: one that is written anew under a model
+    that answers would end the process."""
+    for one in (*model.parameters(), *model.buffers()):
+        one.data = one.data.clone()

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import AutoModelForMaskedLM, AutoModelForNextSentencePrediction, PreTrainedModel
 
-from bertft.contracts import Batch, FloatArray
+from bertft.contracts import Batch, FloatArray, Target
 from bertft.encoder.load import Part, load_model
 
 EXAMPLES = {
@@ -37,12 +37,19 @@ def keep_all(rows: torch.Tensor, number: int) -> torch.Tensor:
     return rows
 
 
-def most_probable(count: int) -> Reduce:
-    """The ``count`` most probable tokens of each masked one [m, count, 2]: log probability, id."""
+def most_probable(count: int, *, among: Sequence[Target] = ()) -> Reduce:
+    """The ``count`` most probable tokens of each masked one [m, count, 2]: log probability, id.
+
+    ``among`` has for each sequence the ids of the tokens that are compared, or None.
+    """
 
     def reduce(rows: torch.Tensor, number: int) -> torch.Tensor:
-        best = rows.topk(min(count, rows.shape[-1]), dim=-1)
-        return torch.stack([best.values, best.indices.to(rows.dtype)], dim=-1)
+        wanted = among[number] if among else None
+        ids = torch.arange(rows.shape[-1]) if wanted is None else torch.tensor(wanted)
+        ids = ids.to(rows.device)
+        values = rows if wanted is None else rows[:, ids]
+        best = values.topk(min(count, len(ids)), dim=-1)
+        return torch.stack([best.values, ids[best.indices].to(rows.dtype)], dim=-1)
 
     return reduce
 
@@ -110,4 +117,4 @@ class NextSentence:
 
 
 def _needed(model: str, what: str) -> Part:
-    return Part(model, what, f"models that do, with --model: {', '.join(EXAMPLES[what])}")
+    return Part(model, what, f"choose another model: {', '.join(EXAMPLES[what])}")

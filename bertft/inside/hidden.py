@@ -20,6 +20,7 @@ import numpy as np
 from bertft.contracts import Encoded, FloatArray, OffsetArray, Readout
 from bertft.encoder.packing import choose_batcher
 from bertft.encoder.pieces import Frame, cut_into_pieces, placed
+from bertft.engines.on_torch import own_memory
 from bertft.errors import ModelError
 from bertft.spans import Span, compose, words_of
 from bertft.training.inference import compute_logits
@@ -48,6 +49,15 @@ class Extractor:
         self.model = readout.build(folder).to(runtime.device)  # type: ignore[arg-type]
         self.batcher = choose_batcher(self.model, tokenizer, head=readout)
 
+    @property
+    def precision(self) -> str:
+        """What its products run in."""
+        return self.runtime.precision
+
+    def own_memory(self) -> None:
+        """As an engine does."""
+        own_memory(self.model)
+
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """One Encoded per text, cut to ``max_length`` tokens; see ``encode_tokens``."""
         return encode_tokens(texts, self.tokenizer, max_length=self.max_length)
@@ -65,7 +75,7 @@ class Extractor:
             encoded,
             head=readout or self.readout,
             batcher=self.batcher,
-            precision=self.runtime.precision,
+            precision=self.precision,
         )
         if not all(np.isfinite(one).all() for one in found):
             hint = "try --precision fp32; if it stays, the model's weights are damaged"

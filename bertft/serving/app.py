@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bertft.serving import explaining, hugging_face, kserve, management, page, tei
+from bertft.serving import explaining, hugging_face, kserve, management, page, reference, tei
 from bertft.serving.corrections import Corrections
 from bertft.serving.layers import ROUTE, Admitted, Bounded, Log, Observed
 from bertft.serving.refused import Refused
@@ -48,7 +48,7 @@ def make_app(
         started()
         yield
 
-    state = {"service": service, "corrections": corrections}
+    state = {"service": service, "corrections": corrections, "key": access.key}
     faults = {404: _missing, 405: _method, 500: _broken}
     app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=faults)
     for name, value in state.items():
@@ -59,11 +59,12 @@ def make_app(
 
 
 def _routes() -> list[Route]:
-    """All paths; the OpenAPI document (openapi.py) describes those that take JSON."""
+    """All paths; the OpenAPI document (openapi.py) and /docs describe those that take JSON."""
     routes = [
         _route("GET", "/", page.show),
         _route("GET", "/page.css", page.style),
         _route("GET", "/page.js", page.script),
+        _route("GET", "/docs", reference.show),
         _route("GET", "/health", management.health),
         _route("GET", "/metrics", management.metrics),
         _route("GET", "/openapi.json", management.openapi),
@@ -109,7 +110,7 @@ def _route(method: str, path: str, endpoint: Endpoint) -> Route:
 
 
 async def _missing(_request: Request, _error: Exception) -> Response:
-    return Refused(404, "no such path; GET /openapi.json names them all").response
+    return Refused(404, "no such path; GET /docs names them all").response
 
 
 async def _method(request: Request, error: Exception) -> Response:

@@ -57,6 +57,8 @@ class Corrections:
 
 def correction(model: Model, texts: tuple[str, ...], gold: Any) -> dict[str, Any]:
     """A row of training data. Raises Refused where the gold is none of this task."""
+    if model.filler is not None:
+        raise Refused(422, "this model learns from texts alone: bertft pretrain --model")
     if len(texts) != len(model.reads):
         raise Refused(422, f"texts: this model reads {' and '.join(model.reads)}")
     task = model.task

@@ -37,6 +37,8 @@ async def explain(service: Service, request: Request) -> Response:
     model = service.model(request.path_params["name"])
     body = await read_body(request, ExplainInput, depth=service.limits.json_depth)
     asked = example(model, tuple(body.texts), 1)
+    if model.filler is not None:
+        raise Refused(422, "there is no prediction to explain: this model fills masks")
     if not model.explains:
         raise Refused(422, "an export has no gradients; serve the run that it was made of")
     if service.explaining:

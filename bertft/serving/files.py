@@ -23,7 +23,7 @@ from bertft.prediction.output import answers_output
 from bertft.prediction.unanswered import AnswerCount, Unanswered
 from bertft.serving.models import Model
 from bertft.serving.refused import Refused
-from bertft.serving.service import submit_examples
+from bertft.serving.service import answering
 from bertft.serving.worker import Worker
 from bertft.watch import Recorder, Silent
 
@@ -67,7 +67,9 @@ class Queued:
     ) -> list[Answer]:
         if self.left.is_set():
             raise Left
-        done = submit_examples(self.worker, self.model, examples, top_k, rule)
+        done = self.worker.submit(
+            self.model.predictor, examples, answering(self.model, top_k, rule)
+        )
         found: list[Answer] = done.result()
         return found
 

@@ -1,8 +1,8 @@
 """The dialect of Hugging Face Inference: POST to ``/`` or ``/models/NAME``, ``{"inputs": ...}``.
 
-The task is the model's own; ``/models/NAME/pipeline/feature-extraction`` and
-``.../sentence-similarity`` ask its encoder. A parameter that would change what a model computes is
-refused, never left unheard.
+The task is the model's own (of one with a masked-LM head fill-mask);
+``/models/NAME/pipeline/feature-extraction`` and ``.../sentence-similarity`` ask its encoder. A
+parameter that would change what a model computes is refused, never left unheard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from bertft.contracts import Answer
 from bertft.serving.bodies import Body, read_body
-from bertft.serving.models import Model
+from bertft.serving.masks import fills
+from bertft.serving.models import FILL, MOST_TOKENS, Model
 from bertft.serving.refused import Refused, as_json
 from bertft.serving.service import Service, Texts
 
@@ -75,6 +76,19 @@ class QuestionInput(Body):
     options: Options = Field(default_factory=dict)
 
 
+class FillParameters(Body):
+    top_k: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    targets: list[str] = Field(default_factory=list, max_length=MOST_TOKENS)
+
+
+class FillInput(Body):
+    """A text with [MASK] where a word is missing, or several."""
+
+    inputs: str | list[str]
+    parameters: FillParameters = Field(default_factory=FillParameters)
+    options: Options = Field(default_factory=dict)
+
+
 class FeatureParameters(Body):
     normalize: bool | None = None
     truncate: bool | None = None
@@ -105,6 +119,7 @@ SCHEMAS: Mapping[str, type[Body]] = {
     "text-classification": ClassificationInput,
     "token-classification": TokenInput,
     "question-answering": QuestionInput,
+    FILL: FillInput,
     "feature-extraction": FeatureInput,
     "sentence-similarity": SimilarityInput,
 }
@@ -117,8 +132,9 @@ async def infer(service: Service, request: Request) -> Response:
     if task in ("feature-extraction", "sentence-similarity"):
         return await _ENCODER[task](service, model, request)
     if task != model.kind:
+        what = "it has no masked-LM head" if task == FILL else "no pipeline of that name"
         hint = f"this model's are {model.kind}, feature-extraction, sentence-similarity"
-        raise Refused(404, f"no pipeline of that name; {hint}")
+        raise Refused(404, f"{what}; {hint}")
     return await _HEAD[task](service, model, request)
 
 
@@ -191,6 +207,17 @@ async def _ask(service: Service, model: Model, request: Request) -> Response:
     return as_json(shown, headers=truncated([answer]))
 
 
+async def _fill(service: Service, model: Model, request: Request) -> Response:
+    body = await read_body(request, FillInput, depth=service.limits.json_depth)
+    texts = body.inputs if isinstance(body.inputs, list) else [body.inputs]
+    service.check_count(len(texts))
+    asked = body.parameters
+    found = await fills(service, model, texts, top_k=asked.top_k, targets=asked.targets)
+    rows = [masks[0] if len(masks := one["masks"]) == 1 else masks for one in found]
+    is_one = isinstance(body.inputs, str)
+    return as_json(rows[0] if is_one else rows, headers=truncated(found))
+
+
 async def _features(service: Service, model: Model, request: Request) -> Response:
     body = await read_body(request, FeatureInput, depth=service.limits.json_depth)
     texts = body.inputs if isinstance(body.inputs, list) else [body.inputs]
@@ -215,6 +242,7 @@ _HEAD = {
     "text-classification": _classify,
     "token-classification": _tag,
     "question-answering": _ask,
+    FILL: _fill,
 }
 _ENCODER = {"feature-extraction": _features, "sentence-similarity": similarity}
 

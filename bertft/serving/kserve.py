@@ -2,7 +2,8 @@
 
 Inputs are tensors of one dimension named as what the model reads ("text"; "premise" and
 "hypothesis"; "question" and "context"). The output ``answer`` holds the JSON that ``bertft
-predict`` writes of each. ``parameters`` may have top_k, min_confidence, target_accuracy, coverage.
+predict`` (``fill-mask`` of a model with that head) writes of each. ``parameters`` may have top_k,
+min_confidence, target_accuracy, coverage.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from starlette.responses import Response
 
 from bertft.prediction.certainty import Certainty
 from bertft.serving.bodies import Body, read_body
+from bertft.serving.masks import check_count
 from bertft.serving.models import Model
 from bertft.serving.refused import Refused, as_json
 from bertft.serving.service import Service, Texts
@@ -85,6 +87,8 @@ async def infer(service: Service, request: Request) -> Response:
         coverage=asked.coverage,
     )
     rule = service.rule(model, certainty)
+    if model.filler is not None:
+        check_count(model.filler, [text for (text,) in inputs], asked.top_k)
     found = await service.answers(model, inputs, top_k=asked.top_k, rule=rule)
     data = [json.dumps(one, ensure_ascii=False) for one in found]
     content = {

@@ -28,7 +28,7 @@ ROUTE = "bertft.route"
 """Key of a scope: the pattern of the path that was asked for, which holds nothing anyone typed."""
 LOCAL = {"localhost", "127.0.0.1", "[::1]"}
 ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-OPEN = {"/", "/health", "/v2/health/live", "/v2/health/ready", "/page.css", "/page.js"}
+OPEN = {"/", "/health", "/v2/health/live", "/v2/health/ready", "/page.css", "/page.js", "/docs"}
 """Paths without a secret: their GET needs no key."""
 Log = Callable[[Mapping[str, Any]], None]
 

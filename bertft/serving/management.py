@@ -51,5 +51,5 @@ async def reload(service: Service, request: Request) -> Response:
             model = await asyncio.to_thread(service.models.load, name)
         except BertftError as error:
             raise Refused(424, f"{name} stays as it was: {error}", "Backend") from None
-        loaded[name] = str(model.run.path)
+        loaded[name] = str(model.path)
     return as_json({"loaded": loaded})

@@ -79,11 +79,12 @@ def about_model(model: Model) -> dict[str, Any]:
     fitted = scores.get("calibration", {})
     return {
         "name": model.name,
-        "run": model.run.path.name,
+        "run": model.path.name,
         "kind": model.kind,
         "reads": model.reads,
         "labels": _types(model),
         "multi_label": bool(getattr(options, "multi_label", False)),
+        "mask": model.mask,
         "explains": model.explains,
         "max_length": model.predictor.max_length,
         "split": scores.get("split", ""),
@@ -118,6 +119,8 @@ async def file(service: Service, request: Request) -> Response:
     if suffix not in INPUTS or form not in OUTPUTS:
         kinds = ", ".join(one[1:] for one in INPUTS)
         raise Refused(422, f"type is one of {kinds}; out one of {', '.join(OUTPUTS)}")
+    if model.filler is not None:
+        raise Refused(422, "this model fills masks; of a file: bertft fill-mask FILE --model")
     content, left = await request.body(), Event()
     if service.files >= service.limits.files:
         raise Refused(429, "other files are being answered", "Overloaded", retry=10)

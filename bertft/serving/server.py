@@ -115,7 +115,7 @@ class Server:
         try:
             for name in self.models.names:
                 model = self.models.load(name)
-                self.tell(f"model {name}: {model.run.path} ({model.kind})")
+                self.tell(f"model {name}: {model.path} ({model.kind})")
             self.ready(address)
         except BertftError as error:
             self._fault.append(error)
@@ -127,7 +127,7 @@ class Server:
     def _load_anew(self) -> None:
         for name in self.models.names:
             try:
-                self.tell(f"reloaded {name}: {self.models.load(name).run.path}")
+                self.tell(f"reloaded {name}: {self.models.load(name).path}")
             except BertftError as error:
                 self.tell(f"warning: {name} stays as it was: {error}")
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bertft.contracts import Answer, FloatArray, Pieces
-from bertft.errors import BertftError, did_you_mean
+from bertft.errors import BertftError, DataError, did_you_mean
 from bertft.prediction.asked import example_of_texts
 from bertft.prediction.certainty import Certainty, Rule
 from bertft.prediction.unanswered import Unanswered
@@ -24,7 +24,7 @@ from bertft.serving.limits import Limits
 from bertft.serving.metrics import Metrics
 from bertft.serving.models import Model, Models
 from bertft.serving.refused import Refused
-from bertft.serving.worker import Worker
+from bertft.serving.worker import Finish, Worker
 from bertft.watch import Silent
 
 Texts = tuple[str, ...]
@@ -71,10 +71,14 @@ class Service:
         self, model: Model, inputs: Sequence[Texts], *, top_k: int | None = None,
         rule: Rule | None = None
     ) -> list[Answer]:  # fmt: skip
-        """An answer to each input, those of ``bertft predict``."""
+        """An answer to each input, those of ``bertft predict``; of a mask, of ``fill-mask``."""
         examples = [example(model, one, place) for place, one in enumerate(inputs, start=1)]
+        return await self.finished(model, examples, answering(model, top_k, rule))
+
+    async def finished(self, model: Model, examples: Sequence[Any], finish: Finish) -> list[Answer]:
+        """What ``finish`` makes of examples of a model, and of their windows."""
         self.metrics.texts(len(examples))
-        done = submit_examples(self.worker, model, examples, top_k, rule)
+        done = self.worker.submit(model.predictor, examples, finish)
         found: list[Answer] = await self._done(done)
         return found
 
@@ -116,6 +120,8 @@ class Service:
             return await asyncio.wrap_future(future)
         except (asyncio.CancelledError, Refused):
             raise
+        except DataError as error:
+            raise Refused(422, str(error)) from None
         except Exception as error:
             self.metrics.failed(error)
             raise Refused(424, "the model failed on this request", "Backend") from None
@@ -130,11 +136,9 @@ class Embedded:
     cut: int
 
 
-def submit_examples(
-    worker: Worker, model: Model, examples: Sequence[Any], top_k: int | None, rule: Rule | None
-) -> Future[Any]:
-    """Examples of a model in its queue; their answers come out."""
-    task = model.task
+def answering(model: Model, top_k: int | None, rule: Rule | None) -> Finish:
+    """What makes the answers of a model's task."""
+    task: Any = model.task
     shown = None if rule is not None and rule.allowed is not None else top_k
 
     def finish(found: Sequence[Any], pieces: list[Pieces]) -> list[Answer]:
@@ -144,7 +148,7 @@ def submit_examples(
         ]
         return answers if rule is None else [rule.apply(one, top_k=top_k) for one in answers]
 
-    return worker.submit(model.predictor, examples, finish)
+    return finish
 
 
 def example(model: Model, texts: Texts, place: int) -> Any:

@@ -209,6 +209,7 @@ def info_of(service: Service, model: Model) -> dict[str, Any]:
         "model_dtype": model.predictor.engine.precision,
         "model_type": kind,
         "task": model.kind,
+        "mask_token": model.mask,
         "models": service.models.names,
         "max_concurrent_requests": limits.queue,
         "max_input_length": model.predictor.max_length,

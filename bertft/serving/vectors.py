@@ -1,14 +1,14 @@
-"""The encoder of a run as a reader of its own: texts in, a vector each out, as ``bertft embed``."""
+"""The encoder of a model as a reader of its own: texts in, vectors out, as ``bertft embed``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bertft.contracts import Encoded, FloatArray
 from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import open_encoder
 from bertft.inside.request import EncoderRequest
-from bertft.runs.folder import Run
 
 
 class Vectors:
@@ -25,10 +25,9 @@ class Vectors:
         return self._embedder.vectors(encoded)
 
 
-def open_vectors(run: Run, *, device: str) -> Vectors:
-    """The encoder of a run, in fp32. Raises BertftError."""
-    encoder = open_encoder(EncoderRequest(run=str(run.path), device=device, offline=True))
+def open_vectors(folder: Path, *, device: str) -> Vectors:
+    """The encoder of a model's folder, in fp32. Raises BertftError."""
+    encoder = open_encoder(EncoderRequest(model=str(folder), device=device, offline=True))
     embedder = Embedder(encoder, View())
-    for one in (*embedder.extractor.model.parameters(), *embedder.extractor.model.buffers()):
-        one.data = one.data.clone()  # as TorchEngine.own_memory
+    embedder.extractor.own_memory()
     return Vectors(embedder)

@@ -11,34 +11,9 @@ import pytest
 import torch
 from conftest import tiny_tokenizer
 from samples import Command
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoModelForNextSentencePrediction,
-    BertConfig,
-    BertForPreTraining,
-)
+from transformers import AutoModelForMaskedLM, AutoModelForNextSentencePrediction
 
 LINES = ["a good film", "the plot is slow and dull", "no"]
-
-
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random BERT with both heads of its pre-training."""
-    folder = tmp_path_factory.mktemp("pretrained")
-    tokenizer = tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.3,
-    )
-    BertForPreTraining(config).save_pretrained(folder)
-    return folder
 
 
 def ask(command: Command, verb: str, *arguments: str) -> tuple[list[dict[str, Any]], str]:

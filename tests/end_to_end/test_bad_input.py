@@ -374,7 +374,7 @@ INSIDE = [
     Case(
         "no masked-LM head",
         ["fill-mask", "a [MASK]", *TINY],
-        r"tiny carries no trained masked-LM head; models that do, with --model: bert-base-.+",
+        r"tiny carries no trained masked-LM head; choose another model: bert-base-.+",
     ),
     Case(
         "no head to score with",

@@ -16,8 +16,10 @@ EXAMPLES = 6
 
 
 @pytest.fixture(scope="module")
-def live(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    runs = {kind: bases[kind] for kind in KINDS}
+def live(
+    bases: dict[str, Path], pretrained: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
+    runs = {kind: bases[kind] for kind in KINDS} | {"masks": pretrained}
     with serving(runs, tmp_path_factory.mktemp("served")) as found:
         yield found
 

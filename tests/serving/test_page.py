@@ -35,9 +35,12 @@ CONTROLS = "button, input, select, textarea, summary, a[href]"
 
 
 @pytest.fixture(scope="module")
-def live(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A run of each kind, called by it."""
-    with serving(bases, tmp_path_factory.mktemp("served")) as found:
+def live(
+    bases: dict[str, Path], pretrained: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
+    """A run of each kind, called by it, and a model with a masked-LM head."""
+    runs = bases | {"masks": pretrained}
+    with serving(runs, tmp_path_factory.mktemp("served")) as found:
         yield found
 
 
@@ -135,6 +138,61 @@ def test_an_answer_is_shown_and_what_it_rests_on(
     Select(shown(page, "#reasons .controls select")[0]).select_by_visible_text("Layer 2")
     Select(shown(page, "#reasons .controls select")[1]).select_by_visible_text("Head 1")
     assert one(page, "#reasons .controls ~ p[aria-live]").text != status
+
+
+def test_masks_are_filled_in_their_text(page: Chrome, live: Live, bases: dict[str, Path]) -> None:
+    speak(page, "ko")
+    choose(page, "masks")
+    assert not shown(page, "#files")
+    (box,) = shown(page, "#inputs textarea")
+    page.execute_script("arguments[0].value = 'the  is [MASK] \U0001f600'", box)
+    page.execute_script("arguments[0].setSelectionRange(4, 4)", box)
+    one(page, "#inputs button").click()
+    text = "the [MASK] is [MASK] \U0001f600"
+    assert box.get_attribute("value") == text
+    assert page.switch_to.active_element == box
+    box.send_keys(Keys.CONTROL, Keys.ENTER)
+    wait(page, lambda: shown(page, "#result mark"))
+    _, found, _ = live.ask("/v2/models/masks/infer", infer_body(text))
+    due = json.loads(found["outputs"][0]["data"][0])["masks"]
+    for mark, (best, *_) in zip(shown(page, "#result mark"), due, strict=True):
+        assert mark.text == f"{best['token']} {100 * best['probability']:.1f} %"
+    assert one(page, "#result .shown").text.endswith(" \U0001f600")
+    lists = page.find_elements(By.CSS_SELECTOR, "#result .labels")
+    assert [len(each.find_elements(By.TAG_NAME, "button")) for each in lists] == [5, 5]
+    other = lists[1].find_elements(By.TAG_NAME, "button")[1]
+    other.send_keys(Keys.ENTER)
+    assert shown(page, "#result mark")[1].text.startswith(due[1][1]["token"] + " ")
+    assert other.get_attribute("aria-pressed") == "true"
+    assert not shown(page, "#correct")
+    assert not shown(page, "#why")
+    words = one(page, "body").text
+    assert [word for word in ("Insert", "Write", "undefined") if word in words] == []
+    controls = shown(page, CONTROLS)
+    assert [each.get_attribute("outerHTML") for each in controls if not each.accessible_name] == []
+    assert [overflow(page, width=width) for width in (1280, 390, 320)] == [0, 0, 0]
+    assert faint(page) == {"light": [], "dark": []}
+
+
+def infer_body(text: str) -> dict[str, Any]:
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}
+    return {"inputs": [tensor]}
+
+
+def test_paths_are_shown_in_the_language_of_the_page(page: Chrome, live: Live) -> None:
+    speak(page, "ko")
+    one(page, "#paths").send_keys(Keys.ENTER)
+    wait(page, lambda: one(page, "h1").text == "이 서버의 경로")
+    first = one(page, "details summary")
+    first.send_keys(Keys.ENTER)
+    assert shown(page, "details pre")[0].text == f"curl {live.address}/health"
+    page.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert [overflow(page, width=width) for width in (1280, 390, 320)] == [0, 0, 0]
+    assert faint(page) == {"light": [], "dark": []}
+    one(page, "a[lang=en]").click()
+    wait(page, lambda: one(page, "h1").text == "Paths of this server")
+    one(page, "header a").click()
+    wait(page, lambda: shown(page, "#inputs textarea"))
 
 
 @pytest.mark.parametrize("kind", list(ASKED))
@@ -262,12 +320,18 @@ def test_it_is_readable_in_the_dark(page: Chrome) -> None:
     """Letters stand out from what is behind them, by 4.5 to 1 at the least."""
     predict(page, "ner")
     explain(page)
+    assert faint(page) == {"light": [], "dark": []}
+
+
+def faint(page: Chrome) -> dict[str, list[Any]]:
+    """What does not stand out enough from what is behind it."""
+    found = {}
     for mode in ("light", "dark"):
         features = [{"name": "prefers-color-scheme", "value": mode}]
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        faint = page.execute_script(CONTRAST)
-        assert faint == [], mode
+        found[mode] = page.execute_script(CONTRAST)
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    return found
 
 
 CONTRAST = """

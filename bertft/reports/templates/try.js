@@ -3,6 +3,7 @@ const WORDS = {
   en: {
     model: "Model", key: "Key of this server", enter: "Enter", predict: "Predict", shortcut: "or Ctrl + Enter",
     text: "Text", text_pair: "Second text", premise: "Premise", hypothesis: "Hypothesis", question: "Question", context: "Passage",
+    fillHelp: "Write [MASK] where a word is missing.", insert: "Insert [MASK]", put: "put into the text",
     wrong: "This is wrong", save: "Save the correction", wrongHelp: "Say what is right. It is kept on this server, as training data.",
     saved: file => `Kept in ${file}. To train with it: --set 'data.further=["${file}"]'`,
     file: "A file", fileHelp: "Choose, drop or paste a table or text file (CSV, TSV, TXT, XLSX, JSONL); you get it back with the predictions.",
@@ -28,6 +29,7 @@ const WORDS = {
   ko: {
     model: "모델", key: "이 서버의 키", enter: "입력", predict: "예측", shortcut: "또는 Ctrl + Enter",
     text: "텍스트", text_pair: "둘째 텍스트", premise: "전제", hypothesis: "가설", question: "질문", context: "지문",
+    fillHelp: "빠진 단어 자리에 [MASK]를 쓰세요.", insert: "[MASK] 넣기", put: "텍스트에 넣기",
     wrong: "예측이 틀렸습니다", save: "수정 저장", wrongHelp: "옳은 답을 알려 주세요. 이 서버에 학습 데이터로 저장됩니다.",
     saved: file => `${file}에 저장했습니다. 이 파일로 학습하려면: --set 'data.further=["${file}"]'`,
     file: "파일", fileHelp: "표나 텍스트 파일(CSV, TSV, TXT, XLSX, JSONL)을 고르거나 끌어다 놓거나 붙여 넣으면 예측을 더해 돌려드립니다.",
@@ -47,7 +49,7 @@ const WORDS = {
     windows: count => `텍스트를 창 ${count}개로 나누어 읽었습니다. 예측을 결정한 창을 설명합니다.`,
     missed: share => `단어의 기여도를 합하면 점수와 ${share} 차이가 나므로 참고로만 보세요.`, gone: "서버가 응답하지 않습니다.",
     scored: (count, split) => `${split} 예제 ${count}개 기준`, ci: "95 % 신뢰구간", baseline: "기준선", calibration: "보정 오차",
-    reads: length => `최대 ${length}토큰까지 읽습니다`, count: count => `레이블 ${count}개`, unscored: "점수를 매기지 않은 실행입니다.", notes: "파일에 대하여",
+    reads: length => `최대 ${length}토큰까지 읽습니다`, count: count => `레이블 ${count}개`, unscored: "점수를 매기지 않은 모델입니다.", notes: "파일에 대하여",
     faults: {
       401: "키가 필요합니다.", 413: "텍스트나 파일이 너무 큽니다.", 429: "서버가 바쁩니다. 잠시 뒤에 다시 시도하세요.",
       503: "모델을 불러오는 중이거나 서버가 멈추는 중입니다.", 504: "제한 시간 안에 답하지 못했습니다.",
@@ -107,6 +109,7 @@ async function open() {
   answer = null;
   clear(at("result"), at("gold"), at("done"));
   at("correct").hidden = at("why").hidden = true;
+  at("files").hidden = about.mask !== null;
   tell(at("status"), "");
   at("name").textContent = about.name;
   document.title = about.name + " · bertft";
@@ -128,6 +131,7 @@ function showInputs() {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit();
     });
   });
+  if (about.mask !== null) offerMask(at("in-text"));
 }
 function showFacts() {
   const box = at("facts"), main = about.metrics[about.metric];
@@ -179,6 +183,7 @@ function showAnswer() {
   const box = at("result");
   clear(box);
   if ("entities" in answer) showEntities(box);
+  else if ("masks" in answer) showMasks(box);
   else if ("no_answer" in answer) showSpans(box);
   else if ("value" in answer) element("b", element("p", box, undefined, "headline"), number(answer.value));
   else showLabels(box);
@@ -202,11 +207,14 @@ function labelList(box, scores, given) {
   for (const [label, p] of scores) {
     const row = element("li", list, undefined, given.has(label) ? "given" : "");
     element("span", row, label).dir = "auto";
-    const bar = element("span", row, undefined, "bar");
-    bar.setAttribute("aria-hidden", "true");
-    bar.style.setProperty("--share", 100 * p + "%");
-    element("span", row, percent(p), "number");
+    showShare(row, p);
   }
+}
+function showShare(row, p) {
+  const bar = element("span", row, undefined, "bar");
+  bar.setAttribute("aria-hidden", "true");
+  bar.style.setProperty("--share", 100 * p + "%");
+  element("span", row, percent(p), "number");
 }
 function marked(box, text, spans) {
   const letters = points(text), shown = element("div", box, undefined, "shown");
@@ -257,13 +265,15 @@ function showSpans(box) {
   }
 }
 
+{% include "try_masks.js" %}
 {% include "try_why.js" %}
 
 // --- corrections -------------------------------------------------------------------------------
 
 function showCorrection() {
   const form = at("gold");
-  at("correct").hidden = false;
+  at("correct").hidden = about.mask !== null;
+  if (about.mask !== null) return;
   at("correct").querySelector("details").open = false;
   tell(at("saved"), "");
   clear(form);
@@ -390,6 +400,7 @@ function speak() {
   document.documentElement.lang = language;
   document.querySelectorAll("[data-say]").forEach(node => { node.textContent = say(node.dataset.say); });
   at("language").textContent = language === "en" ? "한국어" : "English";
+  at("paths").href = "/docs?language=" + language;
   at("language").lang = language === "en" ? "ko" : "en";
   clear(at("done"));
   if (!about) return;
