@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from bertft.commands.predict import asked_of, write_answers
 from bertft.commands.predict_request import PredictRequest, output_format
 from bertft.errors import BertftError
+from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import SkippedRows, input_settings
 from bertft.prediction.asked import predictions
 from bertft.prediction.output import BINARY
 from bertft.prediction.predicted import Predicted
 from bertft.prediction.tables import TEXT_TABLES
-from bertft.prediction.texts import check_inputs
 from bertft.prediction.together import Together, load_together
 from bertft.prediction.unanswered import AnswerCount
 from bertft.runs.folder import find_run
