@@ -6,13 +6,12 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from faults.processes import run_command
 
 ROWS = 53
 FLAGS = ["--run", "run", "--device", "cpu", "--precision", "fp32"]
@@ -119,6 +118,11 @@ def test_what_cannot_be_done_in_parts(command, run, table, arguments, said) -> N
     assert said in err
 
 
+def still_runs(child: int) -> bool:
+    """Without reaping it, which is for run_command."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
 def test_killed_again_and_again(run, table, tmp_path, command) -> None:
     """The command itself, killed for good at any time."""
     lines = table.read_text(encoding="utf-8").splitlines()
@@ -126,19 +130,21 @@ def test_killed_again_and_again(run, table, tmp_path, command) -> None:
     table.write_text("\n".join(many) + "\n", encoding="utf-8")
     parts = ["--part-rows", "40"]
     command("predict", str(table), *FLAGS, "--out", "quiet/", *parts)
-    asked = [sys.executable, "-m", "bertft", "predict", str(table), *FLAGS, "--out", "killed/"]
-    chosen, killed = random.Random(2), 0
-    for _ in range(3):
-        process = subprocess.Popen([*asked, *parts], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    asked = ["predict", str(table), *FLAGS, "--out", "killed/", *parts]
+    chosen = random.Random(2)
+
+    def kill(child: int) -> None:
         there = len(list(tmp_path.glob("killed/part-*")))
         give_up = time.monotonic() + 60
-        while len(list(tmp_path.glob("killed/part-*"))) <= there and process.poll() is None:
+        while len(list(tmp_path.glob("killed/part-*"))) <= there and still_runs(child):
             assert time.monotonic() < give_up
             time.sleep(0.001)
         time.sleep(chosen.random() * 0.01)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-    assert killed
-    assert subprocess.run([*asked, *parts], cwd=tmp_path, env=os.environ).returncode == 0
+        os.kill(child, signal.SIGKILL)
+
+    log = tmp_path / "log"
+    ends = [run_command(*asked, log=log, meanwhile=kill).code for _ in range(3)]
+    assert -signal.SIGKILL in ends
+    assert run_command(*asked, log=log).code == 0
     assert joined(tmp_path / "killed", ".jsonl") == joined(tmp_path / "quiet", ".jsonl")
     assert len(joined(tmp_path / "killed", ".jsonl")) == 40 * ROWS

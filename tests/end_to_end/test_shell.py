@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from samples import BAD, GOOD
+from samples import GOOD
 
 BERTFT = str(Path(sys.executable).parent / "bertft")
 
@@ -54,37 +53,6 @@ def test_completion_offers_the_verbs(tmp_path: Path) -> None:
         [BERTFT], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert "predict" in done.stdout
-
-
-def test_pretrain_then_train_in_a_shell(tmp_path: Path, reviews: dict[str, Path]) -> None:
-    texts = ("\n".join([GOOD[n % 6], BAD[n % 6]] * 3) for n in range(40))
-    (tmp_path / "corpus.txt").write_text("\n\n".join(texts), encoding="utf-8")
-    small = ["--set", "model.max_length=32", "--set", "training.device=cpu"]
-    flags = ["--vocab-size", "100", "--out", "own", "--set", "training.epochs=1", *small]
-    done = run("pretrain", "corpus.txt", *flags, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
-    scores = json.loads((tmp_path / "own" / "scores.json").read_text(encoding="utf-8"))
-    assert {"mlm_loss", "nsp_accuracy"} < set(scores["metrics"])
-    files = ["--train", str(reviews["train"]), "--dev", str(reviews["dev"])]
-    done = run("train", "sentiment", "--model", "own", *files, *small, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-
-
-def test_train_eval_predict_in_a_shell(
-    tmp_path: Path, tiny: Path, reviews: dict[str, Path]
-) -> None:
-    files = [part for name, path in reviews.items() for part in (f"--{name}", str(path))]
-    settings = ["--set", "model.max_length=32", "--set", "training.device=cpu"]
-    done = run("train", "sentiment", "--model", str(tiny), *files, *settings, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
-    done = run("eval", "sentiment", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["n"] == len(reviews["test"].read_text().splitlines()) - 1
-    done = run("predict", "-", cwd=tmp_path, stdin="\n".join(GOOD))
-    assert done.returncode == 0, done.stderr
-    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == GOOD
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:

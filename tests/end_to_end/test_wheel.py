@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from samples import GOOD
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +35,8 @@ def test_the_wheel_holds_every_recipe_and_data_file(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
-def test_an_empty_environment_trains_and_predicts_from_another_folder(
-    wheel: Path, tmp_path: Path, tiny: Path
+def test_an_empty_environment_trains_scores_and_predicts(
+    wheel: Path, tmp_path: Path, tiny: Path, reviews: dict[str, Path]
 ) -> None:
     """The dependencies are shared with this environment; bertft itself comes from the wheel."""
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
@@ -51,17 +53,22 @@ def test_an_empty_environment_trains_and_predicts_from_another_folder(
     work = tmp_path / "work"
     work.mkdir()
 
-    def bertft(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def bertft(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [str(bin_ / "bertft"), *arguments]
-        return subprocess.run(command, cwd=work, capture_output=True, text=True, check=True)
+        return subprocess.run(
+            command, cwd=work, input=stdin, capture_output=True, text=True, check=True
+        )
 
     where = [str(bin_ / "python"), "-c", "import bertft; print(bertft.__file__)"]
     found = subprocess.run(where, cwd=work, capture_output=True, text=True, check=True).stdout
     assert Path(found.strip()).is_relative_to(tmp_path)
     assert "sentiment\t" in bertft("recipes", "list").stdout
-    settings = ["training.epochs=1", "model.max_length=32", "training.batch_size=256"]
+    settings = ["training.epochs=1", "model.max_length=32", "training.device=cpu"]
     flags = [part for setting in settings for part in ("--set", setting)]
-    bertft("train", "sentiment", "--model", str(tiny), "--out", "run", *flags)
-    (work / "notes.txt").write_text("a good film\nawful\n", encoding="utf-8")
-    answers = bertft("predict", "notes.txt", "--run", "run").stdout.splitlines()
-    assert len(answers) == 2
+    files = [part for name, path in reviews.items() for part in (f"--{name}", str(path))]
+    done = bertft("train", "sentiment", "--model", str(tiny), *files, *flags)
+    assert done.stdout == ""
+    done = bertft("eval", "sentiment", "--json")
+    assert json.loads(done.stdout)["n"] == len(reviews["test"].read_text().splitlines()) - 1
+    done = bertft("predict", "-", stdin="\n".join(GOOD))
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == GOOD
