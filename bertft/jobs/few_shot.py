@@ -77,4 +77,4 @@ def proposal(job: Job) -> str:
     if usual >= FEW:
         return ""
     what = f"half of the labels have {usual} examples or fewer"
-    return f"{what}: few-shot mode is better with so few (--set training.mode=few-shot)"
+    return f"{what}: few-shot mode is usually better with so few (--set training.mode=few-shot)"

@@ -143,7 +143,7 @@ class TestSaid:
         train(ask("run", dry_run=True), watch=ear)
         (said,) = [one for one in ear.notes if "few-shot" in one]
         assert said == (
-            "half of the labels have 24 examples or fewer: few-shot mode is better with so few "
+            "half of the labels have 24 examples or fewer: few-shot mode is usually better with so few "
             "(--set training.mode=few-shot)"
         )
 
