@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bertft.errors import RecipeError, did_you_mean
-from bertft.settings import FEATURES, FEATURES_OF, Recipe, settings_named
+from bertft.settings import DEFAULTS_OF, FURTHER, Recipe, settings_named
 
 BUNDLED = "bundled:"
 HUB = "hub:"
@@ -89,25 +89,25 @@ def parse_recipe(
     origins = {}
     for override in overrides:
         origins[_apply(merged, override)] = f"--set {override}"
-    _set_for_features(merged, written=settings, overridden=origins)
+    _set_for_mode(merged, written=settings, overridden=origins)
     recipe = validate(Recipe, merged, where=where, origins=origins)
     if not isinstance(recipe.task.get("name"), str):
         raise RecipeError(f"{where}: [task] has no name", hint='write: name = "classification"')
     return recipe
 
 
-def _set_for_features(
+def _set_for_mode(
     merged: dict[str, Any], *, written: Mapping[str, Any], overridden: Iterable[str]
 ) -> None:
-    """In features mode, put FEATURES in the place of what a recipe sets for fine-tuning."""
+    """Put the defaults of another mode in the place of what a recipe sets for fine-tuning."""
     training, before = merged.get("training"), written.get("training", {})
-    if not isinstance(training, dict) or training.get("mode") != "features":
+    mode = training.get("mode") if isinstance(training, dict) else None
+    if not isinstance(training, dict) or not isinstance(mode, str) or mode not in DEFAULTS_OF:
         return
-    own = before if before.get("mode") == "features" else {}
+    own = before if before.get("mode") == mode else {}
     task = merged.get("task")
-    kind = task.get("name") if isinstance(task, dict) else None
-    further = FEATURES_OF.get(kind, {}) if isinstance(kind, str) else {}
-    for name, value in (FEATURES | further).items():
+    kind = str(task.get("name")) if isinstance(task, dict) else ""
+    for name, value in (DEFAULTS_OF[mode] | FURTHER.get((mode, kind), {})).items():
         if name not in own and f"training.{name}" not in overridden:
             training[name] = value
 

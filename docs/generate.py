@@ -29,7 +29,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from bertft.cli.app import app
-from bertft.settings import FEATURES, DataSettings, ModelSettings, TrainingSettings
+from bertft.settings import DEFAULTS_OF, DataSettings, ModelSettings, TrainingSettings
 from bertft.tasks import TASKS, make_task
 
 DOCS = Path(__file__).parent
@@ -191,10 +191,11 @@ def keys_page(say: Say) -> Iterator[str]:
     for name, section in sections.items():
         yield from ("", f"## `[{name}]`", "", say(_one_line(section.__doc__)), "")
         yield from _settings(section, name, say)
-    title = say("Defaults of features mode")
-    yield from ("", f"## {title}", "", say(about["features"]), "")
-    rows = [[f"`training.{name}`", _literal(value)] for name, value in FEATURES.items()]
-    yield from _table([say("key"), say("default")], rows)
+    for mode, defaults in DEFAULTS_OF.items():
+        title = say(f"Defaults of {mode} mode")
+        yield from ("", f"## {title}", "", say(about[mode]), "")
+        rows = [[f"`training.{name}`", _literal(value)] for name, value in defaults.items()]
+        yield from _table([say("key"), say("default")], rows)
     names = ", ".join(f"`{name}`" for name in TASKS)
     chosen = say("`task.name` chooses the task: {}. Each has options of its own.").format(names)
     yield from ("", "## `[task]`", "", chosen)

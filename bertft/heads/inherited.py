@@ -45,7 +45,7 @@ def inherited(model: PreTrainedModel, folder: Path) -> Inherited:
         return Inherited()
     if kind != type(model).__name__:
         return Inherited(said=f"it was trained as {kind}: the head is a new one")
-    if not _holds(folder, _last_layer(model)[0]):
+    if not _holds(folder, last_layer(model)[0]):
         return Inherited(said="it carries no weights of its head: the head is a new one")
     if kind.endswith("ForQuestionAnswering"):
         return Inherited((0, 1), "its head is kept: start and end of an answer have no label names")
@@ -59,7 +59,7 @@ def inherited(model: PreTrainedModel, folder: Path) -> Inherited:
 
 def take_rows(model: PreTrainedModel, folder: Path) -> bool:
     """Put the rows of the model's last layer in their places; whether they are the folder's."""
-    _, layer = _last_layer(model)
+    _, layer = last_layer(model)
     found = inherited(model, folder)
     if not found.said:
         return False
@@ -110,7 +110,7 @@ def _kind(config: Any) -> str:
     return kinds.get(kind, "one label per text")
 
 
-def _last_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
+def last_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
     """The layer that gives the logits: the last one, outside of the encoder."""
     return [(name, one) for name, one in model.named_modules() if isinstance(one, nn.Linear)][-1]
 

@@ -21,11 +21,13 @@ from bertft.encoder.lookup import Lookup, use_lookups
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
 from bertft.errors import ModelError
+from bertft.heads.fitted import pass_states_on
 from bertft.heads.hidden import states_read_by
 from bertft.heads.inherited import inherited
+from bertft.jobs.few_shot import learn_from_pairs
 from bertft.jobs.prepare import Job
 from bertft.training import loop, processes, sharding
-from bertft.training.optimizer import freeze_encoder, make_optimizer
+from bertft.training.optimizer import depth_of, freeze_but_layers, freeze_encoder, make_optimizer
 from bertft.training.plan import Plan
 from bertft.training.rows import RowSteps
 from bertft.watch import TrainingPlan
@@ -38,12 +40,16 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     set_seed(settings.seed)
     model = head.build(job.encoder.folder)
     check_vocabulary(model, job.encoder.tokenizer)
+    depth = depth_of(model)
     pool_tokens(job, model, head)
     if settings.dropout >= 0:
         set_dropout(model, settings.dropout)
     is_frozen = settings.mode == "features"
     if is_frozen or settings.freeze == "encoder":
         freeze_encoder(model)
+    if settings.mode == "few-shot":
+        pass_states_on(model)
+        freeze_but_layers(model, count=depth)
     if settings.gradient_checkpointing and not is_frozen:
         # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
         new: Any = getattr(model, "activation_checkpointing_enable", None)
@@ -63,9 +69,10 @@ def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
         what = f"model.pooling = mean: the head of {job.task.name} reads every token"
         raise ModelError(what, hint="leave it out")
     wanted = pooling == "mean"
-    if pooling == "auto" and job.recipe.training.mode == "features":
+    if pooling == "auto" and job.recipe.training.mode != "fine-tune":
         # A head that is kept has learned from what the encoder gives it as it is.
-        wanted = not inherited(model, job.encoder.folder).rows
+        is_kept = job.recipe.training.mode == "features"
+        wanted = not (is_kept and inherited(model, job.encoder.folder).rows)
     if wanted and head.pools and not add_averaging(model) and pooling == "mean":
         what = f"model.pooling = mean: {job.encoder.name} takes no layer that averages"
         raise ModelError(what, hint="--set model.pooling=first, or choose another encoder")
@@ -98,7 +105,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     if isinstance(task, SelfSupervised):
         train, length = job.splits["train"], job.recipe.model.max_length
         vary = task.vary(train, tokenizer, max_length=length, seed=settings.seed)
-    return loop.Trainer(
+    trainer = loop.Trainer(
         prepared,
         head,
         encoded,
@@ -113,6 +120,9 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         after_backward,
         vary,
     )
+    if settings.mode == "few-shot":
+        learn_from_pairs(job, trainer)
+    return trainer
 
 
 def order_of_batches(job: Job) -> Plan:

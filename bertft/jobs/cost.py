@@ -38,7 +38,7 @@ class CostPreview:
     def _seconds_left(self, report: StepReport) -> float:
         plan = self._trainer.plan
         share_left = 1 - report.step / plan.total_steps
-        return sum(plan.lengths) * plan.epochs * share_left * seconds_a_token(self._seen)
+        return plan.tokens * share_left * seconds_a_token(self._seen)
 
     def _text(self, seconds_left: float) -> str:
         parts = [f"about {duration(seconds_left)} of training left (evaluations not counted)"]

@@ -177,9 +177,10 @@ def share_of(
 def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
     """Raise RecipeError where processes have nothing to share: few sequences, or a head alone."""
     size, count = recipe.training.batch_size, accelerator.num_processes
-    if recipe.training.mode == "features" and count > 1:
+    mode = recipe.training.mode
+    if mode != "fine-tune" and count > 1:
         hint = "start bertft without accelerate launch or torchrun"
-        raise RecipeError(f"features mode trains in one process, not {count}", hint=hint)
+        raise RecipeError(f"{mode} mode trains in one process, not {count}", hint=hint)
     if size < count:
         hint = f"--set training.batch_size={count} or more, or start fewer processes"
         raise RecipeError(f"{count} processes share batches of {size}", hint=hint)

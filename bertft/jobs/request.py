@@ -65,7 +65,27 @@ def read_recipe(request: TrainRequest) -> Recipe:
         training = training.model_copy(update={"seed": request.seed})
     if not data.has_dev:  # nothing tells which weights are the best
         training = training.model_copy(update={"keep": "last"})
+    check_mode(recipe)
     return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def check_mode(recipe: Recipe) -> None:
+    """Raise RecipeError where few-shot mode is asked for what it cannot learn."""
+    if recipe.training.mode == "few-shot" and not can_be_few_shot(recipe):
+        task = recipe.task
+        is_single = task["name"] == "classification" and not task.get("regression")
+        what = (
+            "pairs of texts" if is_single else "numbers" if task.get("regression") else task["name"]
+        )
+        hint = "--set training.mode=fine-tune, or features"
+        raise RecipeError(f"few-shot mode learns labels of single texts, not {what}", hint=hint)
+
+
+def can_be_few_shot(recipe: Recipe) -> bool:
+    """Whether the recipe learns labels of single texts."""
+    task = recipe.task
+    others = any(task.get(option) for option in ("regression", "pairs", "pair_column"))
+    return task["name"] == "classification" and not others
 
 
 def without_aliases(recipe: Recipe, overrides: Iterable[str]) -> Recipe:

@@ -136,6 +136,8 @@ def _told(path: str) -> str:
 def _how(task: str, mode: str) -> str:
     if mode == "features":
         return "A head trained with bertft on the frozen states of"
+    if mode == "few-shot":
+        return "Trained with bertft by contrast on few examples, from"
     if task == "pretraining":
         return "Pre-trained with bertft from"
     return "Fine-tuned with bertft from"

@@ -134,8 +134,7 @@ def recipe_within(
     seconds = seconds_of(budget)
     if STDIN in (recipe.data.train, *recipe.data.further):
         raise RecipeError("--budget reads the data twice", hint="save them to a file")
-    is_features = recipe.training.mode == "features"
-    if is_features or isinstance(job.task, SelfSupervised) or processes.count() > 1:
+    if not _can_be_planned(job):
         what = "--budget plans the fine-tuning of a task in one process"
         raise RecipeError(what, hint="leave it out; --dry-run tells what training would cost")
     costs = measured_costs(job, trainer, request, again=again)
@@ -149,6 +148,11 @@ def recipe_within(
     training = recipe.training.model_copy(update={"epochs": found.epochs})
     said = f"--budget {budget}: {told(job, costs, found)}"
     return recipe.model_copy(update={"data": data, "training": training}), said
+
+
+def _can_be_planned(job: Job) -> bool:
+    is_tuned = job.recipe.training.mode == "fine-tune" and not isinstance(job.task, SelfSupervised)
+    return is_tuned and processes.count() == 1
 
 
 def told(job: Job, costs: Costs, found: Fit) -> str:
@@ -175,7 +179,7 @@ def costs_told(
     """For a dry run: what the training costs, and what fits each time of SHOWN, until all does."""
     steps = first_steps(trainer)
     yield preview_of(trainer, steps)
-    if isinstance(job.task, SelfSupervised) or processes.count() > 1:
+    if not _can_be_planned(job):
         return
     costs = measured_costs(job, trainer, request, again=again, steps=steps)
     for seconds in SHOWN:

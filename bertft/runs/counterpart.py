@@ -1,6 +1,6 @@
-"""Features mode beside fine-tuning: a run goes in, its counterpart comes out, compared.
+"""One mode of training beside another: a run goes in, its counterpart comes out, compared.
 
-The counterpart is the newest finished run in the same folder that was trained in the other mode,
+The counterpart is the newest finished run in the same folder that was trained in another mode,
 with the same encoder, on the same files, and scored on the same examples.
 """
 

@@ -6,7 +6,7 @@ A new run is created with a checkpoint to start from; a stopped one is brought b
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -22,6 +22,7 @@ from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
+from bertft.jobs.few_shot import few_shot_notes, proposal
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
@@ -84,7 +85,7 @@ def start(
         plan = training_plan(job, trainer, model, out=request.resume or request.out)
         watch.plan(plan)
         from_states = recipe.training.mode == "features"
-        for note in feature_notes(job, trainer) if from_states else ():
+        for note in mode_notes(job, trainer):
             watch.note(note)
         if request.dry_run:
             costs = costs_told(job, trainer, request, again=again)
@@ -113,6 +114,14 @@ def ready(
     return job, model, make_trainer(job, model, head)
 
 
+def mode_notes(job: Job, trainer: loop.Trainer) -> Iterable[str]:
+    """What the mode of training means here, or which other one suits the data."""
+    mode = job.recipe.training.mode
+    if mode == "features":
+        return feature_notes(job, trainer)
+    return few_shot_notes(job, trainer) if mode == "few-shot" else filter(None, [proposal(job)])
+
+
 def recorded(run: Path, recipe: Recipe, *, watch: Watch) -> tuple[Recipe, dict[str, Any]]:
     """The recipe of a run that is repeated, its inputs where they are now; its environment."""
     path = run / "environment.json"
@@ -131,6 +140,8 @@ def refuse_other_inputs(job: Job, run: Path, before: Mapping[str, Any]) -> None:
 def tell_of_head(job: Job, model: PreTrainedModel, *, watch: Watch) -> None:
     """Say what became of the head of a model that had one."""
     said = inherited(model, job.encoder.folder).said
+    if job.recipe.training.mode == "few-shot":
+        said = said and "its head is not kept: few-shot mode fits a new one"
     if said and not isinstance(job.task, SelfSupervised):
         watch.note(f"{job.encoder.name}: {said}")
 

@@ -53,6 +53,10 @@ class Trainer:
     """Called when the gradients of a step are complete, before they are clipped."""
     vary: Vary | None = None
     """What the model is shown of an Encoded, where that is another thing in each epoch."""
+    part: torch.nn.Module | None = None
+    """The part of the model that a step calls, and whose output the loss is of; None: all of it."""
+    before_scores: Sequence[Callable[[], None]] = ()
+    """Called before the weights are scored, and before they are kept at the end."""
 
     def shown(
         self, indices: Sequence[int], *, epoch: int
@@ -83,6 +87,9 @@ def run(trainer: Trainer, *, progress: Progress, evaluate: Evaluate | None) -> I
             every = settings.evaluate_every
             due = ends_epoch if every == 0 else progress.step % every == 0
             ends = progress.step == plan.total_steps
+            if ends or (due and evaluate is not None):
+                for settle in trainer.before_scores:
+                    settle()
             scores = evaluate() if evaluate is not None and (due or ends) else None
             is_best = _note_scores(progress, scores, trainer.metric)
             stop = _stop_reason(progress, settings)
@@ -199,7 +206,7 @@ def _backward(trainer: Trainer, batch: Batch, *, share: torch.Tensor, step: int)
     """Forward and backward of one batch; ``share`` turns its summed loss into the step's."""
     accelerator = trainer.accelerator
     with accelerator.autocast():
-        output = trainer.model(**batch.on(accelerator.device))
+        output = (trainer.part or trainer.model)(**batch.on(accelerator.device))
     summed = trainer.head.loss(output, _gold(batch).to(accelerator.device))
     loss = (summed * share.to(summed.dtype).to(summed.device)).sum()
     value = float(loss.detach())

@@ -24,6 +24,13 @@ def freeze_encoder(model: PreTrainedModel) -> None:
         parameter.requires_grad = name.startswith("pooler.")
 
 
+def freeze_but_layers(model: PreTrainedModel, *, count: int) -> None:
+    """Leave only the first ``count`` layers of the encoder trainable."""
+    for name, parameter in model.named_parameters():
+        layer = LAYER.search(name)
+        parameter.requires_grad = layer is not None and int(layer[1]) < count
+
+
 def make_optimizer(
     model: PreTrainedModel, settings: TrainingSettings, *, fused: bool
 ) -> torch.optim.AdamW:

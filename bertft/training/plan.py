@@ -12,10 +12,18 @@ from functools import lru_cache
 
 import numpy as np
 
+IndexArray = np.ndarray[tuple[int], np.dtype[np.int64]]
+GROUP = 4
+"""Encoded of one kind that stand side by side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``lengths`` are those of all Encoded; the processes share the sequences of each batch."""
+    """``lengths`` are those of all Encoded; the processes share the sequences of each batch.
+
+    ``kinds`` say what each is, where a step has to see some of a kind together: GROUP of them stand
+    side by side in each order. ``rounds`` is how often an epoch takes all of them.
+    """
 
     lengths: tuple[int, ...]
     batch_size: int
@@ -23,6 +31,8 @@ class Plan:
     epochs: int
     seed: int
     processes: int = 1
+    kinds: tuple[int, ...] = ()
+    rounds: int = 1
 
     @property
     def sequences_per_step(self) -> int:
@@ -30,15 +40,20 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self.lengths) // self.sequences_per_step)
+        return -(-self.rounds * len(self.lengths) // self.sequences_per_step)
 
     @property
     def total_steps(self) -> int:
         return self.steps_per_epoch * self.epochs
 
+    @property
+    def tokens(self) -> int:
+        """Of all epochs."""
+        return sum(self.lengths) * self.rounds * self.epochs
+
     def sample(self, *, epoch: int, step: int) -> list[int]:
         """Indices of all Encoded that one optimizer step learns from, in random order."""
-        order = _permutation(len(self.lengths), self.seed, epoch)
+        order = _order(len(self.lengths), self.seed, epoch, self.kinds, self.rounds)
         first = step * self.sequences_per_step
         return [int(i) for i in order[first : first + self.sequences_per_step]]
 
@@ -56,8 +71,21 @@ class Plan:
 
 
 @lru_cache(maxsize=2)
-def _permutation(size: int, seed: int, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.random.default_rng([seed, epoch]).permutation(size)
+def _order(size: int, seed: int, epoch: int, kinds: tuple[int, ...], rounds: int) -> IndexArray:
+    """Indices of an epoch; without kinds, in one round, a permutation."""
+    generator = np.random.default_rng([seed, epoch])
+    return np.concatenate([_round(size, kinds, generator) for _ in range(rounds)])
+
+
+def _round(size: int, kinds: tuple[int, ...], generator: np.random.Generator) -> IndexArray:
+    order = generator.permutation(size)
+    if not kinds:
+        return order
+    by_kind: dict[int, list[int]] = {}
+    for index in order:
+        by_kind.setdefault(kinds[index], []).append(int(index))
+    groups = [own[at : at + GROUP] for own in by_kind.values() for at in range(0, len(own), GROUP)]
+    return np.array([index for one in generator.permutation(len(groups)) for index in groups[one]])
 
 
 def inference_batches(

@@ -233,7 +233,7 @@ class TestSaid:
     def test_the_report_compares_with_fine_tuning(self, fit, ask):
         assert train(ask("tuned")) is not None
         page = checked((fit("run") / "report.html").read_text("utf-8"))
-        assert "Features and fine-tuning" in [text for tag, text in page.texts if tag == "h2"]
+        assert "Another mode of training" in [text for tag, text in page.texts if tag == "h2"]
         assert [row[:2] for row in page.rows if row[0] in ("run", "tuned")][-2:] == [
             ["run", "features"], ["tuned", "fine-tune"],
         ]  # fmt: skip
@@ -243,7 +243,7 @@ class TestSaid:
         assert train(ask("tuned")) is not None
         write_csv(reviews["train"], [("a good film", "good"), ("slow", "bad")] * 4)
         page = (fit("run") / "report.html").read_text("utf-8")
-        assert "Features and fine-tuning" not in page
+        assert "Another mode of training" not in page
 
 
 class TestRefused:

@@ -6,11 +6,12 @@ import dataclasses
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertft.training.plan import Plan, inference_batches
+from bertft.training.plan import GROUP, Plan, inference_batches
 
 LENGTHS = st.lists(st.integers(2, 64), min_size=1, max_size=120)
 SMALL = st.integers(1, 9)
@@ -142,3 +143,34 @@ def test_inference_batches_are_sorted_and_full(lengths: list[int], max_tokens: i
 @pytest.mark.parametrize("max_tokens", [1, 100])
 def test_nothing_to_infer_is_no_batch(max_tokens: int) -> None:
     assert inference_batches([], max_tokens=max_tokens) == []
+
+
+@st.composite
+def plans_of_kinds(draw: st.DrawFn) -> Plan:
+    plan = draw(plans())
+    kinds = draw(
+        st.lists(st.integers(0, 4), min_size=len(plan.lengths), max_size=len(plan.lengths))
+    )
+    return dataclasses.replace(plan, kinds=tuple(kinds), rounds=draw(st.integers(1, 3)))
+
+
+@settings(deadline=None)
+@given(plans_of_kinds())
+def test_each_round_takes_every_index_once_and_kinds_stand_together(plan: Plan) -> None:
+    size = len(plan.lengths)
+    order = whole_epoch(plan, 0)
+    assert len(order) == size * plan.rounds
+    for start in range(0, len(order), size):
+        own = order[start : start + size]
+        assert sorted(own) == list(range(size))
+        kinds = [plan.kinds[index] for index in own]
+        changes = sum(one != other for one, other in pairwise(kinds))
+        groups = sum(-(-kinds.count(kind) // GROUP) for kind in set(kinds))
+        assert changes < groups
+
+
+@settings(deadline=None)
+@given(plans())
+def test_without_kinds_a_round_is_a_permutation_as_ever(plan: Plan) -> None:
+    expected = np.random.default_rng([plan.seed, 0]).permutation(len(plan.lengths)).tolist()
+    assert whole_epoch(plan, 0) == expected
