@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,18 @@ FEATURES_OF: dict[str, dict[str, float]] = {"ner": {"learning_rate": 3e-2}}
 """What differs by task: a tag is read from one token by one linear layer, which 1e-3 leaves unfit
 (one seed: test F1 of wnut17, on which it was chosen, 0.096, 0.222 with 1e-2, 0.292 with 3e-2; of
 the bundled ner, looked at afterwards, 0.258 and 0.500)."""
+
+
+LAYERS = "layers:"
+
+
+def check_freeze(text: str) -> str:
+    """``none``, ``encoder``, or ``layers:4``."""
+    count = text.removeprefix(LAYERS)
+    if text in ("none", "encoder") or (text != count and re.fullmatch("[0-9]{1,4}", count)):
+        return text
+    told = "write none, encoder, or layers:4 for the embeddings and the lowest four layers"
+    raise PydanticCustomError("freeze", told)
 
 
 def check_fold(text: str) -> str:
@@ -131,8 +144,10 @@ class TrainingSettings(Section):
     """Gradients are scaled down to this norm; 0 switches clipping off."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Learning rate of each layer as a share of the one above it; 1 is the same everywhere."""
-    freeze: Literal["none", "encoder"] = "none"
-    """``encoder`` trains only the head (and the pooler, which belongs to it)."""
+    freeze: Annotated[str, AfterValidator(check_freeze)] = "none"
+    """``encoder`` trains only the head (and the pooler, which belongs to it); ``layers:4`` leaves
+    the embeddings and the lowest four layers as they are, and nothing is computed back through
+    them."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

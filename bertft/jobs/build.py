@@ -24,8 +24,9 @@ from bertft.errors import ModelError
 from bertft.heads.hidden import states_read_by
 from bertft.heads.inherited import inherited
 from bertft.jobs.prepare import Job
+from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
-from bertft.training.optimizer import freeze_encoder, make_optimizer
+from bertft.training.optimizer import freeze_encoder, freeze_layers, make_optimizer
 from bertft.training.plan import Plan
 from bertft.training.rows import RowSteps
 from bertft.watch import TrainingPlan
@@ -44,6 +45,8 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     is_frozen = settings.mode == "features"
     if is_frozen or settings.freeze == "encoder":
         freeze_encoder(model)
+    elif settings.freeze.startswith(LAYERS):
+        freeze_layers(model, int(settings.freeze.removeprefix(LAYERS)))
     if settings.gradient_checkpointing and not is_frozen:
         # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
         new: Any = getattr(model, "activation_checkpointing_enable", None)
