@@ -18,6 +18,7 @@ from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
+from bertft.encoder.norms import use_half_states
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
 from bertft.errors import ModelError
@@ -134,6 +135,7 @@ def order_of_batches(job: Job) -> Plan:
 def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:
     """Replace what torch does dearly on a CPU; the tables whose gradients are rows."""
     use_fast_dropout(model)
+    use_half_states(model)
     # The gradients of a sharded model are torch's to make and to exchange.
     return [] if job.runtime.sharded else use_lookups(model)
 
