@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,18 @@ FEW_SHOT: dict[str, Any] = {
 steps helped, and more of them, or larger ones, lost that again."""
 DEFAULTS_OF: dict[str, dict[str, Any]] = {"features": FEATURES, "few-shot": FEW_SHOT}
 """Mode -> what takes the place of what a recipe sets for fine-tuning."""
+
+
+LAYERS = "layers:"
+
+
+def check_freeze(text: str) -> str:
+    """``none``, ``encoder``, or ``layers:4``."""
+    count = text.removeprefix(LAYERS)
+    if text in ("none", "encoder") or (text != count and re.fullmatch("[0-9]{1,4}", count)):
+        return text
+    told = "write none, encoder, or layers:4 for the embeddings and the lowest four layers"
+    raise PydanticCustomError("freeze", told)
 
 
 def check_fold(text: str) -> str:
@@ -145,8 +158,10 @@ class TrainingSettings(Section):
     """Gradients are scaled down to this norm; 0 switches clipping off."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Learning rate of each layer as a share of the one above it; 1 is the same everywhere."""
-    freeze: Literal["none", "encoder"] = "none"
-    """``encoder`` trains only the head (and the pooler, which belongs to it)."""
+    freeze: Annotated[str, AfterValidator(check_freeze)] = "none"
+    """``encoder`` trains only the head (and the pooler, which belongs to it); ``layers:4`` leaves
+    the embeddings and the lowest four layers as they are, and nothing is computed back through
+    them."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

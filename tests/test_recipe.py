@@ -235,7 +235,7 @@ settings = st.fixed_dictionaries(
                 "learning_rate": st.floats(min_value=1e-300, max_value=1e300),
                 "adam_betas": st.tuples(*[st.floats(0, 0.999999)] * 2).map(list),
                 "seed": st.integers(0, 2**32 - 1),
-                "freeze": st.sampled_from(["none", "encoder"]),
+                "freeze": st.sampled_from(["none", "encoder", "layers:2"]),
             },
         ),
     },
@@ -293,6 +293,17 @@ class TestFiles:
     def test_missing_files(self, path):
         with pytest.raises(RecipeError, match=f"^no recipe file {path}; 'bertft recipes list'"):
             find_recipe(path)
+
+
+class TestFreeze:
+    @pytest.mark.parametrize("value", ["none", "encoder", "layers:0", "layers:12"])
+    def test_what_may_be_frozen(self, value):
+        assert parse({}, f"training.freeze={value}").training.freeze == value
+
+    @pytest.mark.parametrize("value", ["layers", "layers:", "layers:-1", "layer:2", "6", "all"])
+    def test_anything_else_is_refused_with_what_to_write(self, value):
+        with pytest.raises(RecipeError, match="freeze: write none, encoder, or layers:4"):
+            parse({}, f'training.freeze="{value}"')
 
 
 class TestFeaturesMode:

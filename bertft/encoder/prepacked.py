@@ -46,14 +46,14 @@ class Prepacked:
         self._bias = None if bias is None else bias.detach().to(torch.bfloat16)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        if torch.is_grad_enabled() or not _casts():
+        if torch.is_grad_enabled() or not casts():
             return functional.linear(rows, self._layer.weight, self._layer.bias)
         given = rows.to(torch.bfloat16)
         found: torch.Tensor = self._product(given, self._weight, self._bias, "none", [], "")
         return found
 
 
-def _casts() -> bool:
+def casts() -> bool:
     """Whether products on the CPU are asked for in bfloat16."""
     wanted = torch.get_autocast_dtype("cpu") == torch.bfloat16
     return wanted and torch.is_autocast_enabled("cpu")

@@ -18,6 +18,7 @@ from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
+from bertft.encoder.norms import use_half_states
 from bertft.encoder.packing import Packer, choose_batcher
 from bertft.encoder.states import take_states
 from bertft.errors import ModelError
@@ -26,8 +27,14 @@ from bertft.heads.hidden import states_read_by
 from bertft.heads.inherited import inherited
 from bertft.jobs.few_shot import learn_from_pairs
 from bertft.jobs.prepare import Job
+from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
-from bertft.training.optimizer import depth_of, freeze_but_layers, freeze_encoder, make_optimizer
+from bertft.training.optimizer import (
+    freeze_but_layers,
+    freeze_encoder,
+    freeze_layers,
+    make_optimizer,
+)
 from bertft.training.plan import Plan
 from bertft.training.rows import RowSteps
 from bertft.watch import TrainingPlan
@@ -45,11 +52,13 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     if settings.dropout >= 0:
         set_dropout(model, settings.dropout)
     is_frozen = settings.mode == "features"
-    if is_frozen or settings.freeze == "encoder":
-        freeze_encoder(model)
     if settings.mode == "few-shot":
         pass_states_on(model)
         freeze_but_layers(model, count=depth)
+    if is_frozen or settings.freeze == "encoder":
+        freeze_encoder(model)
+    elif settings.freeze.startswith(LAYERS):
+        freeze_layers(model, int(settings.freeze.removeprefix(LAYERS)))
     if settings.gradient_checkpointing and not is_frozen:
         # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
         new: Any = getattr(model, "activation_checkpointing_enable", None)
@@ -141,6 +150,7 @@ def order_of_batches(job: Job) -> Plan:
 def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:
     """Replace what torch does dearly on a CPU; the tables whose gradients are rows."""
     use_fast_dropout(model)
+    use_half_states(model)
     # The gradients of a sharded model are torch's to make and to exchange.
     return [] if job.runtime.sharded else use_lookups(model)
 

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from bertft.settings import TrainingSettings
+from bertft.errors import ModelError
+from bertft.settings import LAYERS, TrainingSettings
 
 LAYER = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 
@@ -29,6 +30,23 @@ def freeze_but_layers(model: PreTrainedModel, *, count: int) -> None:
     for name, parameter in model.named_parameters():
         layer = LAYER.search(name)
         parameter.requires_grad = layer is not None and int(layer[1]) < count
+
+
+def freeze_layers(model: PreTrainedModel, count: int) -> None:
+    """Leave the embeddings and the lowest ``count`` layers as they are.
+
+    Raises:
+        ModelError: there are not as many layers, or they share their weights.
+    """
+    depth = depth_of(model)
+    if count > depth:
+        what = f"training.freeze = {LAYERS}{count}: the encoder has {depth} layers"
+        if depth == 0:
+            what = f"training.freeze = {LAYERS}{count}: this encoder has no layers of their own"
+        raise ModelError(what, hint=f"at most {LAYERS}{depth}" if depth else "leave it out")
+    for name, parameter in model.named_parameters():
+        if _height(name, model.base_model_prefix, depth) <= count:
+            parameter.requires_grad = False
 
 
 def make_optimizer(

@@ -124,6 +124,15 @@ class TestWeights:
         changed = {name for name in before if not torch.equal(before[name], after[f"bert.{name}"])}
         assert changed == {"pooler.dense.weight", "pooler.dense.bias"}
 
+    def test_frozen_layers_stay_as_they_were(self, ask, tiny):
+        result = train(ask("run", "training.freeze=layers:1"))
+        before = load_file(tiny / "model.safetensors")
+        after = load_file(result.run / "best" / "model.safetensors")
+        changed = {name for name in before if not torch.equal(before[name], after[f"bert.{name}"])}
+        assert changed == {
+            name for name in before if name.startswith(("encoder.layer.1.", "pooler."))
+        }
+
     def test_nothing_is_frozen_otherwise(self, ask):
         moved = self.moved(ask("run"))
         assert min(moved.values()) > 0

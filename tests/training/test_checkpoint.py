@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -267,11 +268,14 @@ def test_a_saved_state_comes_back_bit_for_bit(start: Start, tiny: Path, tmp_path
             assert torch.equal(state[index][key], tensor), (index, key)
 
 
-@pytest.mark.parametrize("done", [1, 3, 5])
+@pytest.mark.parametrize(
+    ("done", "precision"), [(1, "fp32"), (3, "fp32"), (5, "fp32"), (3, "bf16")]
+)
 def test_training_goes_on_as_if_never_stopped(
-    start: Start, tiny: Path, tmp_path: Path, done: int
+    start: Start, tiny: Path, tmp_path: Path, done: int, precision: str
 ) -> None:
     """Mid-epoch or at an epoch's end: the final weights are equal to the last bit."""
+    start = partial(start, f"training.precision={precision}")
     started, progress, coming = trained(start, tiny, steps=done)
     state_saver(started.job, started.trainer, tmp_path, progress=progress)()
     losses = [report.loss for report in coming]

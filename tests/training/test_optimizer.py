@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
+from bertft.errors import ModelError
 from bertft.settings import TrainingSettings
 from bertft.training.optimizer import (
     depth_of,
     freeze_encoder,
+    freeze_layers,
     make_optimizer,
     rate_share,
     set_learning_rate,
@@ -136,6 +139,34 @@ def test_a_frozen_encoder_does_not_move(model: PreTrainedModel) -> None:
         "bert.pooler.dense.",
         "classifier.",
     }
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_frozen_layers_leave_the_gradients_above_as_they_are(tiny: Path, count: int) -> None:
+    """Nothing is computed back through them, and what is above learns the very same."""
+    torch.manual_seed(1)
+    whole = AutoModelForSequenceClassification.from_pretrained(tiny, num_labels=3).train(False)
+    part = copy.deepcopy(whole)
+    freeze_layers(part, count)
+    optimizer = make_optimizer(part, TrainingSettings(), fused=False)
+    for one in (whole, part):
+        one(torch.tensor([[2, 7, 8, 3]]), labels=torch.tensor([1])).loss.backward()
+    frozen = {"bert.embeddings.", *(f"bert.encoder.layer.{layer}." for layer in range(count))}
+    expected = dict(whole.named_parameters())
+    for name, parameter in part.named_parameters():
+        if any(name.startswith(prefix) for prefix in frozen):
+            assert parameter.grad is None, name
+        else:
+            assert torch.equal(parameter.grad, expected[name].grad), name
+    assert len(rates_of(part, optimizer)) == sum(p.requires_grad for p in part.parameters())
+
+
+def test_more_layers_than_there_are_cannot_be_frozen(model: PreTrainedModel) -> None:
+    with pytest.raises(ModelError, match="layers:3: the encoder has 2 layers; at most layers:2"):
+        freeze_layers(model, 3)
+    shared = transformers.AlbertForSequenceClassification(transformers.AlbertConfig(**SHAPE))
+    with pytest.raises(ModelError, match="no layers of their own"):
+        freeze_layers(shared, 1)
 
 
 STEPS = st.integers(1, 500)
