@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 ROOM = 10_000
+TOGETHER = 100
+"""Lines that are written at once where many wait: each writing holds the event loop up."""
 
 
 class AccessLog:
@@ -32,11 +34,14 @@ class AccessLog:
 
     def _write(self) -> None:
         while True:
-            entry = self._lines.get()
+            entries = [self._lines.get()]
+            while len(entries) < TOGETHER and not self._lines.empty():
+                entries.append(self._lines.get())
             lost, self._lost = self._lost, 0
-            line = dict(entry) | ({"lost_lines": lost} if lost else {})
+            entries[-1] = dict(entries[-1]) | ({"lost_lines": lost} if lost else {})
+            lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in entries]
             try:
-                sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
+                sys.stderr.write("".join(lines))
                 sys.stderr.flush()
             except (OSError, ValueError):  # nobody reads it any more
                 return

@@ -9,9 +9,14 @@ yet, else of one that asks nothing now: who only sits there keeps nobody out.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bertft.serving.limits import Limits
+
+CONNECTION = "bertft.connection"
+"""Key of the state of a request: the Guard that it came by."""
 
 
 class Connections:
@@ -53,6 +58,20 @@ class Guard(asyncio.Protocol):
         self._unread: asyncio.TimerHandle | None = None
         self._bytes = 0  # of headers that are not complete
         self._is_known = False  # to the protocol
+        self._work: set[asyncio.Task[Any]] = set()
+        self.is_gone = False
+        inner.app_state = inner.app_state | {CONNECTION: self}
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What the task does meanwhile is cancelled when the client goes."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._work.add(task)
+        try:
+            yield
+        finally:
+            self._work.discard(task)
 
     @property
     def is_asking(self) -> bool:
@@ -71,7 +90,7 @@ class Guard(asyncio.Protocol):
             self.abort()
             return
         self._is_known = True
-        self._inner.connection_made(transport)
+        self._inner.connection_made(Joined(self._transport))
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,6 +99,9 @@ class Guard(asyncio.Protocol):
         self._all.forget(self)
         if self._is_known:
             self._inner.connection_lost(exc)
+        self.is_gone = True
+        for one in self._work:
+            one.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self not in self._all.open:
@@ -113,6 +135,41 @@ class Guard(asyncio.Protocol):
 
     def _later(self, seconds: float) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(seconds, self.abort)
+
+
+class Joined(asyncio.Transport):
+    """A transport that sends together what is written in one go: the head of an answer and its
+    body. Each call of the system gives other threads their turn, and waits for it to end."""
+
+    def __init__(self, inner: asyncio.Transport) -> None:
+        super().__init__()
+        self._inner, self._held = inner, list[bytes]()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._inner.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        return self._inner.is_closing()
+
+    def pause_reading(self) -> None:
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._inner.resume_reading()
+
+    def write(self, data: Any) -> None:
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._held.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._inner.close()
+
+    def _send(self) -> None:
+        held, self._held = self._held, []
+        if held and not self._inner.is_closing():
+            self._inner.write(b"".join(held))
 
 
 def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bertft.serving.connections import CONNECTION, Guard
 from bertft.serving.limits import Limits
 from bertft.serving.metrics import Metrics
 from bertft.serving.refused import Refused
@@ -46,7 +47,7 @@ class Observed:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        id = given if ID.fullmatch(given) else uuid.uuid4().hex
+        id = given if ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         began = time.perf_counter()
         status = 499  # the client has gone, as nginx calls it
 
@@ -154,17 +155,17 @@ class Bounded:
             given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        work = asyncio.create_task(_run(self.app, scope, replay, send))
-        gone = asyncio.create_task(_gone(receive))
+        connection: Guard = scope["state"][CONNECTION]
         try:
-            await asyncio.wait((work, gone), timeout=seconds, return_when="FIRST_COMPLETED")
-            if work.done():
-                await work
-            elif not gone.done():
-                raise Refused(504, f"no answer within {seconds:g} s", "Overloaded", retry=5)
-        finally:
-            gone.cancel()
-            work.cancel()
+            async with asyncio.timeout(seconds):
+                with connection.working():
+                    await self.app(scope, replay, send)
+        except TimeoutError:
+            what = f"no answer within {seconds:g} s"
+            raise Refused(504, what, "Overloaded", retry=5) from None
+        except asyncio.CancelledError:
+            if not connection.is_gone:
+                raise
 
     async def _body(self, scope: Scope, receive: Receive, most: int) -> bytes | None:
         """The body; None where the client has gone. Raises Refused."""
@@ -186,12 +187,3 @@ class Bounded:
                         return b"".join(parts)
         except TimeoutError:
             raise Refused(408, "the body did not come in time", close=True) from None
-
-
-async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    await app(scope, receive, send)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

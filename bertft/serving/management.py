@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from bertft.errors import BertftError
 from bertft.serving.bodies import Body, read_body
+from bertft.serving.models import settle
 from bertft.serving.openapi import document
 from bertft.serving.refused import Refused, as_json
 from bertft.serving.service import Service
@@ -52,4 +53,5 @@ async def reload(service: Service, request: Request) -> Response:
         except BertftError as error:
             raise Refused(424, f"{name} stays as it was: {error}", "Backend") from None
         loaded[name] = str(model.path)
+    await asyncio.to_thread(settle)
     return as_json({"loaded": loaded})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -26,7 +27,7 @@ from bertft.serving.corrections import Corrections
 from bertft.serving.layers import Log
 from bertft.serving.limits import Limits
 from bertft.serving.metrics import Metrics
-from bertft.serving.models import Models
+from bertft.serving.models import Models, settle
 from bertft.serving.service import Service
 from bertft.serving.worker import Worker
 
@@ -116,6 +117,7 @@ class Server:
             for name in self.models.names:
                 model = self.models.load(name)
                 self.tell(f"model {name}: {model.path} ({model.kind})")
+            settle()
             self.ready(address)
         except BertftError as error:
             self._fault.append(error)
@@ -130,6 +132,7 @@ class Server:
                 self.tell(f"reloaded {name}: {self.models.load(name).path}")
             except BertftError as error:
                 self.tell(f"warning: {name} stays as it was: {error}")
+        settle()
 
 
 @contextlib.contextmanager
@@ -155,6 +158,7 @@ def _quick_turns() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+        gc.unfreeze()
 
 
 def listen(host: str, port: int) -> socket.socket:

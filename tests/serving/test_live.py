@@ -235,3 +235,31 @@ def test_a_full_queue_is_told_and_clients_that_left_are_not_computed(
         # On a slow machine some of these are late as well, and are computed: they are longer.
         assert until(lambda: live.ask("/", {"inputs": f"{TEXT} {TEXT}"})[0] == 200)
         assert seen.count(min(seen)) <= 3, "those who were told 504 are not computed"
+
+
+def test_a_client_that_goes_leaves_the_queue(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = live.server.models.get("film")
+    assert model is not None
+    go, seen = threading.Event(), list[int]()
+    compute = model.predictor.logits
+
+    def stuck(encoded: Any) -> Any:
+        seen.extend(map(len, encoded))
+        go.wait(20)
+        return compute(encoded)
+
+    monkeypatch.setattr(model.predictor, "logits", stuck)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(live.ask, "/", {"inputs": TEXT})
+        assert until(lambda: bool(seen))
+        body = json.dumps({"inputs": TEXT * 3}).encode()
+        head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(live.address.rpartition(":")[2]))) as one:
+            one.sendall(head.encode() + body)
+            waiting = "bertft_queue 2.0"
+            assert until(lambda: waiting in live.ask("/metrics")[1]), "both are in the queue"
+        assert until(lambda: any(line["status"] == 499 for line in live.log))
+        go.set()
+        assert first.result()[0] == 200
+    assert live.ask("/", {"inputs": TEXT})[0] == 200
+    assert set(seen) == {seen[0]}, "the longer text of the one who left is not computed"
