@@ -30,6 +30,7 @@ from bertft.jobs.prepare import Job
 from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
 from bertft.training.optimizer import (
+    depth_of,
     freeze_but_layers,
     freeze_encoder,
     freeze_layers,
