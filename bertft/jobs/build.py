@@ -47,6 +47,9 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     if is_frozen or settings.freeze == "encoder":
         freeze_encoder(model)
     if settings.mode == "few-shot":
+        if not depth:  # ALBERT has one layer, under another name
+            what = f"few-shot mode: the layers of {job.encoder.name} are not known here"
+            raise ModelError(what, hint="--set training.mode=features, or choose another encoder")
         pass_states_on(model)
         freeze_but_layers(model, count=depth)
     if settings.gradient_checkpointing and not is_frozen:

@@ -19,7 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import bertft
 from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
-from bertft.errors import RecipeError
+from bertft.errors import ModelError, RecipeError
 from bertft.jobs.few_shot import STEPS
 from bertft.jobs.request import TrainRequest, read_recipe
 
@@ -143,8 +143,8 @@ class TestSaid:
         train(ask("run", dry_run=True), watch=ear)
         (said,) = [one for one in ear.notes if "few-shot" in one]
         assert said == (
-            "half of the labels have 24 examples or fewer: few-shot mode is usually better with so few "
-            "(--set training.mode=few-shot)"
+            "half of the labels have 24 examples or fewer: few-shot mode is usually better with so "
+            "few (--set training.mode=few-shot)"
         )
 
     def test_it_is_not_where_there_are_more(self, ask, ear, reviews):
@@ -173,3 +173,9 @@ def test_what_is_no_label_of_a_text_is_refused(recipe, settings, what):
     with pytest.raises(RecipeError) as fault:
         read_recipe(request)
     assert str(fault.value).startswith(said)
+
+
+def test_an_encoder_whose_layers_are_not_found_is_refused(ask, monkeypatch):
+    monkeypatch.setattr("bertft.jobs.build.depth_of", lambda model: 0)
+    with pytest.raises(ModelError, match=r"the layers of .* are not known here; --set training"):
+        train(ask("run", MODE))
