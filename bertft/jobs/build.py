@@ -54,6 +54,9 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
         set_dropout(model, settings.dropout)
     is_frozen = settings.mode == "features"
     if settings.mode == "few-shot":
+        if not depth:  # ALBERT has one layer, under another name
+            what = f"few-shot mode: the layers of {job.encoder.name} are not known here"
+            raise ModelError(what, hint="--set training.mode=features, or choose another encoder")
         pass_states_on(model)
         freeze_but_layers(model, count=depth)
     if is_frozen or settings.freeze == "encoder":

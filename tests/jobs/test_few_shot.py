@@ -19,7 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import bertft
 from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
-from bertft.errors import RecipeError
+from bertft.errors import ModelError, RecipeError
 from bertft.jobs.few_shot import STEPS
 from bertft.jobs.request import TrainRequest, read_recipe
 
@@ -173,3 +173,9 @@ def test_what_is_no_label_of_a_text_is_refused(recipe, settings, what):
     with pytest.raises(RecipeError) as fault:
         read_recipe(request)
     assert str(fault.value).startswith(said)
+
+
+def test_an_encoder_whose_layers_are_not_found_is_refused(ask, monkeypatch):
+    monkeypatch.setattr("bertft.jobs.build.depth_of", lambda model: 0)
+    with pytest.raises(ModelError, match=r"the layers of .* are not known here; --set training"):
+        train(ask("run", MODE))
