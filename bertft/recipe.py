@@ -88,7 +88,7 @@ def parse_recipe(
     merged = json.loads(json.dumps(settings, default=str))
     origins = {}
     for override in overrides:
-        origins[_apply(merged, override)] = f"--set {override}"
+        origins[apply_override(merged, override)] = f"--set {override}"
     _set_for_mode(merged, written=settings, overridden=origins)
     recipe = validate(Recipe, merged, where=where, origins=origins)
     if not isinstance(recipe.task.get("name"), str):
@@ -191,7 +191,7 @@ def recipe_text(path: Path) -> str:
     return text
 
 
-def _apply(settings: dict[str, Any], override: str) -> str:
+def apply_override(settings: dict[str, Any], override: str) -> str:
     """Set ``section.key=value``, where the value is TOML, else plain text; returns the key."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")

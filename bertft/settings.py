@@ -190,6 +190,21 @@ class TrainingSettings(Section):
     ``RUN/tracker``. ``wandb`` stays offline unless WANDB_MODE says otherwise."""
 
 
+class StaticSettings(Section):
+    """A static model (``bertft distil --to static``): token vectors, and a head on their sum."""
+
+    dimensions: int = Field(default=256, ge=1)
+    """Principal components of the encoder's token vectors that are kept."""
+    hidden: int = Field(default=512, ge=1)
+    """Units between the sum of vectors and the labels."""
+    epochs: int = Field(default=50, ge=1)
+    """At the most; the one of the lowest loss on held-out texts is kept."""
+    patience: int = Field(default=5, ge=1)
+    """Stop after this many epochs without a lower loss on held-out texts."""
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+
+
 class Recipe(Section):
     """A whole experiment. ``task`` holds the task's name and its raw options."""
 

@@ -48,6 +48,8 @@ def language_of(texts: Sequence[str]) -> str:
 def script_of(text: str) -> str:
     """What most letters of a text are, one of ``SCRIPTS``, ``other`` or "" without letters. Any
     fifth of Hangul makes it Korean, for names and loan words are often written in Latin letters."""
+    if text.isascii():  # most are: no look at each letter's name
+        return "latin" if any(map(str.isalpha, text)) else ""
     kinds = Counter(letter_script(character) for character in text if character.isalpha())
     if not kinds:
         return ""

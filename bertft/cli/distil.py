@@ -25,6 +25,8 @@ from bertft.cli.verb import TRAIN, verb
 from bertft.collector import importing
 
 distil_app = typer.Typer()
+STATIC = "static"
+"""What is no encoder: vectors of tokens."""
 
 
 @verb(
@@ -32,7 +34,7 @@ distil_app = typer.Typer()
     panel=TRAIN,
     examples=(
         "distil runs/large texts.txt --to minilm",
-        "distil runs/large texts.csv --to runs/small-encoder --out runs/student",
+        "distil runs/large texts.csv --to static --out runs/fast",
     ),
 )
 def distil(
@@ -46,7 +48,7 @@ def distil(
         typer.Option(
             "--to",
             metavar="MODEL",
-            help="The student's encoder: a name, Hub id or folder.",
+            help="The student's encoder: a name, Hub id or folder; or static, for numpy alone.",
             autocompletion=completion.models,
         ),
     ],
@@ -64,7 +66,8 @@ def distil(
 
     console = open_console(offline=offline)
     find_run(run)
-    check_name(to)
+    if to != STATIC:
+        check_name(to)
     look_at_files(files)
     if out:
         free_run_folder(out, recipe="")
@@ -84,6 +87,16 @@ def distil(
         precision=precision.value,
         offline=offline,
     )
+    if to == STATIC:
+        from bertft.commands.distil_static import distil_static
+        from bertft.console.scores import show_scores
+
+        made = distil_static(request, watch=console)
+        show_scores(console, made.scores)
+        console.say("")
+        console.say(f"saved   {made.run}/best (token vectors: numpy and tokenizers answer)")
+        console.say(f"next    bertft predict texts.txt --run {made.run}")
+        return
     result = run_distil(request, watch=console)
     if result is not None:
         show_result(console, result)

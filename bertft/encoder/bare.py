@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tokenizers import Encoding, Tokenizer
 
+from bertft.encoder.word_cache import WordCache
 from bertft.errors import ModelError, first_line
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class BareTokenizer:
     pad_token_type_id: int
     unk_token_id: int | None
     is_fast: bool = True
+    words: WordCache | None = None
+    """What remembers words, where that is worth it."""
 
     def __call__(
         self,

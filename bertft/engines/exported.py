@@ -11,12 +11,17 @@ from pathlib import Path
 from bertft.engines.engine import Engine
 from bertft.engines.on_onnx import open_onnx
 from bertft.engines.on_openvino import open_openvino
+from bertft.engines.on_static import open_static
 from bertft.engines.padded import Inputs, PaddedEngine
 from bertft.errors import DeviceError, ModelError, RunError, first_line
 
-RUNNING = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}
+RUNNING: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "static": (),
+}
 """Packages that answer, by engine."""
-PRECISIONS = {"onnx": ("fp32",), "openvino": ("fp32", "bf16")}
+PRECISIONS = {"onnx": ("fp32",), "openvino": ("fp32", "bf16"), "static": ("fp32",)}
 """What a model of float32 weights can run in."""
 MULTIPLES = {"onnx": 1, "openvino": 4}
 """What lengths are rounded up to. OpenVINO compiles its kernels anew for each shape that it meets:
@@ -58,6 +63,8 @@ def open_exported(
     chosen = stored if precision == "auto" else precision
     opening = partial(open_openvino, precision=chosen) if engine == "openvino" else open_onnx
     try:
+        if engine == "static":
+            return open_static(file)
         run = opening(file)
     except Exception as error:  # errors of these libraries have no common class
         raise RunError(f"{file}: cannot be loaded ({first_line(error)})") from None

@@ -66,21 +66,31 @@ def write_export(
         "precision": "int8" if int8 else "fp32",
         "per_token": not head.pools,
         "inputs": list(inputs.names),
-        "tokenizer": {
-            "inputs": list(tokenizer.model_input_names),
-            "pad_id": tokenizer.pad_token_id,
-            "pad_type_id": tokenizer.pad_token_type_id,
-            "unk_id": tokenizer.unk_token_id,
-        },
+        "tokenizer": tokenizer_facts(tokenizer),
         "decomposed_hangul": knows_jamo(source),
         "calibrated": len(sequences) if int8 and engine == "openvino" else 0,
         "run": {"name": name, "recipe_hash": reference.card.get("recipe_hash", "")},
         "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": {one: version(one) for one in ("bertft", "transformers", *NEEDED[engine])},
-        "files": {
-            one.name: {"bytes": one.stat().st_size, "sha256": sha256(str(one))}
-            for one in sorted(folder.iterdir())
-        },
+        "files": files_in(folder),
     }
     write_json(folder / EXPORT, content)
     return content
+
+
+def tokenizer_facts(tokenizer: Any) -> dict[str, Any]:
+    """What its tokenizer.json does not say."""
+    return {
+        "inputs": list(tokenizer.model_input_names),
+        "pad_id": tokenizer.pad_token_id,
+        "pad_type_id": tokenizer.pad_token_type_id,
+        "unk_id": tokenizer.unk_token_id,
+    }
+
+
+def files_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files of a folder by name."""
+    return {
+        one.name: {"bytes": one.stat().st_size, "sha256": sha256(str(one))}
+        for one in sorted(folder.iterdir())
+    }

@@ -54,7 +54,7 @@ class Foreign:
         lost: Counter[int] = Counter()
         tokens: Counter[int] = Counter()
         for one in encoded:
-            lost[one.example] += list(one.input_ids).count(self._unknown_id)
+            lost[one.example] += one.input_ids.count(self._unknown_id)
             tokens[one.example] += len(one.input_ids) - SPECIAL
         self.unknown += sum(count >= UNKNOWN * max(1, tokens[n]) for n, count in lost.items())
 

@@ -260,17 +260,19 @@ def _open_export(
 ) -> tuple[Any, Engine, Foreign]:
     """The same of an export, which imports neither torch nor transformers."""
     from bertft.encoder.bare import BareTokenizer, read_backend
+    from bertft.encoder.word_cache import WordCache
     from bertft.engines.exported import open_exported
     from bertft.engines.padded import Inputs
 
     export = read_export(folder)
-    facts = export.tokenizer
+    facts, backend = export.tokenizer, read_backend(folder / "tokenizer.json")
     tokenizer: Any = BareTokenizer(
-        read_backend(folder / "tokenizer.json"),
+        backend,
         tuple(facts.inputs),
         pad_token_id=facts.pad_id,
         pad_token_type_id=facts.pad_type_id,
         unk_token_id=facts.unk_id,
+        words=WordCache.of(backend) if export.engine == "static" else None,
     )
     engine = open_exported(
         export.engine,

@@ -1,5 +1,5 @@
-"""export.json: what a folder says of the exported model in it; beside it bertft.json, which says
-what its answers are, as in a run."""
+"""export.json: what a folder says of the exported (or static) model in it; beside it bertft.json,
+which says what its answers are, as in a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Export(Stored):
     """What has to stand in export.json; there may be more."""
 
     format: int
-    engine: Literal["onnx", "openvino"]
+    engine: Literal["onnx", "openvino", "static"]
     model: str
     precision: Literal["fp32", "int8"]
     per_token: bool

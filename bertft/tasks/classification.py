@@ -491,7 +491,9 @@ class Classification:
             answer["label"] = self.labels[int(order[0])]
             answer["score"] = float(p[order[0]])
             answer |= {} if self.scope is None else self.scope.fields(logits)
-        answer["scores"] = {self.labels[i]: float(p[i]) for i in order[:top_k]}
+        shown = order[:top_k]
+        names = [self.labels[i] for i in shown.tolist()]
+        answer["scores"] = dict(zip(names, p[shown].tolist(), strict=True))
         answer["truncated"] = any(piece[0].dropped > 0 for piece in pieces)
         return answer
 
@@ -555,6 +557,8 @@ class Classification:
 
 def _mean_logits(pieces: Pieces) -> FloatArray:
     """[C] over an example's windows."""
+    if len(pieces) == 1:
+        return np.asarray(pieces[0][1], dtype=np.float64)
     logits = np.asarray([piece[1] for piece in pieces], dtype=np.float64)
     return np.asarray(logits.mean(axis=0))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertft.contracts import Encoded
 from bertft.encoder.pieces import chunks
+from bertft.encoder.word_cache import OneByOne
 from bertft.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -90,12 +91,15 @@ def _tokenize(
         found = tokenizer(list(texts), second, truncation=False, verbose=False)
         types = found.get("token_type_ids") or repeat([])
         return zip(found["input_ids"], types, strict=False), found.encodings
+    words = getattr(tokenizer, "words", None)
+    if words is not None and pairs is None:
+        return ((ids, []) for ids in words.ids(texts)), OneByOne(tokenizer.backend_tokenizer, texts)
+    has_types = "token_type_ids" in tokenizer.model_input_names
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
     asked = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
     found = backend.encode_batch_fast(asked)
-    has_types = "token_type_ids" in tokenizer.model_input_names
     return ((one.ids, one.type_ids if has_types else []) for one in found), found
 
 

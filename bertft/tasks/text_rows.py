@@ -45,6 +45,8 @@ Columns = tuple[str, str | None, str | tuple[str, ...] | None]
 """Text, pair and label; several for the label where each holds zeros and ones."""
 
 _NO_DATA = DataSettings()
+ALONE = Source("<input>", data=_NO_DATA, gold=False)
+"""Where a text by itself comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,9 @@ class TextRows:
                 raise DataError(
                     "this model compares two texts", hint='give {"text": ..., "text_pair": ...}'
                 )
-            record = {self.text_column or TEXT[0]: record}
+            name = self.text_column or TEXT[0]
+            row = Row({name: record}, 0)
+            return self._example(row, (name, None, None), None, source=ALONE, id=id)
         source = Source("<input>", data=_NO_DATA, gold=False)
         columns = self._columns(tuple(record), source, [])
         row = Row(dict(record), 0)
@@ -297,7 +301,8 @@ def encode_examples(
         seconds = [unicodedata.normalize("NFC", example.pair or "") for example in examples]
     encoded = encode_texts(texts, seconds, tokenizer, max_length=max_length, rule=rule)
     for place, one in enumerate(encoded):  # in place: there may be millions
-        encoded[place] = replace(one, target=targets[one.example])
+        if targets[one.example] is not None:
+            encoded[place] = replace(one, target=targets[one.example])
     return encoded
 
 
