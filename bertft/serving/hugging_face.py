@@ -18,7 +18,7 @@ from bertft.contracts import Answer
 from bertft.serving.bodies import Body, read_body
 from bertft.serving.masks import fills
 from bertft.serving.models import FILL, MOST_TOKENS, Model
-from bertft.serving.refused import Refused, as_json
+from bertft.serving.refused import Refused, as_json, as_json_rows
 from bertft.serving.service import Service, Texts
 
 Options = dict[str, Any]
@@ -225,9 +225,10 @@ async def _features(service: Service, model: Model, request: Request) -> Respons
     found = await service.vectors(model, texts, unit=bool(body.parameters.normalize))
     if found.cut and body.parameters.truncate is False:
         raise Refused(422, "a text has more tokens than the model reads", "Tokenization")
-    rows = found.vectors.tolist()
     headers = {"x-truncated": str(found.cut)} if found.cut else None
-    return as_json(rows[0] if isinstance(body.inputs, str) else rows, headers=headers)
+    if isinstance(body.inputs, str):
+        return as_json(found.vectors[0].tolist(), headers=headers)
+    return await as_json_rows(found.vectors, headers=headers)
 
 
 async def similarity(service: Service, model: Model, request: Request) -> Response:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Literal
 
 from starlette.responses import Response
+
+from bertft.arrays import FloatArray
 
 Kind = Literal["Validation", "Empty", "Overloaded", "Unhealthy", "Backend", "Tokenization"]
 
@@ -43,3 +46,13 @@ def as_json(content: Any, *, status: int = 200, headers: dict[str, str] | None =
     """A response of JSON in UTF-8."""
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, status, headers, "application/json")
+
+
+async def as_json_rows(vectors: FloatArray, *, headers: dict[str, str] | None = None) -> Response:
+    """A response of vectors, written beside the event loop: a row at a time, after each of which
+    others have their turn."""
+
+    def written() -> bytes:
+        return f"[{','.join(json.dumps(row.tolist()) for row in vectors)}]".encode()
+
+    return Response(await asyncio.to_thread(written), 200, headers, "application/json")

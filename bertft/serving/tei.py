@@ -19,7 +19,7 @@ from bertft.contracts import Answer
 from bertft.serving.bodies import Body, read_body
 from bertft.serving.hugging_face import labels_of, similarity, truncated
 from bertft.serving.models import Model
-from bertft.serving.refused import Refused, as_json
+from bertft.serving.refused import Refused, as_json, as_json_rows
 from bertft.serving.service import Service, Texts
 
 
@@ -109,7 +109,7 @@ async def embed(service: Service, request: Request) -> Response:
     found = await service.vectors(model, texts, unit=body.normalize)
     _check_length(body, bool(found.cut), model.vectors.max_length)
     headers = {"x-truncated": str(found.cut)} if found.cut else None
-    return as_json(found.vectors.tolist(), headers=headers)
+    return await as_json_rows(found.vectors, headers=headers)
 
 
 async def embeddings(service: Service, request: Request) -> Response:

@@ -255,7 +255,7 @@ def test_a_client_that_goes_leaves_the_queue(live: Live, monkeypatch: pytest.Mon
         body = json.dumps({"inputs": TEXT * 3}).encode()
         head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", int(live.address.rpartition(":")[2]))) as one:
-            one.sendall(head.encode() + body)
+            one.sendall((head.encode() + body) * 2)
             waiting = "bertft_queue 2.0"
             assert until(lambda: waiting in live.ask("/metrics")[1]), "both are in the queue"
         assert until(lambda: any(line["status"] == 499 for line in live.log))

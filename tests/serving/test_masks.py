@@ -120,6 +120,8 @@ def test_a_model_with_a_mask_gives_vectors_and_tokens(live: Live) -> None:
     assert sum(one * one for one in vector) == pytest.approx(1, abs=1e-4)
     _, found, _ = live.ask(PIPELINE + "feature-extraction", {"inputs": TEXT})
     assert len(found) == len(vector)
+    _, several, _ = live.ask(PIPELINE + "feature-extraction", {"inputs": [TEXT, TWO]})
+    assert several[0] == pytest.approx(found, abs=1e-5)
     _, (tokens,), _ = live.ask("/tokenize", {"inputs": TEXT})
     assert "[MASK]" in [one["text"] for one in tokens]
     _, info, _ = live.ask("/info")
