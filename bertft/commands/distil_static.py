@@ -16,12 +16,12 @@ from bertft.commands.distil import DistilRequest, kept_of, teach, teachers_recip
 from bertft.commands.evaluate import write_scores
 from bertft.commands.train import TrainResult
 from bertft.errors import BertftError, RecipeError, RunError
+from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import read_examples
 from bertft.prediction.output import fresh_file
 from bertft.prediction.predictor import Predictor
 from bertft.prediction.scoring import doubts, score_split, scores_content
 from bertft.prediction.static import make_static
-from bertft.prediction.texts import check_inputs
 from bertft.recipe import apply_override, validate
 from bertft.reports.notebook import Scores
 from bertft.reports.report import read_about

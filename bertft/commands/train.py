@@ -31,6 +31,7 @@ from bertft.training import processes
 from bertft.training.folders import discard_folder, saved_folders
 from bertft.training.journal import Journal
 from bertft.training.progress import Progress
+from bertft.training.runtime import without_denormals
 from bertft.watch import Recorder, Silent, Watch
 
 
@@ -58,6 +59,7 @@ def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult |
     """
     watch = Recorder(watch or Silent())
     with raised_signals(), ExitStack() as held:
+        held.enter_context(without_denormals())
         started = start(request, describe=model_card, watch=watch, held=held)
         if started is None:
             return None

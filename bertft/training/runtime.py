@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,6 +29,20 @@ from bertft.training.probe import cpu_speeds, usable_cores
 
 EXCHANGE = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # it saves a copy
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """What is smaller than the smallest normal number counts as zero on a CPU meanwhile.
+
+    Moments of weights that have no gradient any more get there, where a Zen 4 core takes twenty
+    times as long. Threads inherit this from their maker.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +69,6 @@ def choose_runtime(
         hint = did_you_mean(precision, ("auto", *PRECISIONS))
         raise DeviceError(f"no precision '{precision}'", hint=hint)
     device = _device(device)
-    if device == "cpu":
-        # Moments of weights that have no gradient any more fall below the smallest normal number,
-        # where a Zen 4 core takes twenty times as long; a thread inherits this from its maker.
-        torch.set_flush_denormal(True)
     chosen, reason = precision, "as set"
     if precision == "auto":
         chosen, reason = _best_precision(device)

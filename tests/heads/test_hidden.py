@@ -267,7 +267,9 @@ def test_next_sentences_are_judged_as_by_transformers(saved: Saved) -> None:
 def test_no_head_is_invented(
     saved: Saved, family: str, kind: str, readout: Readout, what: str
 ) -> None:
-    with pytest.raises(ModelError, match=f"^it carries no trained {what}; choose another model: bert-"):
+    with pytest.raises(
+        ModelError, match=f"^it carries no trained {what}; choose another model: bert-"
+    ):
         extractor(saved(family, kind), readout)
 
 
