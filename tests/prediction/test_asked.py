@@ -12,9 +12,9 @@ import pytest
 
 from bertft.console.prompt import converse
 from bertft.errors import BertftError
+from bertft.loaders.named import is_input
 from bertft.loaders.reading import bad_row_rule, input_settings
 from bertft.prediction.asked import Asked, predictions, shared_columns
-from bertft.prediction.texts import is_input
 from bertft.prediction.unanswered import Unanswered
 from bertft.tasks import make_task
 from bertft.watch import Silent

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from samples import Command
 
-from bertft.prediction.texts import names_file
+from bertft.loaders.named import names_file
 
 
 @pytest.mark.parametrize(
