@@ -53,8 +53,7 @@ def launch(
 
     check_verb(command[0])
     given = _parsed(context, command)
-    if told := check_inputs(command[0], given):
-        console.note(told)
+    told = check_inputs(command[0], given)
     what = Launch(
         arguments=tuple(command),
         machines=machines,
@@ -71,6 +70,8 @@ def launch(
     console.note(
         f"for {many}: a shared folder" if machines > 1 else "for this machine, or one like it"
     )
+    if told:
+        console.note(told)
 
 
 def _parsed(context: typer.Context, command: list[str]) -> dict[str, Any]:

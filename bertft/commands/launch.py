@@ -48,10 +48,11 @@ def check_inputs(verb: str, given: Mapping[str, Any]) -> str:
         return ""
     if not given["run"]:
         return "no --run: each machine takes the newest run that it finds; name one"
-    try:
-        find_run(given["run"])
-    except RunError:
-        return f"no run '{given['run']}' here: the machines need it when they start"
+    for name in given["run"]:
+        try:
+            find_run(name)
+        except RunError:
+            return f"no run '{name}' here: the machines need it when they start"
     return ""
 
 
