@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 CAMPAIGN = Path(__file__).parent / "campaign.py"
-KILLS = 10
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
