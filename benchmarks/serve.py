@@ -31,7 +31,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from prediction import RESULTS, read_lines
+from prediction import RESULTS, read_inputs
 
 WARM = 64
 FASTAPI = """
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", default=["predict", "serve", "fastapi"])
     parser.add_argument("--threads", default="")
     options = parser.parse_args()
-    texts = read_lines(options.texts)[: options.requests]
+    texts = read_inputs(options.texts)[: options.requests]
     rounds: list[dict[str, Any]] = []
     for _ in range(options.rounds):
         rounds.append({one: measure(one, texts, options) for one in options.contenders})
