@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,35 +68,27 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random BERT with both heads of its pre-training."""
-    import torch
-    from transformers import BertConfig, BertForPreTraining
-
     folder = tmp_path_factory.mktemp("pretrained")
-    tokenizer = tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.3,
-    )
-    BertForPreTraining(config).save_pretrained(folder)
-    return folder
+    wide = {"initializer_range": 0.3}
+    return make_tiny(folder, positions=64, kind="BertForPreTraining", seed=1, config=wide)
 
 
-def make_tiny(folder: Path, *, positions: int) -> Path:
-    """Save the tiny model into ``folder``."""
+def make_tiny(
+    folder: Path,
+    *,
+    positions: int,
+    kind: str = "BertModel",
+    seed: int = 0,
+    config: Mapping[str, Any] | None = None,
+) -> Path:
+    """Save the tiny model into ``folder``; ``config`` are settings that differ."""
     import torch
-    from transformers import BertConfig, BertModel
+    import transformers
 
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
+    torch.manual_seed(seed)
+    own = transformers.BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
         num_hidden_layers=2,
@@ -103,8 +96,9 @@ def make_tiny(folder: Path, *, positions: int) -> Path:
         intermediate_size=64,
         max_position_embeddings=positions,
         pad_token_id=0,
+        **(config or {}),
     )
-    BertModel(config).save_pretrained(folder)
+    getattr(transformers, kind)(own).save_pretrained(folder)
     return folder
 
 

@@ -68,7 +68,7 @@ def few_shot_notes(job: Job, trainer: loop.Trainer) -> Iterator[str]:
 
 
 def proposal(job: Job) -> str:
-    """That few-shot mode is the better one for so few examples; "" where it is not."""
+    """That few-shot mode is worth a try with so few examples; "" where there are more."""
     if job.recipe.training.mode != "fine-tune" or not can_be_few_shot(job.recipe):
         return ""
     readings = job.task.readings(job.splits["train"])
@@ -77,4 +77,4 @@ def proposal(job: Job) -> str:
     if usual >= FEW:
         return ""
     what = f"half of the labels have {usual} examples or fewer"
-    return f"{what}: few-shot mode is usually better with so few (--set training.mode=few-shot)"
+    return f"{what}: few-shot mode may be better with so few (--set training.mode=few-shot)"

@@ -250,7 +250,7 @@ class Classification:
         """
         found = {name for example in examples for name in example.told_names}
         scope = self._scope_of(found)
-        outside = frozenset() if scope is None else self._spelled_outside(scope)
+        outside = self._spelled_outside(scope)
         found -= outside
         names = {self.options.label_aliases.get(name, name) for name in found}
         known = self.options.label_names or self._columns or self.standard
@@ -275,8 +275,10 @@ class Classification:
             return scope if may and there else None
         return scope if o.out_of_scope else None
 
-    def _spelled_outside(self, scope: Scope) -> frozenset[str]:
+    def _spelled_outside(self, scope: Scope | None) -> frozenset[str]:
         """Spellings of the label that means out of scope, as ``_ids`` has those of labels."""
+        if scope is None:
+            return frozenset()
         o, name = self.options, scope.label
         aliases = [alias for alias, label in o.label_aliases.items() if label == name]
         numbers = [str(number) for number, label in enumerate(o.label_names) if label == name]
@@ -284,7 +286,7 @@ class Classification:
 
     def check(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
         ids = self._ids()
-        outside = frozenset() if self.scope is None else self._spelled_outside(self.scope)
+        outside = self._spelled_outside(self.scope)
         renamed: dict[str, str] = {}
         for example in examples:
             for name in example.told_names:
@@ -347,7 +349,7 @@ class Classification:
     def gold_ids(self, examples: Sequence[TextExample]) -> list[list[int]]:
         """Label ids of each example; empty where it has none, or is out of scope."""
         ids = self._ids()
-        outside = frozenset() if self.scope is None else self._spelled_outside(self.scope)
+        outside = self._spelled_outside(self.scope)
         return [
             sorted(ids[name] for name in example.names if name not in outside)
             for example in examples
@@ -430,7 +432,7 @@ class Classification:
     def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
         """Labels by their names, whatever the file calls them."""
         names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
-        outside = frozenset() if self.scope is None else self._spelled_outside(self.scope)
+        outside = self._spelled_outside(self.scope)
         known: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
         for one in examples:
             if one.names not in known:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_tokenizer
+from conftest import make_tiny, tiny_tokenizer
 from samples import Command, set_flags
 from stopping import events
-from transformers import AutoTokenizer, BertConfig, BertForPreTraining
+from transformers import AutoTokenizer, BertForPreTraining
 
 from bertft.contracts import Encoded
 from bertft.encoder.packing import Padder
@@ -31,17 +31,9 @@ FLAGS = set_flags(
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random BERT with both heads, without dropout."""
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     folder = tmp_path_factory.mktemp("base")
-    tokenizer = tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=64, max_position_embeddings=64,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
-    BertForPreTraining(config).save_pretrained(folder)
-    return folder
+    return make_tiny(folder, positions=64, kind="BertForPreTraining", seed=1, config=still)
 
 
 def write_corpus(path: Path, *, documents: int = 24) -> str:

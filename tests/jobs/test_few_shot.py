@@ -143,8 +143,8 @@ class TestSaid:
         train(ask("run", dry_run=True), watch=ear)
         (said,) = [one for one in ear.notes if "few-shot" in one]
         assert said == (
-            "half of the labels have 24 examples or fewer: few-shot mode is usually better with so "
-            "few (--set training.mode=few-shot)"
+            "half of the labels have 24 examples or fewer: few-shot mode may be better with so few "
+            "(--set training.mode=few-shot)"
         )
 
     def test_it_is_not_where_there_are_more(self, ask, ear, reviews):
