@@ -142,7 +142,9 @@ class AnswerFolder:
         if others := sorted(found - {self.shard.of}):
             what = f"{self.path} holds answers in {others[0]} shards, not {self.shard.of}"
             raise BertftError(what, hint="choose another --out, or the same number of shards")
-        if not found and not overwrite and any(not n.startswith((".", "_shard-")) for n in _names(self.path)):
+        ours = (".", "_shard-")  # a manifest that was being written is no other thing
+        strangers = [one for one in _names(self.path) if not one.startswith(ours)]
+        if strangers and not found and not overwrite:
             what = f"{self.path} is not empty, and holds no answers of bertft"
             raise BertftError(what, hint="choose another --out, or add --overwrite")
 
