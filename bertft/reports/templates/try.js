@@ -9,12 +9,13 @@ const WORDS = {
     file: "A file", fileHelp: "Choose, drop or paste a table or text file (CSV, TSV, TXT, XLSX, JSONL); you get it back with the predictions.",
     format: "Save as", about: "This model", working: "Predicting …", reading: "Reading the file …",
     rows: count => `${count} rows predicted.`, download: "Download", none: "No entities.", noAnswer: "The passage has no answer.",
-    noLabel: "No label is probable enough.", confidence: "confidence", others: "Other answers", all: count => `All ${count} labels`,
+    noLabel: "No label is probable enough.", confidence: "confidence", others: "Other answers, and their share among the candidates", all: count => `All ${count} labels`,
     truncated: length => `The text was longer than the ${length} tokens that the model reads: its end was left out.`,
     label: "Right label", labels: "Right labels", value: "Right number", selectEntity: "Select an entity in the text above, choose its type, and add it.",
     selectAnswer: "Select the right answer in the passage above.", type: "Type", add: "Add", remove: "remove", has: "There is no answer",
     useSelection: "Use the selection", right: "Right answer", nothing: "Nothing is selected.",
     why: "What this prediction rests on", explaining: "Explaining …",
+    target: one => one.target,
     forAgainst: target => `Words for (blue) and against (orange, underlined): ${target}`, noTarget: "There is nothing to explain.", numbers: "In numbers",
     attention: "Attention: where the model looks, which need not be what its prediction rests on", layer: "Layer", head: "Head", show: "Show",
     rollout: "all (rollout)", mean: "mean of heads", to: "what a token attends to", from: "what attends to it",
@@ -35,12 +36,13 @@ const WORDS = {
     file: "파일", fileHelp: "표나 텍스트 파일(CSV, TSV, TXT, XLSX, JSONL)을 고르거나 끌어다 놓거나 붙여 넣으면 예측을 더해 돌려드립니다.",
     format: "저장 형식", about: "이 모델", working: "예측하는 중 …", reading: "파일을 읽는 중 …",
     rows: count => `${count}개 행을 예측했습니다.`, download: "내려받기", none: "개체명이 없습니다.", noAnswer: "지문에 답이 없습니다.",
-    noLabel: "확률이 충분히 높은 레이블이 없습니다.", confidence: "신뢰도", others: "다른 답", all: count => `레이블 ${count}개 모두`,
+    noLabel: "확률이 충분히 높은 레이블이 없습니다.", confidence: "신뢰도", others: "다른 답과 후보 사이의 비율", all: count => `레이블 ${count}개 모두`,
     truncated: length => `텍스트가 모델이 읽는 ${length}토큰보다 길어 끝부분은 읽지 않았습니다.`,
     label: "옳은 레이블", labels: "옳은 레이블", value: "옳은 수", selectEntity: "위 텍스트에서 개체명을 선택하고 유형을 골라 추가하세요.",
     selectAnswer: "위 지문에서 옳은 답을 선택하세요.", type: "유형", add: "추가", remove: "삭제", has: "답이 없습니다",
     useSelection: "선택한 부분 사용", right: "옳은 답", nothing: "선택한 부분이 없습니다.",
     why: "이 예측의 근거", explaining: "근거를 계산하는 중 …",
+    target: one => one.side ? `${answer.answer ? `“${answer.answer}”` : "답 없음"}의 ${one.side === "start" ? "시작" : "끝"}` : one.target,
     forAgainst: target => `뒷받침하는 단어(파란색)와 반대되는 단어(주황색 밑줄): ${target}`, noTarget: "설명할 것이 없습니다.", numbers: "숫자로 보기",
     attention: "어텐션: 모델이 보는 곳입니다. 예측의 근거와 다를 수 있습니다", layer: "층", head: "헤드", show: "보기",
     rollout: "전체(롤아웃)", mean: "헤드 평균", to: "토큰이 보는 곳", from: "토큰을 보는 곳",
@@ -72,7 +74,7 @@ function tell(node, text, isFault = false) {
   node.textContent = text;
   node.classList.toggle("fault", isFault);
 }
-const percent = p => (100 * p).toFixed(1) + " %";
+const percent = p => (100 * p).toFixed(1) + "\u00a0%";
 const number = value => new Intl.NumberFormat(language, { maximumFractionDigits: 4 }).format(value);
 
 // Places of answers count characters; those of a script count halves of some (emoji).
