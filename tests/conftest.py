@@ -88,16 +88,15 @@ def make_tiny(
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
-    own = transformers.BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=positions,
-        pad_token_id=0,
-        **(config or {}),
-    )
+    usual = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": positions,
+        "pad_token_id": 0,
+    }
+    own = transformers.BertConfig(vocab_size=len(tokenizer), **(usual | dict(config or {})))
     getattr(transformers, kind)(own).save_pretrained(folder)
     return folder
 
