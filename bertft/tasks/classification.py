@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from bertft.checks.agreement import agreement
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
 from bertft.errors import DataError, RecipeError, did_you_mean
@@ -214,6 +215,7 @@ class Classification:
             o.pairs,
             self.left_out,
             several=several,
+            may_be_soft=True,
         )
 
     @property
@@ -444,7 +446,13 @@ class Classification:
     def findings(
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
-        return []
+        """How far soft labels agree with the labels beside them."""
+        names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
+        told = [(row, one.beside) for row, one in enumerate(split.examples) if one.beside]
+        gold = [split.examples[row].names for row, _ in told]
+        said = [[frozenset(names.get(one, one) for one in labels) for labels in both]
+                for both in (gold, [soft.names for _, soft in told])]  # fmt: skip
+        return agreement(split, [row for row, _ in told], *said)
 
     def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
         targets: list[int | list[float] | None] = []
