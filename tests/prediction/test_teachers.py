@@ -195,3 +195,21 @@ def test_a_row_without_a_text_is_counted(bases, tmp_path) -> None:
     files.write_text('{"text": null}\n', encoding="utf-8")
     with pytest.raises(DataError, match="no text to learn from"):
         teach(teachers, [str(files)], out, watch=ear)
+
+
+def test_tags_of_a_long_text_go_to_their_windows(bases, tmp_path) -> None:
+    long = " ".join([LONG] * 3)
+    files = write(tmp_path / "long.jsonl", [{"text": long}])
+    teachers, soft = taught([bases["ner"]], Path(files), tmp_path)
+    teacher = teachers.predictors[0]
+    (row,) = map(json.loads, soft.read_text().splitlines())
+    told = dict(zip(row["soft_tags"]["start"], row["soft_tags"]["p"], strict=True))
+    assert len(told) == len(long.split())
+    examples = learned_from(soft, teacher.task)
+    encoded = teacher.task.encode(examples, teacher.tokenizer, max_length=20)
+    assert len(encoded) > 2
+    for one in encoded:
+        assert one.offsets is not None
+        assert one.soft is not None
+        starts = one.offsets[one.offsets[:, 1] > one.offsets[:, 0], 0].tolist()
+        assert np.allclose(one.soft, [told[at] for at in starts], atol=1e-5)
