@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +101,14 @@ def make_tiny(
     return folder
 
 
-def tiny_tokenizer() -> Any:
+def tiny_tokenizer(words: Sequence[str] = (*WORDS, *KOREAN)) -> Any:
+    """It knows some words whole; all others it cuts into letters and the pieces of PIECES."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     characters = list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'-:;()\"")
     syllables = sorted(set("".join(KOREAN)) | set("은는이가을를도만의에서고"))
-    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *KOREAN]
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     entries += characters + syllables
     entries += ["##" + piece for piece in [*PIECES, *characters[:36], *syllables]]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(entries))}

@@ -16,8 +16,8 @@ from typing import Any
 
 from bertft.commands.train import TrainResult, train
 from bertft.encoder.cut import kept_layers
-from bertft.encoder.find import inside_run
-from bertft.encoder.load import read_config
+from bertft.encoder.find import locate
+from bertft.encoder.load import check_length, read_config
 from bertft.errors import BertftError, RecipeError, RunError
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.named import check_inputs
@@ -66,7 +66,7 @@ def distil(request: DistilRequest, *, watch: Watch) -> TrainResult | None:
     asked = _training(runs[0], recipe, request, str(out))
     # Before teachers work for hours:
     student = look_at_training(replace(asked, train=request.files[0]))
-    _check_layers(student)
+    look_at_student(student, offline=request.offline)
     soft = write_soft_labels(runs, request, out, watch=watch)
     if not recipe.data.dev:
         watch.note("the teacher's recipe has no dev file: held-out texts tell how far both agree")
@@ -124,12 +124,15 @@ def _training(run: Run, recipe: Recipe, request: DistilRequest, out: str) -> Tra
     )
 
 
-def _check_layers(student: Recipe) -> None:
-    """Raise ModelError where a folder has not the layers that are to be kept of it."""
-    folder = inside_run(Path(student.model.name).expanduser())
-    if student.model.layers and folder.is_dir():
+def look_at_student(student: Recipe, *, offline: bool) -> None:
+    """Fetch the student's encoder, if it is not here. Raises ModelError where it is not to be had,
+    or has neither the layers that are to be kept nor room for the longest inputs."""
+    model = student.model
+    folder, _ = locate(model, offline=offline)
+    check_length(folder, model.max_length)
+    if model.layers:
         depth = getattr(read_config(folder), "num_hidden_layers", 0)
-        kept_layers(student.model.layers, depth=depth, name=student.model.name)
+        kept_layers(model.layers, depth=depth, name=model.name)
 
 
 def _learned(run: Run) -> dict[str, Any]:

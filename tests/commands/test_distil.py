@@ -150,6 +150,7 @@ def test_several_teach(command, bases, run, tiny, texts, tmp_path):
         (("--layers", "1,,2"), "--layers 1,,2: no number"),
         (("--layers", "3"), "has 2 layers; a number up to 2"),
         (("--layers", "2,1"), "has 2 layers"),
+        (("--layers", "2", "--set", "model.max_length=99"), "the encoder has 64"),
         (("--to", "static", "--layers", "2"), "a static model has no layers"),
         (("--layers", "2", "--set", "model.layers=1"), "--layers say that to distil"),
         (("--layers", "2", "--teacher", "nowhere"), "no run directory nowhere"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from bases import ROWS, SETTINGS, request, write
+from conftest import tiny_tokenizer
 from running import Ear
 
 from bertft.commands.train import train
@@ -171,6 +172,33 @@ def mass(encoded: Sequence[Encoded], starts: Sequence[tuple[int, float]]) -> flo
         for at, p in zip(places.tolist(), one.soft[1:, 0], strict=True):
             off = max(off, abs(told.get(at, 0.0) - float(p)))
     return off
+
+
+def test_a_student_with_another_tokenizer_learns_the_same_places(bases, tmp_path) -> None:
+    """One that knows no word whole: tags are at first letters, ends of answers at last ones."""
+    letters = tiny_tokenizer(words=())
+    for kind in ("ner", "qa"):
+        teachers, soft = taught([bases[kind]], texts(kind, tmp_path), tmp_path)
+        task = teachers.task
+        examples = learned_from(soft, task)
+        rows = [json.loads(line) for line in soft.read_text().splitlines()]
+        encoded = task.encode(examples, letters, max_length=64)
+        assert len(encoded) == len(rows)
+        for one, row in zip(encoded, rows, strict=True):
+            assert one.offsets is not None
+            assert one.soft is not None
+            places = one.offsets[one.offsets[:, 1] > one.offsets[:, 0]]
+            if kind == "ner":
+                assert len(one) > 2 * len(places)
+                order = [row["soft_tags"]["tags"].index(label) for label in task.labels]
+                assert np.allclose(one.soft, np.array(row["soft_tags"]["p"])[:, order], atol=1e-5)
+                continue
+            for side, name in enumerate(("start", "end")):
+                told = dict(map(tuple, row["soft_answers"][name]))
+                found = dict(
+                    zip(places[:, side].tolist(), one.soft[1:, side].tolist(), strict=True)
+                )
+                assert {at: p for at, p in found.items() if p} == pytest.approx(told, abs=1e-5)
 
 
 def test_teachers_of_one_student_answer_the_same(bases, seconds) -> None:
