@@ -60,7 +60,7 @@ class Question:
     title: str = ""
     given_group: str = field(default="", repr=False)
     """What ``data.group_column`` says."""
-    soft: SoftAnswers | None = field(default=None, compare=False)
+    soft: SoftAnswers | None = field(default=None, compare=False, repr=False)
     """The probabilities of starts and ends, where these are learned; ``answers`` is then the
     likeliest."""
 

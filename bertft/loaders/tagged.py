@@ -33,7 +33,7 @@ class TaggedText:
     broken: tuple[str, ...] = ()
     given_group: str = field(default="", repr=False)
     """What ``data.group_column`` says."""
-    soft: SoftTags | None = field(default=None, compare=False)
+    soft: SoftTags | None = field(default=None, compare=False, repr=False)
     """The probabilities of tags, where these are learned; ``entities`` are then the likeliest."""
 
     @property

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 TINY = 1e-12
+"""Least probability whose logarithm is taken."""
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 """Weights of the learned transitions that are tried on dev."""
 
