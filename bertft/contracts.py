@@ -62,6 +62,8 @@ class Encoded:
     pieces (tokens) of the text that were cut off to fit ``max_length``. ``offsets`` [L, 2] are the
     characters of the text that each piece answers for: (0, 0) for special tokens and whatever else
     the task does not ask about. ``masked`` are the tokens that are hidden, for who learns them.
+    ``soft`` are probabilities that are learned in place of the target: [U, C] of the tags of all
+    tokens with offsets, or [1 + P, 2] of start and end at [CLS] and at the tokens of the passage.
     """
 
     input_ids: Sequence[int]
@@ -71,6 +73,7 @@ class Encoded:
     offsets: OffsetArray | None = field(default=None, compare=False)
     dropped: int = 0
     masked: Masked | None = None
+    soft: FloatArray | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -314,4 +317,18 @@ class SelfSupervised(Protocol):
         self, encoded: Sequence[Encoded], tokenizer: PreTrainedTokenizerBase
     ) -> Task[Any]:
         """The same task with what the training inputs tell."""
+        ...
+
+
+@runtime_checkable
+class Teaches(Protocol):
+    """A task whose answers can be learned whole, as probabilities (or as a number)."""
+
+    def soft(self, example: Any, pieces: Pieces) -> Any:
+        """What a model says of an example, for ``soft_row``."""
+        ...
+
+    def soft_row(self, example: Any, told: Sequence[Any]) -> dict[str, Any]:
+        """A row with the mean of what several models say of an example, in the columns in which
+        ``read`` finds text and gold."""
         ...

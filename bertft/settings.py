@@ -80,6 +80,9 @@ class ModelSettings(Section):
     """What the head of a text reads: its first token's state, or the mean of all its tokens', for
     which a layer that averages is put on the encoder (encoder/averaging.py). ``auto``: the mean in
     features and few-shot mode where the encoder allows it, else the first token."""
+    layers: int | list[int] = 0
+    """Layers of the encoder that are kept: 4 is so many, evenly spread from the first to the last;
+    [1, 3, 6] are those, counted from 1; 0 is all of them."""
 
 
 class DataSettings(Section):

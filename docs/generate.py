@@ -266,6 +266,8 @@ def _kind(annotation: Any, say: Say) -> str:
     if origin in (Union, UnionType):  # without a value where the default is null
         kinds = (_kind(one, say) for one in arguments if one is not NoneType)
         return f" {say('or')} ".join(kinds)
+    if arguments == (int,):
+        return say("list of whole numbers")
     words = {
         bool: "true or false",
         int: "whole number",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,27 +88,27 @@ def make_tiny(
     tokenizer = tiny_tokenizer()
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
-    own = transformers.BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=positions,
-        pad_token_id=0,
-        **(config or {}),
-    )
+    usual = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": positions,
+        "pad_token_id": 0,
+    }
+    own = transformers.BertConfig(vocab_size=len(tokenizer), **(usual | dict(config or {})))
     getattr(transformers, kind)(own).save_pretrained(folder)
     return folder
 
 
-def tiny_tokenizer() -> Any:
+def tiny_tokenizer(words: Sequence[str] = (*WORDS, *KOREAN)) -> Any:
+    """It knows some words whole; all others it cuts into letters and the pieces of PIECES."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     characters = list("abcdefghijklmnopqrstuvwxyz0123456789.,!?'-:;()\"")
     syllables = sorted(set("".join(KOREAN)) | set("은는이가을를도만의에서고"))
-    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *KOREAN]
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     entries += characters + syllables
     entries += ["##" + piece for piece in [*PIECES, *characters[:36], *syllables]]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(entries))}

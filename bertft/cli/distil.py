@@ -23,6 +23,7 @@ from bertft.cli.options import (
 from bertft.cli.train import show_result
 from bertft.cli.verb import TRAIN, verb
 from bertft.collector import importing
+from bertft.errors import BertftError
 
 distil_app = typer.Typer()
 STATIC = "static"
@@ -33,8 +34,8 @@ STATIC = "static"
     distil_app,
     panel=TRAIN,
     examples=(
-        "distil runs/large texts.txt --to minilm",
-        "distil runs/large texts.csv --to static --out runs/fast",
+        "distil runs/large texts.txt --layers 3 --out runs/small",
+        "distil runs/a texts.csv --teacher runs/b --to static --out runs/fast",
     ),
 )
 def distil(
@@ -51,7 +52,24 @@ def distil(
             help="The student's encoder: a name, Hub id or folder; or static, for numpy alone.",
             autocompletion=completion.models,
         ),
-    ],
+    ] = "",
+    layers: Annotated[
+        str,
+        typer.Option(
+            "--layers",
+            metavar="N|A,B,C",
+            help="Keep so many layers, evenly spread, or those: of the teacher without --to.",
+        ),
+    ] = "",
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            metavar="RUN",
+            help="A further run that teaches: their mean is learned.",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
     out: NewRunOption = "",
     set_: SetOption = None,
     seed: SeedOption = None,
@@ -59,14 +77,16 @@ def distil(
     precision: PrecisionOption = Precision.AUTO,
     offline: OfflineOption = False,
 ) -> None:
-    """A run teaches another encoder: it learns the run's probabilities of unlabelled texts."""
+    """A run teaches a smaller model: it learns the run's probabilities of unlabelled texts."""
     from bertft.encoder.find import check_name
     from bertft.runs.first_look import look_at_files
     from bertft.runs.folder import find_run, free_run_folder
 
     console = open_console(offline=offline)
-    find_run(run)
-    if to != STATIC:
+    for name in (run, *(teacher or ())):
+        find_run(name)
+    check_layers(layers)
+    if to and to != STATIC:
         check_name(to)
     look_at_files(files)
     if out:
@@ -80,6 +100,8 @@ def distil(
         run=run,
         files=tuple(files),
         to=to,
+        teachers=tuple(teacher or ()),
+        layers=layers,
         out=out,
         overrides=tuple(set_ or ()),
         seed=seed,
@@ -100,3 +122,10 @@ def distil(
     result = run_distil(request, watch=console)
     if result is not None:
         show_result(console, result)
+
+
+def check_layers(text: str) -> None:
+    """Raise BertftError for what is neither a number of layers nor a list of them."""
+    if text and not all(one.strip().isascii() and one.strip().isdigit() for one in text.split(",")):
+        hint = "--layers 3 for so many, --layers 1,3,6 for those"
+        raise BertftError(f"--layers {text}: no number, and no list of numbers", hint=hint)

@@ -12,13 +12,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bertft.commands.distil import DistilRequest, kept_of, teach, teachers_recipe
+from bertft.commands.distil import (
+    DistilRequest,
+    found_teachers,
+    kept_of,
+    teachers_recipe,
+    write_soft_labels,
+)
 from bertft.commands.evaluate import write_scores
 from bertft.commands.train import TrainResult
 from bertft.errors import BertftError, RecipeError, RunError
 from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import read_examples
-from bertft.prediction.output import fresh_file
 from bertft.prediction.predictor import Predictor
 from bertft.prediction.scoring import doubts, score_split, scores_content
 from bertft.prediction.static import make_static
@@ -26,12 +31,11 @@ from bertft.recipe import apply_override, validate
 from bertft.reports.notebook import Scores
 from bertft.reports.report import read_about
 from bertft.runs.exported import is_export
-from bertft.runs.folder import Run, find_run, free_run_folder, model_folder, new_run_folder
+from bertft.runs.folder import Run, free_run_folder, model_folder, new_run_folder
 from bertft.runs.writing import write_json
 from bertft.settings import Recipe, StaticSettings
 from bertft.tasks import make_task
 from bertft.watch import Watch
-from bertft.words import counted
 
 SEED = 13
 
@@ -44,18 +48,17 @@ def distil_static(request: DistilRequest, *, watch: Watch) -> TrainResult:
     """
     check_inputs(request.files)
     settings = static_settings(request.overrides)
-    run = find_run(request.run)
+    if request.layers:
+        raise RecipeError("--layers: a static model has no layers", hint="leave it out")
+    runs = found_teachers(request)
+    run = runs[0]
     recipe = teachers_recipe(run, watch=watch)
     _check(run, recipe)
     out = free_run_folder(request.out, recipe="static")
     path = recipe.data.test or recipe.data.dev
     if not path:
         raise BertftError(f"{run.path} has no test or dev data to score the static model on")
-    soft = out.with_name(f"{out.name}.soft.jsonl")
-    soft.parent.mkdir(parents=True, exist_ok=True)
-    with fresh_file(str(soft), overwrite=False) as partial:
-        count = teach(run, recipe, request, partial, watch=watch)
-    watch.note(f"{counted(count, 'text')} with the teacher's probabilities: {soft}")
+    soft = write_soft_labels(runs, request, out, watch=watch)
     teacher = Predictor(model_folder(run), device="cpu", precision="fp32")
 
     def write(folder: Path) -> None:

@@ -64,7 +64,7 @@ def suggest(request: SuggestRequest, *, watch: Watch) -> int:
     chosen = _chosen(request, candidates, watch=watch)
     labels = answering.task.name in ("classification", "nli") and form in ("csv", "tsv", "xlsx")
     with answers_output(
-        request.out, form, FORMATS, overwrite=request.overwrite, tell=watch.note
+        request.out, form, FORMATS, overwrite=request.overwrite, tell=watch.note, may_fail=False
     ) as write:
         for one in chosen:
             write(to_label(one) if labels else one)

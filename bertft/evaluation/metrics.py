@@ -191,6 +191,20 @@ def as_floats(metrics: dict[str, FloatArray]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 
+def cohen_kappa(one: npt.ArrayLike, other: npt.ArrayLike, *, classes: int) -> float:
+    """Agreement of two raters beyond chance, from their class ids [N] (Cohen 1960).
+
+    kappa = (p_o - p_e) / (1 - p_e), with p_o the share of equal ids and p_e what it would be if
+    both drew them from their own frequencies; 1 where both always say the same one class.
+    """
+    first, second = _ids(one, classes=classes), _ids(other, classes=classes)
+    same_length(first, second)
+    size = max(1, len(first))
+    shares = [np.bincount(ids, minlength=classes) / size for ids in (first, second)]
+    observed, expected = float((first == second).mean()), float(shares[0] @ shares[1])
+    return 1.0 if expected >= 1 else (observed - expected) / (1 - expected)
+
+
 def _averages(
     true: FloatArray, predicted: FloatArray, gold: FloatArray, *, counted: BoolArray
 ) -> dict[str, FloatArray]:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch.nn import functional
 from transformers import AutoModelForTokenClassification, PreTrainedModel
@@ -22,7 +23,10 @@ from bertft.heads.inherited import take_rows
 
 @dataclass(frozen=True, slots=True)
 class TokenHead:
-    """Softmax cross-entropy over C tags, for each piece whose target is not IGNORED."""
+    """Softmax cross-entropy over C tags, for each piece whose target is not IGNORED.
+
+    Where tags are probabilities p, the loss is KL(p || softmax), which is 0 for who gives them.
+    """
 
     pools: ClassVar[bool] = False
     labels: tuple[str, ...]
@@ -42,6 +46,15 @@ class TokenHead:
         return model
 
     def targets(self, encoded: Sequence[Encoded], *, length: int | None) -> torch.Tensor:
+        """[1, T] or [B, L] tag ids; where any are probabilities [1, T, C] or [B, L, C], 0 for
+        pieces that carry no tag."""
+        if any(one.soft is not None for one in encoded):
+            shares = [self._shares(one) for one in encoded]  # [length, C]
+            if length is None:
+                return torch.cat(shares)[None]  # [1, T, C]
+            return torch.stack(
+                [functional.pad(one, (0, 0, 0, length - len(one))) for one in shares]
+            )  # [B, L, C]
         rows = [_tags(one) for one in encoded]
         if length is None:
             return torch.tensor([list(chain.from_iterable(rows))])  # [1, T]
@@ -49,12 +62,30 @@ class TokenHead:
 
     def loss(self, output: Any, targets: torch.Tensor) -> torch.Tensor:
         logits = output.logits.float().flatten(0, 1)  # [B * L, C] or [T, C]
+        if targets.is_floating_point():
+            chances = logits.log_softmax(dim=-1)
+            return functional.kl_div(chances, targets.flatten(0, 1), reduction="sum")
         return functional.cross_entropy(
             logits, targets.flatten(), ignore_index=IGNORED, reduction="sum"
         )
 
     def count(self, targets: torch.Tensor) -> float:
+        if targets.is_floating_point():
+            return float((targets.sum(dim=-1) > 0).sum())
         return float((targets != IGNORED).sum())
+
+    def _shares(self, one: Encoded) -> torch.Tensor:
+        """[length, C] the probabilities of a sequence; 1 for the tag of one that has no others."""
+        shares = torch.zeros(len(one), len(self.labels))
+        if one.soft is not None:
+            assert one.offsets is not None
+            carrying = np.flatnonzero(one.offsets[:, 1] > one.offsets[:, 0])  # [U]
+            shares[carrying] = torch.as_tensor(one.soft, dtype=torch.float32)
+            return shares
+        tags = torch.tensor(_tags(one))
+        carrying_tag = tags != IGNORED
+        shares[carrying_tag, tags[carrying_tag]] = 1
+        return shares
 
     def split(self, output: Any, batch: Batch) -> list[FloatArray]:
         return split_tokens(output.logits, batch)

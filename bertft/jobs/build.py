@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
+from bertft.encoder.cut import cut_layers
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
@@ -48,6 +49,8 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
     set_seed(settings.seed)
     model = head.build(job.encoder.folder)
     check_vocabulary(model, job.encoder.tokenizer)
+    if layers := job.recipe.model.layers:
+        cut_layers(model, layers, name=job.encoder.name)
     depth = depth_of(model)
     pool_tokens(job, model, head)
     if settings.dropout >= 0:

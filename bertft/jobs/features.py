@@ -21,6 +21,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from bertft.contracts import Batcher, Encoded, FloatArray, Readout
+from bertft.encoder.cut import kept_layers
 from bertft.encoder.load import read_config
 from bertft.encoder.states import StateBatcher, rows_in_order, text_key
 from bertft.errors import ModelError
@@ -191,7 +192,9 @@ def feature_notes(job: Job, trainer: loop.Trainer) -> Iterator[str]:
     yield f"features mode: the encoder stays as it is, the head learns for {learned}"
     usual = TrainingSettings()
     model = trainer.accelerator.unwrap_model(trainer.model)
-    layers = getattr(read_config(job.encoder.folder), "num_hidden_layers", None)
+    layers = getattr(read_config(job.encoder.folder), "num_hidden_layers", 0)
+    if job.recipe.model.layers:
+        layers = len(kept_layers(job.recipe.model.layers, depth=layers, name=job.encoder.name))
     if trainer.head.pools:
         if model.config.num_hidden_layers != layers:
             yield "the head reads the mean of all tokens, which one layer more on the encoder gives"

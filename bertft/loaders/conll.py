@@ -6,8 +6,9 @@ conll        a word and its tag on each line, apart by tabs or spaces, perhaps o
              them (word_lines.py), a blank line behind each sentence; the text is the words with
              spaces between
 characters   a character (perhaps a space) and its tag on each line, as in KLUE-NER
-table        rows with a text and its entities, words and their tags, or one word each
-             (tagged_rows.py), also as annotation tools write them (annotations/)
+table        rows with a text and its entities (or the probabilities of its tags), words and their
+             tags, or one word each (tagged_rows.py), also as annotation tools write them
+             (annotations/)
 brat         a folder of texts (.txt) and annotations (.ann)
 text         plain text, for predictions only (rows.py)
 """
@@ -54,6 +55,8 @@ from bertft.recipe import HUB
 __all__ = ["TaggedText", "read_tagged"]
 
 PLAIN = ("", ".txt", ".md", ".text")
+JSON_LINES = (".jsonl", ".jsonl.gz")
+"""Rows, whatever form the other files of a recipe have."""
 MAX_LINES = 100_000
 """Lines of one sentence."""
 OTHERS = {
@@ -96,7 +99,8 @@ def read_tagged(
     kind = _form(source) if form == "auto" else form
     if kind == "brat":
         return read_tagged_rows(source, scheme=scheme, columns=columns, table=read_folder(source))
-    if kind == "table" or (kind == "characters" and _form(source) == "table"):
+    is_table = kind == "characters" and _form(source) == "table"
+    if kind == "table" or is_table or source.path.lower().endswith(JSON_LINES):
         by_character = kind == "characters"
         return read_tagged_rows(source, scheme=scheme, columns=columns, by_character=by_character)
     if kind == "text":

@@ -26,6 +26,8 @@ from bertft.loaders.files import STDIN, open_text
 from bertft.loaders.ids import RowIds
 from bertft.loaders.json_text import JsonError, read_json_text
 from bertft.loaders.rows import read_rows
+from bertft.loaders.soft_answers import COLUMN as SOFT_COLUMN
+from bertft.loaders.soft_answers import TOLD, SoftAnswers, read_soft_answers
 from bertft.loaders.source import Source, refuse
 from bertft.loaders.tables import format_of
 
@@ -58,6 +60,9 @@ class Question:
     title: str = ""
     given_group: str = field(default="", repr=False)
     """What ``data.group_column`` says."""
+    soft: SoftAnswers | None = field(default=None, compare=False, repr=False)
+    """The probabilities of starts and ends, where these are learned; ``answers`` is then the
+    likeliest."""
 
     @property
     def text(self) -> str:
@@ -88,6 +93,8 @@ def read_questions(source: Source) -> Iterator[Question]:
             source.bad_row(error)
             continue
         taken[question.id] = question.line
+        if question.soft is not None:
+            source.meter.repaired[TOLD] += 1
         if question.context == last:  # flat rows repeat it: one text in memory, not one per row
             question = replace(question, context=last)
         last = question.context
@@ -169,6 +176,10 @@ def _question(record: Record, *, gold: bool) -> Question:
     if not isinstance(fields.get("id"), str | int | float | None):
         raise record.error(f"the id is {_kind(fields['id'])}, not text")
     title = fields.get("title")
+    try:
+        soft = read_soft_answers(fields.get(SOFT_COLUMN) if gold else None, context=context)
+    except DataError as error:
+        raise record.error(error.message, hint=error.hint) from None
     return Question(
         id=record.id,
         line=record.line,
@@ -176,6 +187,7 @@ def _question(record: Record, *, gold: bool) -> Question:
         context=context,
         answers=_answers(record, context) if gold else None,
         title=title if isinstance(title, str) else "",
+        soft=soft,
     )
 
 

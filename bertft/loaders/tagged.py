@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from bertft.loaders.soft_tags import SoftTags
 from bertft.spans import Entity, Span, broken_tags, detect_scheme, tags_to_entities, to_bio
 
 PEEK_SENTENCES = 2_000
@@ -32,6 +33,15 @@ class TaggedText:
     broken: tuple[str, ...] = ()
     given_group: str = field(default="", repr=False)
     """What ``data.group_column`` says."""
+    soft: SoftTags | None = field(default=None, compare=False, repr=False)
+    """The probabilities of tags, where these are learned; ``entities`` are then the likeliest."""
+
+    @property
+    def types(self) -> set[str]:
+        """Entity types that gold speaks of, improbable ones too."""
+        return {one.label for one in self.entities or ()} | (
+            self.soft.types if self.soft else set()
+        )
 
     @property
     def repaired(self) -> int:

@@ -16,6 +16,8 @@ from bertft.loaders import Row, Table, length_fault
 from bertft.loaders.annotations import recognised
 from bertft.loaders.entities import EntityReader, read_list
 from bertft.loaders.ids import RowIds
+from bertft.loaders.soft_tags import COLUMN as SOFT_COLUMN
+from bertft.loaders.soft_tags import TOLD, read_soft_tags
 from bertft.loaders.source import Source
 from bertft.loaders.tables import open_table
 from bertft.loaders.tag_spelling import STANDARD, Spelling, find_spelling
@@ -54,6 +56,7 @@ class Found:
 
     text: str = ""
     entities: str = ""
+    soft: str = ""
     words: str = ""
     tags: str = ""
     sentence: str = ""
@@ -77,7 +80,8 @@ def read_tagged_rows(
     table, tool = recognised(table, source, gold="entities")
     source.meter.columns = () if tool else table.columns
     found = _columns(table, columns)
-    if found.text and (found.entities or not source.gold) and not (by_character and found.words):
+    spans = found.entities or found.soft or not source.gold
+    if found.text and spans and not (by_character and found.words):
         yield from _texts(table, source, found, unit=columns.offsets)
     elif found.words and (found.tags or not source.gold):
         rows = _words(table, source, found, by_character=by_character)
@@ -103,6 +107,7 @@ def _columns(table: Table, given: TagColumns) -> Found:
     return Found(
         text=first(TEXT_COLUMNS),
         entities=first(ENTITY_COLUMNS),
+        soft=first((SOFT_COLUMN,)),
         words=first(WORD_COLUMNS, given.word),
         tags=first(TAG_COLUMNS, given.tag),
         sentence=first(SENTENCE_COLUMNS),
@@ -113,13 +118,22 @@ def _columns(table: Table, given: TagColumns) -> Found:
 
 
 def _texts(table: Table, source: Source, found: Found, *, unit: str) -> Iterator[TaggedText]:
-    reader = EntityReader(unit, repaired=source.meter.repaired)
+    # Units of soft tags are characters, and so are the entities beside them.
+    reader = EntityReader("characters" if found.soft else unit, repaired=source.meter.repaired)
 
     def read(row: Row, name: str) -> TaggedText:
         value = _text(row, found.text)
-        spans = row.fields.get(found.entities)
-        gold = reader.read(spans, text=value) if source.gold else None
-        return TaggedText(name, row.line, value, None, gold)
+        if not source.gold:
+            return TaggedText(name, row.line, value, None, None)
+        soft = read_soft_tags(row.fields.get(found.soft), text=value)
+        if soft is not None:
+            source.meter.repaired[TOLD] += 1
+        if soft is not None and not found.entities:
+            gold = soft.entities()
+        else:
+            gold = reader.read(row.fields.get(found.entities), text=value)
+        words = None if soft is None else soft.spans
+        return TaggedText(name, row.line, value, words, gold, soft=soft)
 
     yield from _each(table, source=source, read=read)
     source.meter.doubts += reader.evidence.doubts()

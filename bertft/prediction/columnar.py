@@ -23,10 +23,10 @@ PLAIN = (bool, int, float, str, date, datetime)
 
 
 @contextmanager
-def parquet(path: Path, tell: Tell) -> Iterator[Write]:
+def parquet(path: Path, tell: Tell, *, may_fail: bool = True) -> Iterator[Write]:
     """Raises DataError where a later value does not fit the type of its column."""
     table = _Columns(path)
-    writer = TableWriter(table.put, tell)
+    writer = TableWriter(table.put, tell, may_fail=may_fail)
     try:
         yield writer
         writer.close()

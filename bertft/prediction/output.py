@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from bertft.errors import BertftError, DataError
@@ -15,7 +16,7 @@ from bertft.prediction.tables import TEXT_TABLES, Tell, Write
 from bertft.prediction.workbooks import workbook
 from bertft.terminal import Writable, shown
 
-BINARY: dict[str, Callable[[Path, Tell], AbstractContextManager[Write]]] = {
+BINARY: dict[str, Callable[..., AbstractContextManager[Write]]] = {
     "parquet": parquet,
     "xlsx": workbook,
 }
@@ -77,19 +78,27 @@ def text_output(out: str, *, overwrite: bool) -> Iterator[Writable]:
 
 @contextmanager
 def answers_output(
-    out: str, form: str, formats: Mapping[str, Format], *, overwrite: bool, tell: Tell
+    out: str,
+    form: str,
+    formats: Mapping[str, Format],
+    *,
+    overwrite: bool,
+    tell: Tell,
+    may_fail: bool = True,
 ) -> Iterator[Callable[[Predicted], None]]:
     """What writes answers to ``out`` in one of ``formats``, or as xlsx or parquet.
 
-    ``tell`` is told what of a table is not as one would think.
+    ``tell`` is told what of a table is not as one would think; without ``may_fail`` every row has
+    an answer, and tables have no column for errors.
     """
     if form in BINARY:
-        with fresh_file(out, overwrite=overwrite) as path, BINARY[form](path, tell) as put:
+        make = partial(BINARY[form], may_fail=may_fail)
+        with fresh_file(out, overwrite=overwrite) as path, make(path, tell) as put:
             yield lambda one: put(one.answer, one.row)
         return
     with text_output(out, overwrite=overwrite) as file:
         if form in TEXT_TABLES:
-            with TEXT_TABLES[form](file, tell) as put:
+            with TEXT_TABLES[form](file, tell, may_fail=may_fail) as put:
                 yield lambda one: put(one.answer, one.row)
         else:
             with formats[form](file) as write:

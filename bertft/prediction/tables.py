@@ -3,8 +3,9 @@
 In: answers, each with its row where it has one. Out: rows of cells, to csv, tsv or a workbook. All
 columns of the user stay as they are and in their order; the new ones come behind them, under other
 names where the user has a column of that name. What is no row of a table (a line of text, say) has
-its id and its texts there instead. The last column holds the error of a row without an answer.
-Probabilities have four digits; several labels are joined by "|", nested values are JSON.
+its id and its texts there instead. The last column holds the error of a row without an answer; it
+is left out where every row is known to have one. Probabilities have four digits; several labels are
+joined by "|", nested values are JSON.
 """
 
 from __future__ import annotations
@@ -42,10 +43,13 @@ def silent(_text: str) -> None:
 
 
 class TableWriter:
-    """Makes rows of answers. The columns are those of the first; errors before it wait for it."""
+    """Makes rows of answers. The columns are those of the first; errors before it wait for it.
 
-    def __init__(self, put: Put, tell: Tell) -> None:
-        self._put, self._tell = put, tell
+    ``may_fail``: a row may have an error in the place of its answer, and so there is a column.
+    """
+
+    def __init__(self, put: Put, tell: Tell, *, may_fail: bool = True) -> None:
+        self._put, self._tell, self._may_fail = put, tell, may_fail
         self._own: tuple[str, ...] = ()
         self._names: dict[str, str] = {}  # what is added -> the name of its column
         self._begun = False
@@ -71,7 +75,8 @@ class TableWriter:
     def _begin(self, answer: Answer, row: Given | None) -> None:
         self._begun, self._whole = True, row is not None
         self._own = row.columns if row else tuple(name for name in INPUTS if name in answer)
-        added = [*(["file"] if row and "file" in answer else []), *predicted(answer), ERROR]
+        file = ["file"] if row and "file" in answer else []
+        added = [*file, *predicted(answer), *([ERROR] if self._may_fail else [])]
         self._names = free_names(added, taken=self._own)
         for name, free in self._names.items():
             if name != free:
@@ -163,14 +168,16 @@ def word_tags(answer: Answer) -> Iterator[str]:
 
 
 @contextmanager
-def comma_separated(file: Writable, tell: Tell = silent) -> Iterator[Write]:
-    with _delimited(file, tell, delimiter=",") as write:
+def comma_separated(
+    file: Writable, tell: Tell = silent, *, may_fail: bool = True
+) -> Iterator[Write]:
+    with _delimited(file, tell, delimiter=",", may_fail=may_fail) as write:
         yield write
 
 
 @contextmanager
-def tab_separated(file: Writable, tell: Tell = silent) -> Iterator[Write]:
-    with _delimited(file, tell, delimiter="\t") as write:
+def tab_separated(file: Writable, tell: Tell = silent, *, may_fail: bool = True) -> Iterator[Write]:
+    with _delimited(file, tell, delimiter="\t", may_fail=may_fail) as write:
         yield write
 
 
@@ -178,12 +185,12 @@ TEXT_TABLES = {"csv": comma_separated, "tsv": tab_separated}
 
 
 @contextmanager
-def _delimited(file: Writable, tell: Tell, *, delimiter: str) -> Iterator[Write]:
+def _delimited(file: Writable, tell: Tell, *, delimiter: str, may_fail: bool) -> Iterator[Write]:
     def put(own: Sequence[Any], added: Sequence[Any]) -> None:
         texts = [*map(as_text, own), *map(_rounded, added)]
         file.write(delimiter.join(quoted(one, delimiter=delimiter) for one in texts) + "\n")
 
-    writer = TableWriter(put, tell)
+    writer = TableWriter(put, tell, may_fail=may_fail)
     yield writer
     writer.close()
 

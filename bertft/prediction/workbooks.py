@@ -29,13 +29,13 @@ FIRST_DATE = date(1900, 3, 1)
 
 
 @contextmanager
-def workbook(path: Path, tell: Tell) -> Iterator[Write]:
+def workbook(path: Path, tell: Tell, *, may_fail: bool = True) -> Iterator[Write]:
     """Raises DataError where a workbook has no room for the table."""
     from xlsxwriter import Workbook
 
     book = Workbook(str(path), {"constant_memory": True, **TEXT})
     sheet = _Sheet(book)
-    writer = TableWriter(sheet.put, tell)
+    writer = TableWriter(sheet.put, tell, may_fail=may_fail)
     try:
         yield writer
         writer.close()

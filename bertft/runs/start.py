@@ -17,6 +17,8 @@ from transformers import PreTrainedModel
 
 from bertft.collector import paused_collector
 from bertft.contracts import SelfSupervised
+from bertft.encoder.cut import kept_layers
+from bertft.encoder.load import read_config
 from bertft.errors import RunError
 from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
@@ -73,6 +75,7 @@ def start(
         job, model, trainer = ready(recipe, request, watch=watch, before=before)
         if request.repeats and before is not None:
             refuse_other_inputs(job, Path(request.repeats), before)
+        tell_of_layers(job, watch=watch)
         tell_of_head(job, model, watch=watch)
         check_metric(job, trainer)  # one that does not exist is told before training
         again = time.monotonic() - started
@@ -135,6 +138,17 @@ def refuse_other_inputs(job: Job, run: Path, before: Mapping[str, Any]) -> None:
     if found := other_inputs(before, environment(job)):
         hint = f"put them back, or train anew: bertft train {run / 'recipe.toml'}"
         raise RunError(f"{run} cannot be repeated: {', '.join(found)}", hint=hint)
+
+
+def tell_of_layers(job: Job, *, watch: Watch) -> None:
+    """Say which layers of the encoder are kept, where not all are."""
+    if layers := job.recipe.model.layers:
+        depth = read_config(job.encoder.folder).num_hidden_layers
+        kept = kept_layers(layers, depth=depth, name=job.encoder.name)
+        numbers = ", ".join(map(str, kept))
+        one = len(kept) == 1
+        what = f"layer{'s' * (not one)} {numbers} of {depth} {'is' if one else 'are'} kept"
+        watch.note(f"{job.encoder.name}: {what}")
 
 
 def tell_of_head(job: Job, model: PreTrainedModel, *, watch: Watch) -> None:

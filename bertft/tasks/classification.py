@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from bertft.checks.agreement import agreement
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
 from bertft.errors import DataError, RecipeError, did_you_mean
@@ -41,7 +42,7 @@ from bertft.tasks.label_cells import LabelCells
 from bertft.tasks.label_names import canonical, natural_order, one_spelling
 from bertft.tasks.long_text import LongText
 from bertft.tasks.scope import Scope, ScopeLearned, figures
-from bertft.tasks.soft_labels import Soft
+from bertft.tasks.soft_labels import SOFT_COLUMN, Soft, mean_labels
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 from bertft.words import counted
 
@@ -214,6 +215,7 @@ class Classification:
             o.pairs,
             self.left_out,
             several=several,
+            may_be_soft=True,
         )
 
     @property
@@ -444,7 +446,13 @@ class Classification:
     def findings(
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
-        return []
+        """How far soft labels agree with the labels beside them."""
+        names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
+        told = [(row, one.beside) for row, one in enumerate(split.examples) if one.beside]
+        gold = [split.examples[row].names for row, _ in told]
+        said = [[frozenset(names.get(one, one) for one in labels) for labels in both]
+                for both in (gold, [soft.names for _, soft in told])]  # fmt: skip
+        return agreement(split, [row for row, _ in told], *said)
 
     def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
         targets: list[int | list[float] | None] = []
@@ -498,6 +506,14 @@ class Classification:
         answer["scores"] = dict(zip(names, p[shown].tolist(), strict=True))
         answer["truncated"] = any(piece[0].dropped > 0 for piece in pieces)
         return answer
+
+    def soft(self, example: TextExample, pieces: Pieces) -> dict[str, float]:
+        """The probability of each label."""
+        scores: dict[str, float] = self.decode(example, pieces)["scores"]
+        return scores
+
+    def soft_row(self, example: TextExample, told: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+        return soft_row(self.options, example, mean_labels(told))
 
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """Gold by name, and the loss: -log p(gold), or the mean binary cross-entropy; of a text out
@@ -555,6 +571,16 @@ class Classification:
         right = np.array([a == b for a, b in zip(gold, given, strict=True)])
         found = figures(answers, gold, right)
         return replace(scores, tables=scores.tables | ({"out_of_scope": found} if found else {}))
+
+
+def soft_row(
+    options: ClassificationOptions, example: TextExample, gold: Any, *, column: str = SOFT_COLUMN
+) -> dict[str, Any]:
+    """A row in the columns of a recipe's own files; ``column`` is that of gold where it names
+    none."""
+    names = (options.text_column or "text", options.pair_column or "text_pair")
+    label = options.label_column if isinstance(options.label_column, str) else ""
+    return dict(zip(names, example.texts, strict=False)) | {label or column: gold}
 
 
 def _mean_logits(pieces: Pieces) -> FloatArray:

@@ -19,8 +19,9 @@ import numpy as np
 
 from bertft.errors import CellError, DataError
 from bertft.loaders.json_text import JsonError, read_json_text
+from bertft.loaders.soft import object_in
 from bertft.tasks.label_names import Told, label_name
-from bertft.tasks.soft_labels import Soft, object_in, read_soft
+from bertft.tasks.soft_labels import Soft, read_soft
 
 Names = tuple[str, ...]
 ReadNames = Callable[[Any, Told], Names | Soft]

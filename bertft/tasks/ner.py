@@ -29,10 +29,11 @@ from bertft.contracts import (
 from bertft.encoder.pieces import Frame, TextPieces, chunks, cut_into_pieces, placed, windows_over
 from bertft.errors import DataError, RecipeError, did_you_mean
 from bertft.evaluation.calibration import Evidence, Scaling, calibrated, events_of
-from bertft.evaluation.probabilities import log_softmax
+from bertft.evaluation.probabilities import log_softmax, softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.conll import TaggedText, read_tagged
 from bertft.loaders.ids import id_of
+from bertft.loaders.soft_tags import COLUMN, SoftTags, mean_tags
 from bertft.loaders.source import Source
 from bertft.loaders.tag_spelling import STANDARD
 from bertft.loaders.tagged_rows import TEXT_COLUMNS, TagColumns, text_of
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1024
+TINY = 1e-12
+"""Least probability whose logarithm is taken."""
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 """Weights of the learned transitions that are tried on dev."""
 
@@ -169,7 +172,7 @@ class Ner:
 
     def learn_labels(self, examples: Sequence[TaggedText], *, path: str) -> Ner:
         """O, then B- and I- of each type found, by name. Raises DataError without any entity."""
-        types = sorted({entity.label for one in examples for entity in one.entities or ()})
+        types = sorted({name for one in examples for name in one.types})
         if not types:
             raise DataError("no text has an entity", path=path, hint="add tagged texts")
         return self.bind(["O", *(f"{part}-{name}" for name in types for part in "BI")], {})
@@ -177,10 +180,10 @@ class Ner:
     def check(self, examples: Sequence[TaggedText], *, path: str) -> list[str]:
         known = set(self.types)
         for example in examples:
-            for entity in example.entities or ():
-                if entity.label not in known:
-                    what = f"entity type '{entity.label}' is none of the model's {len(known)} types"
-                    hint = did_you_mean(entity.label, self.types)
+            for name in sorted(example.types):
+                if name not in known:
+                    what = f"entity type '{name}' is none of the model's {len(known)} types"
+                    hint = did_you_mean(name, self.types)
                     if hint.startswith("did"):
                         hint += " Types: " + ", ".join(self.types[:12])
                     raise DataError(what, path=path, line=example.line, hint=hint)
@@ -259,6 +262,10 @@ class Ner:
         """Windows of one text; offsets are in the composed text and mark the units."""
         units = self._units(example, composed, pieces)  # [P, 2]
         tags = self._tags(example, composed, units)
+        soft, before = None, np.cumsum(units[:, 1] > units[:, 0])  # [P]
+        if tags is not None and example.soft is not None:
+            carried = units[units[:, 1] > units[:, 0]]
+            soft = example.soft.composed(composed).rows(carried, self.labels)  # [U, C]
         room = max_length - frame.single_specials
         for window in windows_over(len(pieces), room=room, overlap=self.options.window_overlap):
             ids, kinds, first = frame.single(pieces, window)
@@ -268,7 +275,11 @@ class Ner:
                 part = tags[window.start : window.stop]
                 target = [IGNORED] * first + part + [IGNORED] * after
             offsets = placed(units[window.start : window.stop], first=first, length=len(ids))
-            yield Encoded(ids, kinds, number, target, offsets)
+            own = None
+            if soft is not None and len(window):
+                start = before[window.start - 1] if window.start else 0
+                own = soft[start : before[window.stop - 1]]
+            yield Encoded(ids, kinds, number, target, offsets, soft=own)
 
     def _units(self, example: TaggedText, composed: Composed, pieces: TextPieces) -> OffsetArray:
         """[P, 2] the unit that each piece carries the tag of; (0, 0) for none."""
@@ -411,6 +422,26 @@ class Ner:
         tags = tagging.gold_tags(pieces)
         scores = log_softmax(rows)[np.arange(len(tags)), tags]  # [U]
         return {"gold": gold, "loss": -float(scores.mean())}
+
+    def soft(self, example: TaggedText, pieces: Pieces) -> SoftTags:
+        """The probabilities of the tags of all units."""
+        units, rows = tagging.merge_windows(pieces)
+        composed = compose(example.text)
+        spans = [composed.original(int(start), int(end)) for start, end in units]
+        p = softmax(rows) if len(rows) else rows
+        return SoftTags(self.labels, np.array(spans, dtype=np.int32).reshape(-1, 2), p)
+
+    def soft_row(self, example: TaggedText, told: Sequence[SoftTags]) -> dict[str, Any]:
+        soft = mean_tags(told)
+        entities: list[Entity] = []
+        if len(soft.units):
+            composed = compose(example.text)
+            units = soft.composed(composed).units
+            tags = self._decide(np.log(np.maximum(soft.p, TINY)))
+            for one in self._entities(tags, units, composed.text):
+                start, end = composed.original(one.start, one.end)
+                entities.append(Entity(start, end, one.label))
+        return {"text": example.text, "entities": _as_spans(entities), COLUMN: soft.content()}
 
     def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> Evidence:
         p, right = [], []

@@ -23,7 +23,7 @@ from bertft.checks.questions import (
     learned_text,
     question_findings,
 )
-from bertft.contracts import Answer, Encoded, Head, Learned, OffsetArray, Pieces
+from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, OffsetArray, Pieces
 from bertft.encoder.pieces import (
     Frame,
     TextPieces,
@@ -35,15 +35,17 @@ from bertft.encoder.pieces import (
 )
 from bertft.errors import DataError
 from bertft.evaluation.calibration import Evidence, Scaling, calibrated, events_of
-from bertft.evaluation.probabilities import log_softmax
+from bertft.evaluation.probabilities import log_softmax, softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.ids import id_of
+from bertft.loaders.soft_answers import COLUMN, SoftAnswers, mean_answers, of_characters
 from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question, question_of, read_questions
 from bertft.recipe import parse_options, validate
 from bertft.settings import Section
-from bertft.spans import Composed, compose
+from bertft.spans import Composed, Span, compose
 from bertft.tasks.extraction import N_BEST, Extraction, extract
+from bertft.tasks.tagging import merge_windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -246,6 +248,9 @@ class Qa:
         kept = question[:longest]
         room -= len(kept)
         answer = self._answer_pieces(example, composed, passage)
+        soft = None
+        if example.soft is not None:
+            soft = example.soft.composed(composed).rows(passage.offsets)  # [P, 2]
         for window in windows_over(len(passage), room=room, overlap=self.options.window_overlap):
             ids, kinds, first = frame.pair(kept, passage, window)
             offsets = placed(
@@ -256,7 +261,8 @@ class Qa:
                 shift = first - window.start
                 target = (answer[0] + shift, answer[1] + shift)
             dropped = len(question) - len(kept)
-            yield Encoded(ids, kinds, number, target, offsets, dropped)
+            own = None if soft is None else _in_window(soft[window.start : window.stop])
+            yield Encoded(ids, kinds, number, target, offsets, dropped, soft=own)
 
     @staticmethod
     def _answer_pieces(
@@ -344,6 +350,32 @@ class Qa:
         texts = list(dict.fromkeys(one.text for one in example.answers or ()))
         return {"gold": texts, "loss": float(np.mean(losses))}
 
+    def soft(self, example: Question, pieces: Pieces) -> tuple[SoftAnswers, Span | None]:
+        """The probabilities of start and end over the whole context; the answer, None for none.
+
+        Windows are taken together as ``decode`` takes them: logits compare between them, each piece
+        is read where it has most context, and "no answer" where it is least likely.
+        """
+        given = self.decode(example, pieces)
+        span = None if given["no_answer"] else (given["start"], given["end"])
+        null = min((logits[0] for _, logits in pieces), key=lambda one: float(one.sum()))  # [2]
+        units, rows = merge_windows(pieces)  # [U, 2], [U, 2]
+        p = softmax(np.concatenate([null[None], rows]).T).T[1:]  # [U, 2]
+        composed = compose(example.context)
+        spans = [composed.original(int(start), int(end)) for start, end in units]
+        return of_characters(np.array(spans, dtype=np.int32).reshape(-1, 2), p), span
+
+    def soft_row(
+        self, example: Question, told: Sequence[tuple[SoftAnswers, Span | None]]
+    ) -> dict[str, Any]:
+        """Of several answers, gold is the one that all together find the most probable."""
+        soft = mean_answers([one for one, _ in told])
+        span = max((span for _, span in told), key=soft.probability)
+        texts = [] if span is None else [example.context[span[0] : span[1]]]
+        answers = {"text": texts, "answer_start": [] if span is None else [span[0]]}
+        row = {"question": example.question, "context": example.context, "answers": answers}
+        return row | {COLUMN: soft.content()}
+
     def evidence(self, answers: Sequence[Answer], golds: Sequence[Mapping[str, Any]]) -> Evidence:
         from bertft.evaluation.answers import exact_match
 
@@ -365,6 +397,12 @@ class Qa:
         golds = [[one.text for one in example.answers or ()] for example in examples]
         given = ["" if answer["no_answer"] else answer["answer"] for answer in answers]
         return question_scores(golds, given, scoring=self.options.scoring)
+
+
+def _in_window(shares: FloatArray) -> FloatArray:
+    """[1 + P, 2] the shares [P, 2] of a window's pieces; all the rest is no answer there."""
+    none = np.maximum(1 - shares.sum(axis=0, keepdims=True), 0)  # [1, 2]
+    return np.concatenate([none, shares])
 
 
 def _window_loss(one: Encoded, logits: np.ndarray[Any, Any]) -> float:

@@ -18,7 +18,12 @@ from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Task
 from bertft.errors import CellError, DataError, RecipeError
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.source import Source
-from bertft.tasks.classification import Classification, ClassificationOptions, read_options
+from bertft.tasks.classification import (
+    Classification,
+    ClassificationOptions,
+    read_options,
+    soft_row,
+)
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 
@@ -139,6 +144,13 @@ class Regression:
         answer["value"] = float(np.mean([piece[1] for piece in pieces], dtype=np.float64))
         answer["truncated"] = any(piece[0].dropped > 0 for piece in pieces)
         return answer
+
+    def soft(self, example: TextExample, pieces: Pieces) -> float:
+        """The number."""
+        return float(self.decode(example, pieces)["value"])
+
+    def soft_row(self, example: TextExample, told: Sequence[float]) -> dict[str, Any]:
+        return soft_row(self.options, example, sum(told) / len(told), column="label")
 
     def gold(self, example: TextExample, answer: Answer, pieces: Pieces) -> dict[str, Any]:
         """The gold number, and the squared error."""

@@ -6,15 +6,14 @@ rows, counts), it is the most probable one, or those from 0.5 on where a text ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bertft.loaders.json_text import JsonError, read_json_text
+from bertft.loaders.soft import NEAR, is_probability, object_in
 from bertft.tasks.label_names import Told, label_name
 
-NEAR = 0.02
-"""How far from 1 probabilities may add up: what rounding leaves."""
+SOFT_COLUMN = "soft_labels"
 SOFT = "labels are probabilities: all of them are learned, and the most probable is the label"
 
 
@@ -24,16 +23,6 @@ class Soft:
 
     names: tuple[str, ...]
     p: Mapping[str, float]
-
-
-def object_in(cell: Any) -> Mapping[str, Any] | None:
-    """The object that a cell is, or holds as text (JSON); None where it is none."""
-    if isinstance(cell, str) and cell.lstrip().startswith("{"):
-        try:
-            cell = read_json_text(cell)
-        except (JsonError, ValueError):
-            return None
-    return cell if isinstance(cell, Mapping) else None
 
 
 def read_soft(cell: Any, told: Told, *, several: bool) -> Soft:
@@ -54,6 +43,11 @@ def read_soft(cell: Any, told: Told, *, several: bool) -> Soft:
 
 
 def _probability(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not is_probability(value):
         raise ValueError(f"the probability of a label is {value!r}, not a number from 0 to 1")
     return float(value)
+
+
+def mean_labels(told: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of what several say of one text, label by label, in the order of the first."""
+    return {name: sum(one[name] for one in told) / len(told) for name in told[0]}

@@ -25,7 +25,7 @@ from bertft.loaders.source import Source
 from bertft.settings import DataSettings
 from bertft.tasks.label_cells import bit_columns
 from bertft.tasks.long_text import LongText, encode_texts
-from bertft.tasks.soft_labels import Soft
+from bertft.tasks.soft_labels import SOFT_COLUMN, Soft, read_soft
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,6 +60,9 @@ class TextExample:
     gold: Gold | None = None
     source: str = field(default="", repr=False)
     """Where the text comes from, of a column of that name; nothing is learned from it."""
+
+    beside: Soft | None = field(default=None, repr=False, compare=False)
+    """What soft labels say of a text that has a label, which is what is learned."""
 
     @property
     def origin(self) -> dict[str, str]:
@@ -109,6 +112,8 @@ class TextRows:
     may_be_empty: bool = False
     several: bool = False
     """Whether a text may have several labels."""
+    may_be_soft: bool = False
+    """Whether rows without a label may have soft labels in a column of their own."""
 
     def read(self, source: Source) -> Iterator[TextExample]:
         """Examples in file order. Raises DataError with file and line."""
@@ -126,6 +131,7 @@ class TextRows:
             named = zip(("text_column", "pair_column", "label_column"), columns, strict=True)
             source.meter.roles = {option: name for option, name in named if name}
         label = columns[2]
+        soft = _soft_column(table.columns, label) if self.may_be_soft else ""
         origin = _source_column(table.columns, columns)
         read_gold = None if label is None else self._reader(first, label, source)
         for row in rows:
@@ -134,11 +140,14 @@ class TextRows:
                 self.left_out
                 and isinstance(label, str)
                 and _is_in(row.fields, label, self.left_out)
+                and not (soft and _has(row.fields, soft))
             ):
                 source.meter.counts["rows without an agreed label are left out"] += 1
                 continue
             try:
-                found = self._example(row, columns, read_gold, source=source, id=ids.of(row))
+                found = self._example(
+                    row, columns, read_gold, soft=soft, source=source, id=ids.of(row)
+                )
                 yield found if origin is None else replace(found, source=_source(row, origin))
             except DataError as error:
                 source.bad_row(error)
@@ -246,6 +255,7 @@ class TextRows:
         columns: Columns,
         read_gold: ReadGold | None,
         *,
+        soft: str = "",
         source: Source,
         id: str,
     ) -> TextExample:
@@ -254,9 +264,9 @@ class TextRows:
         try:
             text = _text(fields, text_column, required=required)
             pair = None if pair_column is None else _text(fields, pair_column, required=required)
-            gold = None
+            gold, beside = None, None
             if label is not None and read_gold is not None:
-                gold = read_gold(cell(fields, label), source.meter.repaired)
+                gold, beside = self._gold(fields, label, soft, read_gold, source.meter.repaired)
         except ValueError as error:
             raise DataError(
                 f"{row.where}: {error}" if row.where else str(error),
@@ -266,7 +276,24 @@ class TextRows:
                 code=error.code if isinstance(error, CellError) else "",
                 row=id,
             ) from None
-        return TextExample(id, row.line, text, pair, gold)
+        return TextExample(id, row.line, text, pair, gold, beside=beside)
+
+    def _gold(
+        self,
+        fields: Mapping[str, Any],
+        label: str | tuple[str, ...],
+        soft: str,
+        read_gold: ReadGold,
+        told: Counter[str],
+    ) -> tuple[Gold, Soft | None]:
+        """Gold of a row, and what soft labels say beside it; without a label they are its gold."""
+        if not soft or not _has(fields, soft):
+            return read_gold(cell(fields, label), told), None
+        if not _has(fields, str(label)):
+            return read_soft(fields[soft], told, several=self.several), None
+        unsaid = Counter[str]()
+        beside = read_soft(fields[soft], unsaid, several=self.several)
+        return read_gold(cell(fields, label), told), beside
 
 
 def _shared(read: ReadGold) -> ReadGold:
@@ -330,6 +357,18 @@ def _peek(rows: Iterable[Row]) -> tuple[list[Row], Iterator[Row]]:
 def _raising(error: DataError) -> Iterator[Row]:
     raise error
     yield
+
+
+def _soft_column(found: Sequence[str], label: str | tuple[str, ...] | None) -> str:
+    """The column of soft labels where there is one beside that of the label; else ""."""
+    there = named(found, (SOFT_COLUMN,)) if isinstance(label, str) else []
+    return there[0] if there and there[0] != label else ""
+
+
+def _has(fields: Mapping[str, Any], column: str) -> bool:
+    """Whether a cell is not empty."""
+    value = cell(fields, column)
+    return value is not None and value == value and bool(str(value).strip())
 
 
 def _source_column(found: Sequence[str], columns: Columns) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_it_agrees_with_its_teacher(made, trained):
     assert any("1 row cannot be used: left out" in one for one in notes)
 
 
+def test_several_teach(trained, texts, tmp_path):
+    second = shutil.copytree(trained, tmp_path / "second")
+    ear = Ear()
+    request = DistilRequest(
+        run=str(trained), teachers=(str(second),), files=(str(texts),), to="static",
+        out=str(tmp_path / "static"), overrides=("static.dimensions=8", "static.epochs=1"),
+    )  # fmt: skip
+    distil_static(request, watch=ear)
+    assert any("with the mean of 2 teachers' probabilities" in one for one in ear.notes)
+
+
 def test_it_is_a_run(made, trained, command):
     run, _ = made
     scores = json.loads((run / "scores.json").read_text())
@@ -85,8 +97,6 @@ def test_numpy_alone_answers(made):
 
 
 def test_a_damaged_file_is_told(made, tmp_path):
-    import shutil
-
     run = shutil.copytree(made[0], tmp_path / "copy")
     (run / "best" / "vectors.safetensors").write_bytes(b"no")
     with pytest.raises(BertftError, match=r"vectors\.safetensors: cannot be loaded"):

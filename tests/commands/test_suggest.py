@@ -55,7 +55,7 @@ def test_the_texts_a_run_is_least_sure_of_come_first(run, texts, tmp_path, ear: 
     assert suggest(ask(texts, run=str(run), count=4, out=out), watch=ear) == 4
     rows = table(out)
     assert list(rows[0]) == [
-        "no", "review", "label", "predicted_label", "probability", "uncertainty", "error",
+        "no", "review", "label", "predicted_label", "probability", "uncertainty",
     ]  # fmt: skip
     unsure = [float(row["uncertainty"]) for row in rows]
     assert unsure == sorted(unsure, reverse=True)
@@ -88,7 +88,7 @@ def test_without_a_run_the_texts_differ(tiny, texts, tmp_path, ear: Ear):
     request = ask(texts, model=str(tiny), count=3, out=out, labelled=(str(labelled),))
     assert suggest(request, watch=ear) == 3
     rows = table(out)
-    assert list(rows[0]) == ["no", "review", "label", "error"]
+    assert list(rows[0]) == ["no", "review", "label"]
     assert NEW[3] not in {row["review"] for row in rows}
     before = Path(out).read_bytes()
     suggest(ask(texts, model=str(tiny), count=3, out=f"{out}2", format="csv",

@@ -16,6 +16,7 @@ from bertft.evaluation.correlation import pearson, regression_metrics, regressio
 from bertft.evaluation.metrics import (
     as_floats,
     class_counts,
+    cohen_kappa,
     confusion,
     majority_baseline,
     multi_label_metrics,
@@ -346,3 +347,13 @@ def test_totals_names_and_numbers_that_do_not_fit_are_refused() -> None:
         majority_baseline([[0, 1]], classes=3)
     with pytest.raises(ValueError, match="finite"):
         pearson([1.0, math.nan], [1.0, 2.0])
+
+
+def test_kappa_is_scikit_learns() -> None:
+    generator = np.random.default_rng(0)
+    for classes in (2, 5):
+        one, other = generator.integers(classes, size=(2, 60))
+        other = np.where(generator.random(60) < 0.5, one, other)
+        expected = oracle.cohen_kappa_score(one, other)
+        assert cohen_kappa(one, other, classes=classes) == pytest.approx(expected)
+    assert cohen_kappa([1, 1], [1, 1], classes=2) == 1.0

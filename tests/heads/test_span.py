@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,3 +103,42 @@ def test_a_saved_model_is_a_plain_folder_of_transformers(tiny: Path, tmp_path: P
     found = AutoModelForQuestionAnswering.from_pretrained(tmp_path)
     assert type(found) is BertForQuestionAnswering
     assert found.qa_outputs.out_features == 2
+
+
+def soft_encoded() -> list[Encoded]:
+    """The same with probabilities; the last has places."""
+    generator = np.random.default_rng(0)
+    found = []
+    for one, (_, passage) in zip(encoded(), SHAPES, strict=True):
+        shares = generator.dirichlet(np.ones(1 + passage), size=2).T.astype(np.float32)
+        found.append(replace(one, soft=shares))  # [1 + P, 2]
+    return [*found[:-1], encoded()[-1]]
+
+
+def test_probabilities_are_learned_by_their_divergence(packed_is_padded: Any) -> None:
+    """Loss and gradient are those of sum p (log p - log q) by hand, each window by itself."""
+    given, expected = output(4), torch.zeros(())
+    sides = [given.start_logits.requires_grad_(), given.end_logits.requires_grad_()]
+    for number, one in enumerate(soft_encoded()):
+        assert one.offsets is not None
+        places = [0, *np.flatnonzero(one.offsets[:, 1]).tolist()]
+        for side, logits in enumerate(sides):
+            q = logits[number, places].exp() / logits[number, places].exp().sum()
+            if one.soft is None:
+                assert isinstance(one.target, tuple)
+                expected = expected - q[places.index(one.target[side])].log() / 2
+            else:
+                p = torch.from_numpy(one.soft[:, side])
+                expected = expected + (p * (p.log() - q.log())).sum() / 2
+    expected.backward()
+    by_hand = [one.grad.clone() for one in sides]
+    for one in sides:
+        one.grad = None
+    targets = HEAD.targets(soft_encoded(), length=25)
+    assert HEAD.count(targets) == len(SHAPES)
+    loss = HEAD.loss(given, targets)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+    for one, gradient in zip(sides, by_hand, strict=True):
+        assert torch.allclose(one.grad, gradient, atol=1e-6)
+    packed_is_padded(HEAD, soft_encoded(), lambda one: (len(one), 2))

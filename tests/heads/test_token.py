@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,3 +80,47 @@ def test_a_saved_model_is_a_plain_folder_of_transformers(tiny: Path, tmp_path: P
     assert type(found) is BertForTokenClassification
     assert found.config.id2label == {0: "O", 1: "B-PER", 2: "I-PER"}
     assert found.config.label2id == {"O": 0, "B-PER": 1, "I-PER": 2}
+
+
+def soft_encoded() -> list[Encoded]:
+    """Words at places 1 and 3 of the first, 2 of the second; the last has tags."""
+    offsets = [[(0, 0), (0, 3), (0, 0), (4, 6), (0, 0)], [(0, 0), (0, 0), (0, 2)]]
+    shares = [[[0.7, 0.2, 0.1], [0.0, 1.0, 0.0]], [[0.1, 0.1, 0.8]]]
+    found = [
+        Encoded([5] * len(places), [], number, target=[IGNORED] * len(places),
+                offsets=np.array(places, dtype=np.int32), soft=np.array(p, dtype=np.float32))
+        for number, (places, p) in enumerate(zip(offsets, shares, strict=True))
+    ]  # fmt: skip
+    return [*found, Encoded([5, 5], [], 2, target=[IGNORED, 2])]
+
+
+def test_probabilities_are_learned_by_their_divergence() -> None:
+    """Loss and gradient are those of sum p (log p - log q) by hand; packed as padded."""
+    expected = {(0, 1): [0.7, 0.2, 0.1], (0, 3): [0, 1, 0], (1, 2): [0.1, 0.1, 0.8],
+                (2, 1): [0, 0, 1]}  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 5, 3, generator=generator, requires_grad=True)
+    total = torch.zeros(())
+    for (row, place), p in expected.items():
+        q = logits[row, place].exp() / logits[row, place].exp().sum()
+        total = total + sum(one * (math.log(one) - q[c].log()) for c, one in enumerate(p) if one)
+    total.backward()
+    assert logits.grad is not None
+    by_hand, logits.grad = logits.grad.clone(), None
+    targets = HEAD.targets(soft_encoded(), length=5)
+    assert HEAD.count(targets) == 4
+    loss = HEAD.loss(SimpleNamespace(logits=logits), targets)
+    loss.backward()
+    assert loss.item() == pytest.approx(total.item(), rel=1e-5)
+    assert torch.allclose(logits.grad, by_hand, atol=1e-6)
+    packed = HEAD.targets(soft_encoded(), length=None)
+    assert (packed.shape, HEAD.count(packed)) == ((1, 10, 3), 4)
+    joined = torch.cat([logits[0], logits[1, :3], logits[2, :2]])[None]
+    again = HEAD.loss(SimpleNamespace(logits=joined), packed)
+    assert again.item() == pytest.approx(loss.item())
+
+
+def test_who_gives_these_probabilities_has_no_loss() -> None:
+    targets = HEAD.targets(soft_encoded()[:2], length=5)
+    logits = targets.clamp_min(1e-9).log() + 3
+    assert float(HEAD.loss(SimpleNamespace(logits=logits), targets)) == pytest.approx(0, abs=1e-5)

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bertft.errors import DataError, RecipeError
@@ -205,6 +205,8 @@ class TestLabelOrder:
 
     @given(names, st.randoms(use_true_random=False))
     def test_the_order_of_the_rows_does_not_matter(self, drawn, shuffler: random.Random):
+        drawn = [name for name in drawn if name != "oos"]  # no label: out of scope
+        assume(len(drawn) > 1)
         rows = labelled(*drawn, *drawn[:3])
         first = task().learn_labels(rows, path="x").labels
         shuffler.shuffle(rows)

@@ -397,3 +397,15 @@ class TestEdges:
 
 def test_the_head_has_the_labels() -> None:
     assert task("PER").head([]) == TokenHead(("O", "B-PER", "I-PER"))
+
+
+def test_types_that_are_never_the_likeliest_are_labels(tmp_path: Path) -> None:
+    """And what the labels lack is told."""
+    soft = {"tags": ["O", "B-A", "B-C"], "start": [0], "end": [3], "p": [[0.2, 0.7, 0.1]]}
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"text": "Kim", "soft_tags": soft}) + "\n", encoding="utf-8")
+    task = make_task({"name": "ner"})
+    examples = list(task.read(Source(str(path), data=DataSettings())))
+    assert task.learn_labels(examples, path="x").labels == ("O", "B-A", "I-A", "B-C", "I-C")
+    with pytest.raises(DataError, match="entity type 'C' is none of the model's 1 types"):
+        task.bind(("O", "B-A", "I-A"), {}).check(examples, path="x")

@@ -18,6 +18,7 @@ from bertft.encoder.load import load_tokenizer
 from bertft.encoder.pieces import pieces_of
 from bertft.errors import DataError, RecipeError
 from bertft.heads.span import SpanHead
+from bertft.loaders.soft_answers import SoftAnswers
 from bertft.loaders.source import Source
 from bertft.loaders.squad import AnswerText, Question
 from bertft.settings import DataSettings
@@ -367,3 +368,16 @@ class TestRecords:
         values = task(scoring=scoring).score(rows, answers).values
         value = values["rouge_w" if scoring == "klue" else "f1"]
         assert value == pytest.approx({"squad": 0, "korquad": 0.5, "klue": 4 / 9}[scoring])
+
+
+def test_gold_of_several_teachers_is_what_all_find_likeliest() -> None:
+    task: Any = make_task({"name": "qa"})
+    example = Question("1", 1, "who", "Kim lives in Seoul.", None)
+    first = SoftAnswers({0: 0.6}, {3: 0.6}), (0, 3)
+    second = SoftAnswers({13: 0.9}, {18: 0.8}), (13, 18)
+    row = task.soft_row(example, [first, second])
+    assert row["answers"] == {"text": ["Seoul"], "answer_start": [13]}
+    assert row["soft_answers"] == {"start": [[0, 0.3], [13, 0.45]], "end": [[3, 0.3], [18, 0.4]]}
+    none = SoftAnswers({}, {}), None
+    assert task.soft_row(example, [first, none])["answers"] == {"text": [], "answer_start": []}
+    assert task.soft_row(example, [first])["answers"]["text"] == ["Kim"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bertft.checks.findings import make_splits
 from bertft.contracts import Encoded
 from bertft.errors import DataError
 from bertft.heads.sequence import SequenceHead
@@ -99,3 +100,63 @@ def test_the_loss_is_the_cross_entropy_with_what_is_told(weights):
     output = type("Output", (), {"logits": logits})
     assert head.loss(output, found).item() == pytest.approx(expected.item())
     assert head.count(found) == pytest.approx(float((shares @ w).sum()) if weights else 2.0)
+
+
+class TestBesideLabels:
+    """A file of soft labels in which some rows were checked, and have a label."""
+
+    ROWS = (
+        {"label": "a", "soft_labels": {"a": 0.9, "b": 0.1}},
+        {"label": "b", "soft_labels": {"a": 0.6, "b": 0.4}},
+        {"label": "", "soft_labels": {"a": 0.3, "b": 0.7}},
+        {"label": None, "soft_labels": {"a": 0.8, "b": 0.2}},
+        {"label": "a", "soft_labels": None},
+    )
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "in.jsonl"
+        rows = [{"text": f"text {n}", **one} for n, one in enumerate(self.ROWS)]
+        path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+        return path
+
+    def test_a_label_is_learned_before_what_is_soft(self, path, tiny):
+        task, examples, source = read(path)
+        assert source.meter.repaired[SOFT] == 2
+        expected = [[1, 0], [0, 1], [0.3, 0.7], [0.8, 0.2], [1, 0]]
+        assert np.allclose(targets(task, examples, tiny), expected)
+
+    def test_check_tells_how_far_both_agree(self, path, command, tiny):
+        code, out, err = command(
+            "check", "sentiment", "--train", str(path), "--model", str(tiny), "--json",
+            "--set", "model.max_length=32",
+        )  # fmt: skip
+        assert (code, err) == (0, "")
+        findings = {one["code"]: one for one in json.loads(out)["findings"]}
+        found = findings["soft-label-agreement"]
+        assert (found["count"], found["of"]) == (1, 2)
+        assert "Cohen's kappa 0.000" in found["what"]
+        (place,) = found["places"]
+        assert place["text"] == "b, but softly a: text 1"
+        assert place["line"] == 2
+
+    def test_several_labels(self, tmp_path):
+        path = tmp_path / "in.jsonl"
+        rows = [
+            {"text": "x", "label": ["a"], "soft_labels": {"a": 0.9, "b": 0.8}},
+            {"text": "y", "label": ["b"], "soft_labels": {"a": 0.1, "b": 0.8}},
+        ]
+        path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+        task, examples, _ = read(path, multi_label=True)
+        (split,) = make_splits(task, {"train": examples}, {"train": str(path)})
+        (found,) = task.findings(split, None, max_length=16)
+        assert (found.count, found.of) == (1, 2)
+        assert "kappa 0.500" in found.what  # of four decisions three agree
+        assert found.places[0].text.startswith("a, but softly a, b: ")
+
+    def test_neither_is_told(self, tmp_path):
+        path = tmp_path / "in.jsonl"
+        rows = [{"text": "x", "label": "a", "soft_labels": {"a": 1}}, {"text": "y", "label": ""}]
+        path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+        with pytest.raises(DataError, match=r"in\.jsonl:2: the label is missing"):
+            read(path)
