@@ -26,9 +26,11 @@ from bertft.heads.fitted import pass_states_on
 from bertft.heads.hidden import states_read_by
 from bertft.heads.inherited import inherited
 from bertft.jobs.few_shot import learn_from_pairs
+from bertft.jobs.lora import check_lora
 from bertft.jobs.prepare import Job
 from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
+from bertft.training.adapters import add_adapters
 from bertft.training.optimizer import (
     depth_of,
     freeze_but_layers,
@@ -63,6 +65,9 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
         freeze_encoder(model)
     elif settings.freeze.startswith(LAYERS):
         freeze_layers(model, int(settings.freeze.removeprefix(LAYERS)))
+    if settings.mode == "lora":
+        check_lora(job)
+        add_adapters(model, job.recipe.lora)
     if settings.gradient_checkpointing and not is_frozen:
         # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
         new: Any = getattr(model, "activation_checkpointing_enable", None)
@@ -82,7 +87,7 @@ def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
         what = f"model.pooling = mean: the head of {job.task.name} reads every token"
         raise ModelError(what, hint="leave it out")
     wanted = pooling == "mean"
-    if pooling == "auto" and job.recipe.training.mode != "fine-tune":
+    if pooling == "auto" and job.recipe.training.mode in ("features", "few-shot"):
         # A head that is kept has learned from what the encoder gives it as it is.
         is_kept = job.recipe.training.mode == "features"
         wanted = not (is_kept and inherited(model, job.encoder.folder).rows)

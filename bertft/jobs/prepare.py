@@ -26,7 +26,7 @@ from bertft.jobs.held_fold import hold_out_fold, read_training
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
-from bertft.settings import Recipe, TrainingSettings
+from bertft.settings import LoraSettings, Recipe, TrainingSettings
 from bertft.tasks import make_task
 from bertft.tasks.review import apply_corrections
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
@@ -69,8 +69,9 @@ def prepare(
     ``before`` is the environment of the run that goes on: what it chose then is chosen again.
     """
     task = make_task(recipe.task)
-    if isinstance(task, SelfSupervised) and recipe.training.mode == "features":
-        what = f"{task.name} trains the encoder itself: training.mode = features"
+    mode = recipe.training.mode
+    if isinstance(task, SelfSupervised) and mode in ("features", "lora"):
+        what = f"{task.name} trains the encoder itself: training.mode = {mode}"
         raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
@@ -178,7 +179,7 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
     """Raise RecipeError where processes have nothing to share: few sequences, or a head alone."""
     size, count = recipe.training.batch_size, accelerator.num_processes
     mode = recipe.training.mode
-    if mode != "fine-tune" and count > 1:
+    if mode in ("features", "few-shot") and count > 1:
         hint = "start bertft without accelerate launch or torchrun"
         raise RecipeError(f"{mode} mode trains in one process, not {count}", hint=hint)
     if size < count:
@@ -189,7 +190,11 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
 def tell_choices(
     recipe: Recipe, runtime: Runtime, accelerator: Accelerator, *, watch: Watch
 ) -> None:
-    """Note what changes the model's own dropout, and how it lies on several processes."""
+    """Note settings that mean nothing, what changes the model's own dropout, and how it lies on
+    several processes."""
+    mode = recipe.training.mode
+    if mode != "lora" and recipe.lora != LoraSettings():
+        watch.note(f"[lora]: not used, for training.mode is {mode}")
     if (dropout := recipe.training.dropout) >= 0:
         watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
     if runtime.sharded:

@@ -20,9 +20,16 @@ LAYER = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 
 
 def freeze_encoder(model: PreTrainedModel) -> None:
-    """Leave only the head trainable; BERT's pooler is counted to the head, as in its paper."""
-    for name, parameter in model.base_model.named_parameters():
-        parameter.requires_grad = name.startswith("pooler.")
+    """Leave only the head trainable."""
+    for name, parameter in model.named_parameters():
+        if not belongs_to_head(name, model):
+            parameter.requires_grad = False
+
+
+def belongs_to_head(name: str, model: PreTrainedModel) -> bool:
+    """Whether a parameter is the head's; BERT's pooler is counted to the head, as in its paper."""
+    prefix = f"{model.base_model_prefix}."
+    return not name.startswith(prefix) or name.startswith(f"{prefix}pooler.")
 
 
 def freeze_but_layers(model: PreTrainedModel, *, count: int) -> None:

@@ -69,10 +69,12 @@ class TestWeights:
         start, run = load_file(tiny / "model.safetensors"), fit("run")
         frozen = {name: one for name, one in start.items() if not name.startswith("pooler.")}
         assert len(frozen) > 30
-        for folder in ("best", "last"):
-            end = load_file(run / folder / "model.safetensors")
-            for name, one in frozen.items():
-                assert one.numpy().tobytes() == end[f"bert.{name}"].numpy().tobytes(), name
+        end = load_file(run / "best" / "model.safetensors")
+        for name, one in frozen.items():
+            assert one.numpy().tobytes() == end[f"bert.{name}"].numpy().tobytes(), name
+        state = load_file(run / "last" / "model.safetensors")
+        learned = {"bert.pooler.dense.", "classifier."}
+        assert set(state) == {f"{name}{kind}" for name in learned for kind in ("weight", "bias")}
         assert not torch.equal(start["pooler.dense.weight"], end["bert.pooler.dense.weight"])
 
     def test_the_averaging_layer_does_not_learn(self, fit):
