@@ -168,8 +168,9 @@ class TrainingSettings(Section):
     """Learning rate of each layer as a share of the one above it; 1 is the same everywhere."""
     freeze: Annotated[str, AfterValidator(check_freeze)] = "none"
     """``encoder`` trains only the head (and the pooler, which belongs to it); ``layers:4`` leaves
-    the embeddings and the lowest four layers as they are, and nothing is computed back through
-    them."""
+    the embeddings and the lowest four layers as they are, without dropout: what they make of a
+    text is computed once and kept (in the cache, where it has room), and nothing is computed back
+    through them."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -24,10 +24,18 @@ def read_first_tokens(model: PreTrainedModel) -> RemovableHandle | None:
 
     A trial has to show that the logits stay: some architectures treat keys in ways of their own.
     """
+    layers = layers_of(model)
+    if layers is None:
+        return None
+    return layers[-1].register_forward_pre_hook(_first_tokens, with_kwargs=True)
+
+
+def layers_of(model: PreTrainedModel) -> nn.ModuleList | None:
+    """The layers of an encoder, lowest first; None where they are not found."""
     depth = getattr(model.config, "num_hidden_layers", 0)
     for module in model.base_model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth:
-            return module[-1].register_forward_pre_hook(_first_tokens, with_kwargs=True)
+            return module
     return None
 
 

@@ -27,6 +27,7 @@ from bertft.heads.hidden import states_read_by
 from bertft.heads.inherited import inherited
 from bertft.jobs.few_shot import learn_from_pairs
 from bertft.jobs.lora import check_lora
+from bertft.jobs.lower_layers import layers_to_keep
 from bertft.jobs.prepare import Job
 from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
@@ -109,6 +110,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     if settings.mode == "features":
         readout = states_read_by(head)
         take_states(model, tokenizer, head=head, batcher=batcher, readout=readout)
+    kept_layers = layers_to_keep(job, model, head, batcher)
     tables = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
     after_backward = exchange_rows(model, tables)
     if job.runtime.sharded:
@@ -137,6 +139,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         tables,
         after_backward,
         vary,
+        kept_layers=kept_layers,
     )
     if settings.mode == "few-shot":
         learn_from_pairs(job, trainer)

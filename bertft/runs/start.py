@@ -24,6 +24,7 @@ from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.few_shot import few_shot_notes, proposal
 from bertft.jobs.lora import lora_notes
+from bertft.jobs.lower_layers import keep_lower_states
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
@@ -95,6 +96,8 @@ def start(
             return None
         if from_states:
             learn_from_states(job, trainer, watch=watch)
+        else:
+            keep_lower_states(job, trainer, watch=watch)
         if run is not None and checkpoint is not None:
             reopen_run(job, trainer, run, checkpoint=checkpoint, describe=describe, watch=watch)
             return job, trainer, checkpoint.progress, run

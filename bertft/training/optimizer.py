@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from bertft.encoder.dropout import set_dropout
 from bertft.errors import ModelError
 from bertft.settings import LAYERS, TrainingSettings
 
@@ -40,7 +41,8 @@ def freeze_but_layers(model: PreTrainedModel, *, count: int) -> None:
 
 
 def freeze_layers(model: PreTrainedModel, count: int) -> None:
-    """Leave the embeddings and the lowest ``count`` layers as they are.
+    """Leave the embeddings and the lowest ``count`` layers as they are, and drop nothing in them:
+    what they make of a text is the same in every epoch.
 
     Raises:
         ModelError: there are not as many layers, or they share their weights.
@@ -54,6 +56,9 @@ def freeze_layers(model: PreTrainedModel, count: int) -> None:
     for name, parameter in model.named_parameters():
         if _height(name, model.base_model_prefix, depth) <= count:
             parameter.requires_grad = False
+    for name, module in model.named_modules():
+        if _height(f"{name}.", model.base_model_prefix, depth) <= count:
+            set_dropout(module, 0.0)
 
 
 def make_optimizer(

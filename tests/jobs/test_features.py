@@ -26,7 +26,7 @@ from bertft.cache_folder import cached_files
 from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
 from bertft.errors import BertftError, RecipeError
-from bertft.jobs import features
+from bertft.jobs import kept_states
 from bertft.jobs.request import TrainRequest
 
 MODE = "training.mode=features"
@@ -116,13 +116,13 @@ class TestCache:
 
     def test_each_text_is_encoded_once(self, fit, monkeypatch):
         seen: list[tuple[int, ...]] = []
-        compute = features.compute_logits
+        compute = kept_states.compute_logits
 
         def counted(model: Any, encoded: Any, **settings: Any) -> Any:
             seen.extend(tuple(one.input_ids) for one in encoded)
             return compute(model, encoded, **settings)
 
-        monkeypatch.setattr(features, "compute_logits", counted)
+        monkeypatch.setattr(kept_states, "compute_logits", counted)
         fit("run")
         assert len(seen) == len(set(seen)) == len(GOOD + BAD)
 
@@ -195,7 +195,9 @@ class TestResume:
         assert learned(run) == learned(fit("whole", *SETTINGS))
 
     def test_a_signal_while_texts_are_encoded(self, ask, monkeypatch):
-        monkeypatch.setattr(features, "compute_logits", lambda *_, **__: sending(signal.SIGTERM)())
+        monkeypatch.setattr(
+            kept_states, "compute_logits", lambda *_, **__: sending(signal.SIGTERM)()
+        )
         request = ask("run", MODE)
         with pytest.raises(bertft.errors.Interrupted, match="nothing was written"):
             train(request)
