@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +16,13 @@ import transformers
 from bases import ROWS, request, write
 from safetensors.torch import load_file
 from samples import FAST, set_flags
-from stopping import SETTINGS, Stopper, notes, outcome, resume, sending
+from stopping import SETTINGS, Stopper, crash, notes, outcome, resume, sending
 from transformers import AutoConfig, AutoTokenizer
 
 from bertft.commands.train import train
-from bertft.errors import BertftError, Interrupted
+from bertft.errors import BertftError, DeviceError, Interrupted
 from bertft.jobs import dev
+from bertft.jobs.lora import check_lora
 from bertft.jobs.request import TrainRequest
 from bertft.training.optimizer import depth_of
 
@@ -188,12 +190,16 @@ class TestSaved:
 
 class TestResume:
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-    def test_a_stopped_run_ends_as_one_that_was_not(self, fit, ask, tmp_path, precision):
+    @pytest.mark.parametrize(
+        ("act", "error"), [(sending(signal.SIGTERM), Interrupted), (crash, ZeroDivisionError)]
+    )
+    def test_a_stopped_run_ends_as_one_that_was_not(self, fit, ask, precision, act, error):
+        """After a crash, too, when steps that were not saved are taken again."""
         settings = (*SETTINGS, f"training.precision={precision}", "lora.dropout=0.2")
         whole = outcome(fit("whole", *settings))
         asked = ask("stopped", MODE, *settings)
-        with pytest.raises(Interrupted):
-            train(asked, watch=Stopper(6, sending(signal.SIGTERM)))
+        with pytest.raises(error):
+            train(asked, watch=Stopper(6, act))
         resume(Path(asked.out))
         assert outcome(Path(asked.out)) == whole
 
@@ -248,6 +254,12 @@ def test_without_peft_one_line_says_what_to_install(command, reviews, tiny, monk
     assert code == 2
     line = "error: lora needs peft, which is not installed; pip install 'bertft[lora]'"
     assert err.splitlines()[-1] == line
+
+
+def test_a_model_in_parts_is_refused():
+    job: Any = SimpleNamespace(runtime=SimpleNamespace(sharded=True))
+    with pytest.raises(DeviceError, match="LoRA on a sharded model \\(FSDP\\) is not supported"):
+        check_lora(job)
 
 
 def test_settings_of_adapters_without_the_mode_are_told(ask, ear):
