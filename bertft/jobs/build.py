@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
+from bertft.encoder.encoded_rows import examples_of, lengths_of
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
 from bertft.encoder.norms import use_half_states
@@ -120,7 +121,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         RowSteps(table, optimizer)
     optimizer = accelerator.prepare_optimizer(optimizer)
     prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
-    ids = [job.splits["train"][one.example].id for one in encoded]
+    ids = [job.splits["train"][example].id for example in examples_of(encoded)]
     task, vary = job.task, None
     if isinstance(task, SelfSupervised):
         train, length = job.splits["train"], job.recipe.model.max_length
@@ -150,7 +151,7 @@ def order_of_batches(job: Job) -> Plan:
     """Which sequences each step of each process learns from."""
     settings = job.recipe.training
     return Plan(
-        lengths=tuple(len(one) for one in job.encoded["train"]),
+        lengths=tuple(lengths_of(job.encoded["train"])),
         batch_size=settings.batch_size,
         accumulation=settings.gradient_accumulation,
         epochs=settings.epochs,
@@ -191,11 +192,15 @@ def training_plan(
     job: Job, trainer: loop.Trainer, model: PreTrainedModel, *, out: str
 ) -> TrainingPlan:
     """What is about to happen, counted."""
-    encoded = [one for split in job.encoded.values() for one in split]
     own = isinstance(job.task, SelfSupervised)  # it cuts as it likes, and says so in remarks
     unknown = job.encoder.tokenizer.unk_token_id
-    tokens = sum(len(one) for one in job.encoded["train"])
-    unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
+    truncated = unk = 0
+    for split, encoded in job.encoded.items():
+        for one in encoded:
+            truncated += bool(one.dropped) and not own
+            if split == "train" and unknown is not None:
+                unk += one.input_ids.count(unknown)
+    tokens = sum(lengths_of(job.encoded["train"]))
     settings = job.recipe.training
     batch = f"{settings.batch_size}"
     if settings.gradient_accumulation > 1:
@@ -208,7 +213,7 @@ def training_plan(
         labels=job.task.labels,
         examples={split: len(examples) for split, examples in job.splits.items()},
         windows=len(job.encoded["train"]),
-        truncated=len({(id(one), one.example) for one in encoded if one.dropped and not own}),
+        truncated=truncated,
         unknown_share=unk / max(1, tokens),
         epochs=settings.epochs,
         steps=trainer.plan.total_steps,

@@ -18,6 +18,7 @@ from accelerate.utils import set_seed
 
 from bertft.checks.findings import quick_findings
 from bertft.contracts import Encoded, SelfSupervised, Task
+from bertft.encoder.encoded_rows import compact
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
@@ -50,7 +51,7 @@ class Job:
     accelerator: Accelerator
     spare: list[Any] = field(default_factory=list)
     """Training examples that are not used (``data.train_share``)."""
-    encoded: dict[str, list[Encoded]] = field(default_factory=dict)
+    encoded: dict[str, Sequence[Encoded]] = field(default_factory=dict)
     dev: Evidence | None = None
     """What the model said of dev when it was scored last, and what was right."""
     environment: dict[str, Any] = field(default_factory=dict)
@@ -102,7 +103,8 @@ def prepare(
         encoded = task.encode(splits[split], encoder.tokenizer, max_length=model.max_length)
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
-        job.encoded[split] = encoded
+        job.encoded[split] = compact(encoded)
+        del encoded  # the next is made in its room
     if isinstance(task, SelfSupervised):
         job.task = task.learn_inputs(job.encoded["train"], encoder.tokenizer)
         if parts := task.new_parts(encoder.folder):
