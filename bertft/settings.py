@@ -34,7 +34,13 @@ FEW_SHOT: dict[str, Any] = {
 }
 """Defaults of few-shot mode: on rows of sst2 and banking77 that neither learned nor tested, a few
 steps helped, and more of them, or larger ones, lost that again."""
-DEFAULTS_OF: dict[str, dict[str, Any]] = {"features": FEATURES, "few-shot": FEW_SHOT}
+LORA = {"learning_rate": 1e-3, "layer_decay": 1.0}
+"""Defaults of LoRA: adapters start at nothing and take larger steps than weights do."""
+DEFAULTS_OF: dict[str, dict[str, Any]] = {
+    "features": FEATURES,
+    "few-shot": FEW_SHOT,
+    "lora": LORA,
+}
 """Mode -> what takes the place of what a recipe sets for fine-tuning."""
 
 
@@ -137,10 +143,12 @@ class DataSettings(Section):
 class TrainingSettings(Section):
     """How the weights are learned."""
 
-    mode: Literal["fine-tune", "features", "few-shot"] = "fine-tune"
+    mode: Literal["fine-tune", "features", "few-shot", "lora"] = "fine-tune"
     """``features``: the encoder stays as it is and reads each text once; only the head (and the
     pooler, which belongs to it) learns, from these vectors. ``few-shot``, for labels of texts: the
-    encoder learns which texts have the same label, then the head is fitted to its vectors."""
+    encoder learns which texts have the same label, then the head is fitted to its vectors.
+    ``lora``: the head learns, and of the encoder small adapters alone ([lora]; the extra
+    ``lora``)."""
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=32, ge=1)
     """Sequences in one forward pass; several processes share them."""
@@ -163,8 +171,9 @@ class TrainingSettings(Section):
     """Learning rate of each layer as a share of the one above it; 1 is the same everywhere."""
     freeze: Annotated[str, AfterValidator(check_freeze)] = "none"
     """``encoder`` trains only the head (and the pooler, which belongs to it); ``layers:4`` leaves
-    the embeddings and the lowest four layers as they are, and nothing is computed back through
-    them."""
+    the embeddings and the lowest four layers as they are, without dropout: what they make of a
+    text is computed once and kept (in the cache, where it has room), and nothing is computed back
+    through them."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -193,6 +202,20 @@ class TrainingSettings(Section):
     ``RUN/tracker``. ``wandb`` stays offline unless WANDB_MODE says otherwise."""
 
 
+class LoraSettings(Section):
+    """Adapters of ``training.mode = "lora"``: of W + alpha / rank * B A, B and A learn."""
+
+    rank: int = Field(default=8, ge=1)
+    """Rows of A, and columns of B."""
+    alpha: float = Field(default=16.0, gt=0)
+    """What an adapter adds is scaled by ``alpha / rank``."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Of what an adapter reads, while training; beside the encoder's own (``training.dropout``)."""
+    targets: list[str] = []
+    """Linear layers that get adapters, by their last names (query, value); empty for all of the
+    encoder's. Layers that ``training.freeze`` leaves as they are get none."""
+
+
 class StaticSettings(Section):
     """A static model (``bertft distil --to static``): token vectors, and a head on their sum."""
 
@@ -216,6 +239,7 @@ class Recipe(Section):
     task: dict[str, Any]
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
+    lora: LoraSettings = LoraSettings()
 
     def resolved(self) -> dict[str, Any]:
         """Every setting written out, defaults included."""

@@ -29,7 +29,13 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from bertft.cli.app import app
-from bertft.settings import DEFAULTS_OF, DataSettings, ModelSettings, TrainingSettings
+from bertft.settings import (
+    DEFAULTS_OF,
+    DataSettings,
+    LoraSettings,
+    ModelSettings,
+    TrainingSettings,
+)
 from bertft.tasks import TASKS, make_task
 
 DOCS = Path(__file__).parent
@@ -187,7 +193,12 @@ def keys_page(say: Say) -> Iterator[str]:
     about = _read(UNSAID)["pages"]
     yield from (NOTICE, "", f"# {say('Recipe keys')}", "", say(about["keys"]))
     sections: dict[str, type[BaseModel]]
-    sections = {"model": ModelSettings, "data": DataSettings, "training": TrainingSettings}
+    sections = {
+        "model": ModelSettings,
+        "data": DataSettings,
+        "training": TrainingSettings,
+        "lora": LoraSettings,
+    }
     for name, section in sections.items():
         yield from ("", f"## `[{name}]`", "", say(_one_line(section.__doc__)), "")
         yield from _settings(section, name, say)

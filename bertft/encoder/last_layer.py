@@ -31,7 +31,8 @@ def read_first_tokens(model: PreTrainedModel) -> RemovableHandle | None:
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList | None:
-    """The layers of the encoder; None where they are not found (ALBERT's share their weights)."""
+    """The layers of the encoder, lowest first; None where they are not found (ALBERT's share their
+    weights)."""
     depth = getattr(model.config, "num_hidden_layers", 0)
     for module in model.base_model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == depth:

@@ -28,5 +28,9 @@ def use_half_states(model: nn.Module) -> None:
 
 
 def _forward(plain: Callable[[torch.Tensor], torch.Tensor], states: torch.Tensor) -> torch.Tensor:
-    found = plain(states)
-    return found.to(torch.bfloat16) if torch.is_grad_enabled() and casts() else found
+    return halved(plain(states))
+
+
+def halved(states: torch.Tensor) -> torch.Tensor:
+    """States as they are handed on: in bfloat16 where the model learns under autocast."""
+    return states.to(torch.bfloat16) if torch.is_grad_enabled() and casts() else states

@@ -116,7 +116,8 @@ def take_states(
         expected = trial_logits(model, batcher, trial, head)
         states = trial_logits(base, batcher, trial, readout)
         try:
-            found = trial_logits(model, _batcher_of(trial, states, pools=head.pools), trial, head)
+            batcher_of = StateBatcher(*joined_states(trial, states, pools=head.pools), head.pools)
+            found = trial_logits(model, batcher_of, trial, head)
         except Exception:  # a head that wants more may fail in any way
             found = []
     model.train(was_training)
@@ -126,12 +127,12 @@ def take_states(
         raise ModelError(what, hint="--set training.mode=fine-tune, or choose another encoder")
 
 
-def _batcher_of(
+def joined_states(
     trial: Sequence[Encoded], states: Sequence[torch.Tensor], *, pools: bool
-) -> StateBatcher:
-    """``states`` of each text: [H], or [L, H]."""
+) -> tuple[FloatArray, Places]:
+    """States [R, H] of all texts, from those of each: [H], or [L, H]."""
     texts, places = rows_in_order(trial, pools=pools)
     pairs = zip(trial, states, strict=True)
     rows = {text_key(one): state.reshape(-1, state.shape[-1]) for one, state in pairs}
     joined = torch.cat([rows[text_key(one)] for one in texts])  # [R, H]
-    return StateBatcher(joined.numpy(), places, pools)
+    return joined.numpy(), places

@@ -17,6 +17,7 @@ from bertft.contracts import Head, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.cut import cut_layers
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
+from bertft.encoder.encoded_rows import examples_of, lengths_of
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
 from bertft.encoder.norms import use_half_states
@@ -27,9 +28,12 @@ from bertft.heads.fitted import pass_states_on
 from bertft.heads.hidden import states_read_by
 from bertft.heads.inherited import inherited
 from bertft.jobs.few_shot import learn_from_pairs
+from bertft.jobs.lora import check_lora
+from bertft.jobs.lower_layers import layers_to_keep
 from bertft.jobs.prepare import Job
 from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
+from bertft.training.adapters import add_adapters
 from bertft.training.optimizer import (
     depth_of,
     freeze_but_layers,
@@ -66,6 +70,9 @@ def build_model(job: Job) -> tuple[PreTrainedModel, Head]:
         freeze_encoder(model)
     elif settings.freeze.startswith(LAYERS):
         freeze_layers(model, int(settings.freeze.removeprefix(LAYERS)))
+    if settings.mode == "lora":
+        check_lora(job)
+        add_adapters(model, job.recipe.lora)
     if settings.gradient_checkpointing and not is_frozen:
         # transformers 5.23 warns of the old name; drop it when pyproject asks for 5.23 or newer.
         new: Any = getattr(model, "activation_checkpointing_enable", None)
@@ -85,7 +92,7 @@ def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
         what = f"model.pooling = mean: the head of {job.task.name} reads every token"
         raise ModelError(what, hint="leave it out")
     wanted = pooling == "mean"
-    if pooling == "auto" and job.recipe.training.mode != "fine-tune":
+    if pooling == "auto" and job.recipe.training.mode in ("features", "few-shot"):
         # A head that is kept has learned from what the encoder gives it as it is.
         is_kept = job.recipe.training.mode == "features"
         wanted = not (is_kept and inherited(model, job.encoder.folder).rows)
@@ -107,6 +114,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
     if settings.mode == "features":
         readout = states_read_by(head)
         take_states(model, tokenizer, head=head, batcher=batcher, readout=readout)
+    kept_layers = layers_to_keep(job, model, head, batcher)
     tables = cheap_on_cpu(job, model) if job.runtime.device == "cpu" else []
     after_backward = exchange_rows(model, tables)
     if job.runtime.sharded:
@@ -116,7 +124,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         RowSteps(table, optimizer)
     optimizer = accelerator.prepare_optimizer(optimizer)
     prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
-    ids = [job.splits["train"][one.example].id for one in encoded]
+    ids = [job.splits["train"][example].id for example in examples_of(encoded)]
     task, vary = job.task, None
     if isinstance(task, SelfSupervised):
         train, length = job.splits["train"], job.recipe.model.max_length
@@ -135,6 +143,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         tables,
         after_backward,
         vary,
+        kept_layers=kept_layers,
     )
     if settings.mode == "few-shot":
         learn_from_pairs(job, trainer)
@@ -145,7 +154,7 @@ def order_of_batches(job: Job) -> Plan:
     """Which sequences each step of each process learns from."""
     settings = job.recipe.training
     return Plan(
-        lengths=tuple(len(one) for one in job.encoded["train"]),
+        lengths=tuple(lengths_of(job.encoded["train"])),
         batch_size=settings.batch_size,
         accumulation=settings.gradient_accumulation,
         epochs=settings.epochs,
@@ -186,11 +195,15 @@ def training_plan(
     job: Job, trainer: loop.Trainer, model: PreTrainedModel, *, out: str
 ) -> TrainingPlan:
     """What is about to happen, counted."""
-    encoded = [one for split in job.encoded.values() for one in split]
     own = isinstance(job.task, SelfSupervised)  # it cuts as it likes, and says so in remarks
     unknown = job.encoder.tokenizer.unk_token_id
-    tokens = sum(len(one) for one in job.encoded["train"])
-    unk = sum(one.input_ids.count(unknown) for one in job.encoded["train"] if unknown is not None)
+    truncated = unk = 0
+    for split, encoded in job.encoded.items():
+        for one in encoded:
+            truncated += bool(one.dropped) and not own
+            if split == "train" and unknown is not None:
+                unk += one.input_ids.count(unknown)
+    tokens = sum(lengths_of(job.encoded["train"]))
     settings = job.recipe.training
     batch = f"{settings.batch_size}"
     if settings.gradient_accumulation > 1:
@@ -203,7 +216,7 @@ def training_plan(
         labels=job.task.labels,
         examples={split: len(examples) for split, examples in job.splits.items()},
         windows=len(job.encoded["train"]),
-        truncated=len({(id(one), one.example) for one in encoded if one.dropped and not own}),
+        truncated=truncated,
         unknown_share=unk / max(1, tokens),
         epochs=settings.epochs,
         steps=trainer.plan.total_steps,

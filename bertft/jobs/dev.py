@@ -13,6 +13,7 @@ from bertft.errors import RecipeError, did_you_mean
 from bertft.evaluation.calibration import Evidence
 from bertft.jobs.prepare import Job
 from bertft.training import loop
+from bertft.training.adapters import merged
 from bertft.training.inference import compute_logits
 
 SAMPLE = 256
@@ -63,14 +64,16 @@ def scoring_seconds(job: Job, trainer: loop.Trainer) -> float:
 def _pieces(
     job: Job, trainer: loop.Trainer, count: int, encoded: Sequence[Encoded]
 ) -> list[Pieces]:
-    logits = compute_logits(
-        trainer.accelerator.unwrap_model(trainer.model),
-        encoded,
-        head=trainer.head,
-        batcher=trainer.batcher,
-        precision=job.runtime.precision,
-        together=True,
-    )
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    with merged(model):
+        logits = compute_logits(
+            model,
+            encoded,
+            head=trainer.head,
+            batcher=trainer.batcher,
+            precision=job.runtime.precision,
+            together=True,
+        )
     return pieces_of(count, encoded, logits)
 
 

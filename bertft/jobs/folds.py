@@ -19,7 +19,7 @@ from bertft.encoder.pieces import pieces_of
 from bertft.encoder.states import StateBatcher
 from bertft.evaluation.folds import stratified_folds
 from bertft.jobs.build import build_model, make_trainer
-from bertft.jobs.features import states_of, use_states
+from bertft.jobs.features import read_states, use_states
 from bertft.jobs.prepare import Job
 from bertft.training import loop
 from bertft.training.inference import compute_logits
@@ -41,7 +41,7 @@ def held_out_pieces(job: Job, *, count: int, watch: Watch) -> list[Pieces]:
         watch.advance(fold, None, total=count, what="folds")
         trainer = _trainer(job, np.flatnonzero(folds != fold).tolist())
         if job.recipe.training.mode == "features":
-            states = states or states_of(job, trainer, watch=watch)
+            states = states or read_states(job, trainer, watch=watch)
             use_states(trainer, states)
         for _ in loop.run(trainer, progress=Progress(), evaluate=None):
             pass

@@ -18,6 +18,7 @@ from accelerate.utils import set_seed
 
 from bertft.checks.findings import quick_findings
 from bertft.contracts import Encoded, SelfSupervised, Task
+from bertft.encoder.encoded_rows import compact
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
@@ -26,7 +27,7 @@ from bertft.jobs.held_fold import hold_out_fold, read_training
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
-from bertft.settings import Recipe, TrainingSettings
+from bertft.settings import LoraSettings, Recipe, TrainingSettings
 from bertft.tasks import make_task
 from bertft.tasks.review import apply_corrections
 from bertft.training.runtime import Runtime, choose_runtime, has_device, make_accelerator
@@ -50,7 +51,7 @@ class Job:
     accelerator: Accelerator
     spare: list[Any] = field(default_factory=list)
     """Training examples that are not used (``data.train_share``)."""
-    encoded: dict[str, list[Encoded]] = field(default_factory=dict)
+    encoded: dict[str, Sequence[Encoded]] = field(default_factory=dict)
     dev: Evidence | None = None
     """What the model said of dev when it was scored last, and what was right."""
     environment: dict[str, Any] = field(default_factory=dict)
@@ -69,8 +70,9 @@ def prepare(
     ``before`` is the environment of the run that goes on: what it chose then is chosen again.
     """
     task = make_task(recipe.task)
-    if isinstance(task, SelfSupervised) and recipe.training.mode == "features":
-        what = f"{task.name} trains the encoder itself: training.mode = features"
+    mode = recipe.training.mode
+    if isinstance(task, SelfSupervised) and mode in ("features", "lora"):
+        what = f"{task.name} trains the encoder itself: training.mode = {mode}"
         raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
@@ -101,7 +103,8 @@ def prepare(
         encoded = task.encode(splits[split], encoder.tokenizer, max_length=model.max_length)
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
-        job.encoded[split] = encoded
+        job.encoded[split] = compact(encoded)
+        del encoded  # the next is made in its room
     if isinstance(task, SelfSupervised):
         job.task = task.learn_inputs(job.encoded["train"], encoder.tokenizer)
         if parts := task.new_parts(encoder.folder):
@@ -178,7 +181,7 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
     """Raise RecipeError where processes have nothing to share: few sequences, or a head alone."""
     size, count = recipe.training.batch_size, accelerator.num_processes
     mode = recipe.training.mode
-    if mode != "fine-tune" and count > 1:
+    if mode in ("features", "few-shot") and count > 1:
         hint = "start bertft without accelerate launch or torchrun"
         raise RecipeError(f"{mode} mode trains in one process, not {count}", hint=hint)
     if size < count:
@@ -189,7 +192,11 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
 def tell_choices(
     recipe: Recipe, runtime: Runtime, accelerator: Accelerator, *, watch: Watch
 ) -> None:
-    """Note what changes the model's own dropout, and how it lies on several processes."""
+    """Note settings that mean nothing, what changes the model's own dropout, and how it lies on
+    several processes."""
+    mode = recipe.training.mode
+    if mode != "lora" and recipe.lora != LoraSettings():
+        watch.note(f"[lora]: not used, for training.mode is {mode}")
     if (dropout := recipe.training.dropout) >= 0:
         watch.note(f"dropout while training is {dropout:g}, whatever the model's config says")
     if runtime.sharded:

@@ -70,7 +70,11 @@ def read_recipe(request: TrainRequest) -> Recipe:
 
 
 def check_mode(recipe: Recipe) -> None:
-    """Raise RecipeError where few-shot mode is asked for what it cannot learn."""
+    """Raise RecipeError where few-shot mode is asked for what it cannot learn, or LoRA for an
+    encoder that is frozen."""
+    if recipe.training.mode == "lora" and recipe.training.freeze == "encoder":
+        what = "training.mode = lora trains adapters in the encoder, training.freeze = encoder none"
+        raise RecipeError(what, hint="--set training.mode=features, or training.freeze=layers:4")
     if recipe.training.mode == "few-shot" and not can_be_few_shot(recipe):
         task = recipe.task
         is_single = task["name"] == "classification" and not task.get("regression")

@@ -138,6 +138,8 @@ def _how(task: str, mode: str) -> str:
         return "A head trained with bertft on the frozen states of"
     if mode == "few-shot":
         return "Trained with bertft by contrast on few examples, from"
+    if mode == "lora":
+        return "Fine-tuned with bertft through LoRA adapters, which are merged, from"
     if task == "pretraining":
         return "Pre-trained with bertft from"
     return "Fine-tuned with bertft from"

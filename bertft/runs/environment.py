@@ -30,7 +30,7 @@ def environment(job: Job) -> dict[str, Any]:
         "recipe_hash": job.recipe.hash(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": {"python": platform.python_version(), "bertft": version("bertft")}
-        | {package: version(package) for package in PACKAGES},
+        | {package: version(package) for package in _packages(job)},
         "machine": {"platform": platform.platform(), "cores": os.cpu_count()},
         "mode": job.recipe.training.mode,
         "model": {
@@ -46,6 +46,10 @@ def environment(job: Job) -> dict[str, Any]:
         "processes": job.accelerator.num_processes,
         "sharded": job.runtime.sharded,
     }
+
+
+def _packages(job: Job) -> tuple[str, ...]:
+    return (*PACKAGES, "peft") if job.recipe.training.mode == "lora" else PACKAGES
 
 
 def _data(job: Job) -> dict[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from bertft.runs.stored import CALIBRATION, CARD
 from bertft.runs.writing import write_json
 from bertft.settings import Recipe
 from bertft.training import loop, processes, sharding
+from bertft.training.adapters import adapters_in, plain_weights, save_adapters
 from bertft.training.checkpoint import State, save_state, take_state, take_weights
 from bertft.training.folders import replace_folder
 from bertft.training.progress import Progress
@@ -20,6 +21,8 @@ from bertft.training.progress import Progress
 Describe = Callable[[Mapping[str, Any], Recipe], str]
 """The card (bertft.json) and the recipe of a saved model -> its README.md."""
 
+ADAPTERS = "adapter"
+"""Folder in best/ with what LoRA learned, in the form of peft."""
 AUTOMATIC = 300.0
 """Seconds between checkpoints where the recipe does not set steps."""
 SHARE = 0.02
@@ -43,7 +46,8 @@ def state_of(trainer: loop.Trainer) -> State:
     """What training goes on from; all processes call this at the same time."""
     accelerator = trainer.accelerator
     model = accelerator.unwrap_model(trainer.model)
-    return take_state(model, trainer.optimizer, scaler=accelerator.scaler)
+    fitted = bool(trainer.before_scores)
+    return take_state(model, trainer.optimizer, scaler=accelerator.scaler, whole=fitted)
 
 
 def write_state(job: Job, state: State, run: Path, *, progress: Progress) -> None:
@@ -99,13 +103,13 @@ def save_best(
     describe: Describe,
 ) -> None:
     """Write ``best/``: a plain Hugging Face folder plus bertft.json, a model card and, where there
-    is a dev set and answers have probabilities, calibration.json.
+    is a dev set and answers have probabilities, calibration.json; of LoRA, its adapters.
 
     ``card_text`` gives the model card's text from what bertft.json says.
     All processes call this at the same time.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
-    weights = take_weights(model) if sharding.is_sharded(model) else None
+    weights = take_weights(model) if sharding.is_sharded(model) else plain_weights(model)
     if not processes.is_main():
         return
     card = {
@@ -123,6 +127,9 @@ def save_best(
     def write(folder: Path) -> None:
         model.save_pretrained(folder, state_dict=weights)
         job.encoder.tokenizer.save_pretrained(folder)
+        if adapters_in(model):
+            name, revision = job.encoder.name, job.encoder.revision
+            save_adapters(model, folder / ADAPTERS, base=name, revision=revision)
         write_json(folder / CARD, card)
         if job.dev is not None:
             write_json(folder / CALIBRATION, dev_content(job.dev, job.task.scaling))

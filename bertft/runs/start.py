@@ -25,6 +25,8 @@ from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.few_shot import few_shot_notes, proposal
+from bertft.jobs.lora import lora_notes
+from bertft.jobs.lower_layers import keep_lower_states
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
@@ -97,6 +99,8 @@ def start(
             return None
         if from_states:
             learn_from_states(job, trainer, watch=watch)
+        else:
+            keep_lower_states(job, trainer, watch=watch)
         if run is not None and checkpoint is not None:
             reopen_run(job, trainer, run, checkpoint=checkpoint, describe=describe, watch=watch)
             return job, trainer, checkpoint.progress, run
@@ -122,6 +126,8 @@ def mode_notes(job: Job, trainer: loop.Trainer) -> Iterable[str]:
     mode = job.recipe.training.mode
     if mode == "features":
         return feature_notes(job, trainer)
+    if mode == "lora":
+        return lora_notes(job, trainer)
     return few_shot_notes(job, trainer) if mode == "few-shot" else filter(None, [proposal(job)])
 
 

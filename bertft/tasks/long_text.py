@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertft.contracts import Encoded
 from bertft.encoder.pieces import chunks
-from bertft.encoder.word_cache import OneByOne
+from bertft.encoder.word_cache import OneByOne, WordCache
 from bertft.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 CHUNK = 2048
 HEAD_SHARE = 0.25
+MANY = 4 * CHUNK
+"""Texts from which remembering their words is worth a try."""
+MOST_NEW = 0.3
+"""Share of new words above which it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,24 @@ def encode_texts(
     lengths = [len(text) for text in texts]
     if pairs is not None:
         lengths = [one + len(pair) for one, pair in zip(lengths, pairs, strict=True)]
+    words = _word_cache(tokenizer, texts, pairs)
     for some in chunks(lengths, most=CHUNK):
         part = texts[some.start : some.stop]
         second = None if pairs is None else pairs[some.start : some.stop]
-        encoded.extend(_encode_chunk(part, second, tokenizer, max_length, rule, some.start))
+        encoded.extend(_encode_chunk(part, second, tokenizer, max_length, rule, some.start, words))
+        if words is not None and words.new_share > MOST_NEW:
+            words = None
     return encoded
+
+
+def _word_cache(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None
+) -> WordCache | None:
+    """What remembers words: the tokenizer's own, or one for many texts; None where none can."""
+    own: WordCache | None = getattr(tokenizer, "words", None)
+    if own is not None or pairs is not None or not tokenizer.is_fast or len(texts) < MANY:
+        return own
+    return WordCache.of(tokenizer.backend_tokenizer)
 
 
 def _encode_chunk(
@@ -62,8 +79,9 @@ def _encode_chunk(
     max_length: int,
     rule: LongText,
     start: int,
+    words: WordCache | None,
 ) -> Iterator[Encoded]:
-    columns, encodings = _tokenize(tokenizer, texts, pairs)
+    columns, encodings = _tokenize(tokenizer, texts, pairs, words)
     for index, (ids, kinds) in enumerate(columns):
         number = start + index
         if len(ids) <= max_length:
@@ -78,8 +96,11 @@ def _encode_chunk(
 
 
 def _tokenize(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None
-) -> tuple[Iterator[tuple[list[int], list[int]]], Any]:
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    words: WordCache | None,
+) -> tuple[Iterator[tuple[list[int], Sequence[int]]], Any]:
     """(ids, token types) of each text, uncut; and what the tokenizer's library says of them.
 
     That library is asked itself, where it can be: without offsets it is 1.4 times as fast as by way
@@ -91,13 +112,13 @@ def _tokenize(
         found = tokenizer(list(texts), second, truncation=False, verbose=False)
         types = found.get("token_type_ids") or repeat([])
         return zip(found["input_ids"], types, strict=False), found.encodings
-    words = getattr(tokenizer, "words", None)
-    if words is not None and pairs is None:
-        return ((ids, []) for ids in words.ids(texts)), OneByOne(tokenizer.backend_tokenizer, texts)
     has_types = "token_type_ids" in tokenizer.model_input_names
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
+    if words is not None and pairs is None:
+        types = (lambda ids: bytes(len(ids))) if has_types else (lambda ids: b"")
+        return ((ids, types(ids)) for ids in words.ids(texts)), OneByOne(backend, texts)
     asked = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
     found = backend.encode_batch_fast(asked)
     return ((one.ids, one.type_ids if has_types else []) for one in found), found
@@ -120,7 +141,7 @@ def _truncate_pair(
 
 def _cut(
     ids: list[int],
-    types: list[int],
+    types: Sequence[int],
     special: list[int],
     max_length: int,
     rule: LongText,
@@ -139,7 +160,7 @@ def _cut(
         yield _compact(chosen, kinds, number, dropped=dropped)
 
 
-def _compact(ids: list[int], types: list[int], number: int, *, dropped: int = 0) -> Encoded:
+def _compact(ids: list[int], types: Sequence[int], number: int, *, dropped: int = 0) -> Encoded:
     """In four bytes for each id: a list of Python's numbers takes nine times that."""
     kinds = array("b", types) if any(types) else _zeros(len(types))
     return Encoded(array("i", ids), kinds, number, dropped=dropped)

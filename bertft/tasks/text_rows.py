@@ -329,7 +329,14 @@ def encode_examples(
     encoded = encode_texts(texts, seconds, tokenizer, max_length=max_length, rule=rule)
     for place, one in enumerate(encoded):  # in place: there may be millions
         if targets[one.example] is not None:
-            encoded[place] = replace(one, target=targets[one.example])
+            # As dataclasses.replace, at a tenth of its price.
+            encoded[place] = Encoded(
+                one.input_ids,
+                one.token_type_ids,
+                one.example,
+                targets[one.example],
+                dropped=one.dropped,
+            )
     return encoded
 
 

@@ -35,6 +35,7 @@ class Checkpoint:
 class State:
     """What the next step starts from: weights, moments of the optimizer, gradient scaler of fp16.
 
+    Weights that are frozen are not among them: they are those that the model is built with.
     Tensors are whole, also where each process holds but a part of them.
     """
 
@@ -43,9 +44,12 @@ class State:
     scaler: dict[str, Any]
 
 
-def take_state(model: torch.nn.Module, optimizer: Any, *, scaler: Any = None) -> State:
+def take_state(
+    model: torch.nn.Module, optimizer: Any, *, scaler: Any = None, whole: bool = False
+) -> State:
     """The state as it is; ``scaler`` is the gradient scaler of fp16, None without one.
 
+    ``whole``: frozen weights, too, for something else than the optimizer changes them.
     All processes call this at the same time. Of a sharded model the main one gets it.
     """
     moments = {
@@ -54,15 +58,26 @@ def take_state(model: torch.nn.Module, optimizer: Any, *, scaler: Any = None) ->
         for key, value in state.items()
     }
     kept = scaler.state_dict() if scaler is not None else {}
-    return State(take_weights(model), sharding.gathered(moments), kept)
+    return State(take_weights(model, frozen=whole), sharding.gathered(moments), kept)
 
 
-def take_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def take_weights(model: torch.nn.Module, *, frozen: bool = True) -> dict[str, torch.Tensor]:
     """All tensors of a model, whole; of tied ones, which safetensors stores once, the first.
 
+    Without ``frozen``: those only that a step may change.
     All processes call this at the same time. Of a sharded model the main one gets them.
     """
-    return sharding.gathered(_stored_once(model))
+    found = {
+        name: tensor.detach()
+        for name, tensor in _stored_once(model).items()
+        if frozen or _learns(tensor)
+    }
+    return sharding.gathered(found)
+
+
+def _learns(tensor: torch.Tensor) -> bool:
+    """Whether a step may change it; buffers count."""
+    return tensor.requires_grad or not isinstance(tensor, torch.nn.Parameter)
 
 
 def _stored_once(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -70,7 +85,7 @@ def _stored_once(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     found = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         if id(tensor) not in tied:
-            found[name] = tensor.detach()
+            found[name] = tensor
         tied.add(id(tensor))
     return found
 
@@ -114,9 +129,14 @@ def load_state(
     """
     folder = checkpoint.folder
     weights, current = load_file(folder / "model.safetensors"), _stored_once(model)
-    if set(weights) != set(current):
+    needed = {name for name, tensor in current.items() if _learns(tensor)}
+    if not needed <= set(weights) <= set(current):
         raise RunError(f"{folder}: the weights are those of another model", hint="train anew")
-    parts = {name: sharding.shared_out(weights[name], like) for name, like in current.items()}
+    parts = {
+        name: sharding.shared_out(weights[name], like)
+        for name, like in current.items()
+        if name in weights
+    }
     model.load_state_dict(parts, strict=False)
     owners = [one for group in optimizer.param_groups for one in group["params"]]
     moments = load_file(folder / "optimizer.safetensors")

@@ -57,6 +57,8 @@ class Trainer:
     """The part of the model that a step calls, and whose output the loss is of; None: all of it."""
     before_scores: Sequence[Callable[[], None]] = ()
     """Called before the weights are scored, and before they are kept at the end."""
+    kept_layers: int = 0
+    """How many of the lowest layers the model can be given the states of."""
 
     def shown(
         self, indices: Sequence[int], *, epoch: int

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from bertft.encoder.dropout import set_dropout
 from bertft.errors import ModelError
 from bertft.settings import LAYERS, TrainingSettings
 
@@ -20,9 +21,16 @@ LAYER = re.compile(r"\.(?:layer|layers|h|block)\.(\d+)\.")
 
 
 def freeze_encoder(model: PreTrainedModel) -> None:
-    """Leave only the head trainable; BERT's pooler is counted to the head, as in its paper."""
-    for name, parameter in model.base_model.named_parameters():
-        parameter.requires_grad = name.startswith("pooler.")
+    """Leave only the head trainable."""
+    for name, parameter in model.named_parameters():
+        if not belongs_to_head(name, model):
+            parameter.requires_grad = False
+
+
+def belongs_to_head(name: str, model: PreTrainedModel) -> bool:
+    """Whether a parameter is the head's; BERT's pooler is counted to the head, as in its paper."""
+    prefix = f"{model.base_model_prefix}."
+    return not name.startswith(prefix) or name.startswith(f"{prefix}pooler.")
 
 
 def freeze_but_layers(model: PreTrainedModel, *, count: int) -> None:
@@ -33,7 +41,8 @@ def freeze_but_layers(model: PreTrainedModel, *, count: int) -> None:
 
 
 def freeze_layers(model: PreTrainedModel, count: int) -> None:
-    """Leave the embeddings and the lowest ``count`` layers as they are.
+    """Leave the embeddings and the lowest ``count`` layers as they are, and drop nothing in them:
+    what they make of a text is the same in every epoch.
 
     Raises:
         ModelError: there are not as many layers, or they share their weights.
@@ -47,6 +56,9 @@ def freeze_layers(model: PreTrainedModel, count: int) -> None:
     for name, parameter in model.named_parameters():
         if _height(name, model.base_model_prefix, depth) <= count:
             parameter.requires_grad = False
+    for name, module in model.named_modules():
+        if _height(f"{name}.", model.base_model_prefix, depth) <= count:
+            set_dropout(module, 0.0)
 
 
 def make_optimizer(

@@ -26,7 +26,7 @@ from bertft.cache_folder import cached_files
 from bertft.commands.evaluate import evaluate
 from bertft.commands.train import train
 from bertft.errors import BertftError, RecipeError
-from bertft.jobs import features
+from bertft.jobs import kept_states
 from bertft.jobs.request import TrainRequest
 
 MODE = "training.mode=features"
@@ -69,10 +69,12 @@ class TestWeights:
         start, run = load_file(tiny / "model.safetensors"), fit("run")
         frozen = {name: one for name, one in start.items() if not name.startswith("pooler.")}
         assert len(frozen) > 30
-        for folder in ("best", "last"):
-            end = load_file(run / folder / "model.safetensors")
-            for name, one in frozen.items():
-                assert one.numpy().tobytes() == end[f"bert.{name}"].numpy().tobytes(), name
+        end = load_file(run / "best" / "model.safetensors")
+        for name, one in frozen.items():
+            assert one.numpy().tobytes() == end[f"bert.{name}"].numpy().tobytes(), name
+        state = load_file(run / "last" / "model.safetensors")
+        learned = {"bert.pooler.dense.", "classifier."}
+        assert set(state) == {f"{name}{kind}" for name in learned for kind in ("weight", "bias")}
         assert not torch.equal(start["pooler.dense.weight"], end["bert.pooler.dense.weight"])
 
     def test_the_averaging_layer_does_not_learn(self, fit):
@@ -114,13 +116,13 @@ class TestCache:
 
     def test_each_text_is_encoded_once(self, fit, monkeypatch):
         seen: list[tuple[int, ...]] = []
-        compute = features.compute_logits
+        compute = kept_states.compute_logits
 
         def counted(model: Any, encoded: Any, **settings: Any) -> Any:
             seen.extend(tuple(one.input_ids) for one in encoded)
             return compute(model, encoded, **settings)
 
-        monkeypatch.setattr(features, "compute_logits", counted)
+        monkeypatch.setattr(kept_states, "compute_logits", counted)
         fit("run")
         assert len(seen) == len(set(seen)) == len(GOOD + BAD)
 
@@ -136,6 +138,12 @@ class TestCache:
         fit("one")
         fit("other", setting)
         assert len(cached_files()) == (1 if "max_length" in setting else 2)
+
+    def test_other_layers_are_another_file(self, fit):
+        """As many, but others: the states of one are no states of the other."""
+        found = [learned(fit(f"run-{one}", f"model.layers=[{one}]")) for one in (1, 2)]
+        assert len(cached_files()) == 2
+        assert found[0] != found[1]
 
     @pytest.mark.parametrize("damage", ["flip", "cut"])
     def test_damage_is_noticed_said_and_repaired(self, fit, ear, damage):
@@ -193,7 +201,9 @@ class TestResume:
         assert learned(run) == learned(fit("whole", *SETTINGS))
 
     def test_a_signal_while_texts_are_encoded(self, ask, monkeypatch):
-        monkeypatch.setattr(features, "compute_logits", lambda *_, **__: sending(signal.SIGTERM)())
+        monkeypatch.setattr(
+            kept_states, "compute_logits", lambda *_, **__: sending(signal.SIGTERM)()
+        )
         request = ask("run", MODE)
         with pytest.raises(bertft.errors.Interrupted, match="nothing was written"):
             train(request)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bertft.contracts import Encoded
 from bertft.encoder.load import load_tokenizer
+from bertft.encoder.word_cache import WordCache
 from bertft.errors import RecipeError
 from bertft.tasks import long_text
 from bertft.tasks.long_text import LongText, encode_texts
@@ -201,3 +202,31 @@ def test_chunks_leave_no_trace(
     for size in (1, 2, 3, 7):
         monkeypatch.setattr(long_text, "CHUNK", size)
         assert encode_texts(given_texts, second, tokenizer, max_length=16, rule=rule) == whole
+
+
+@pytest.mark.parametrize("how", ["truncate", "head_tail", "windows"])
+def test_remembered_words_leave_no_trace(
+    tokenizer: Any, words: list[str], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Words of many texts are remembered as long as most of them come again."""
+    asked: list[int] = []
+    ids = WordCache.ids
+
+    def counted(self: WordCache, texts: Any) -> Any:
+        asked.append(len(texts))
+        return ids(self, texts)
+
+    monkeypatch.setattr(WordCache, "ids", counted)
+    monkeypatch.setattr(long_text, "CHUNK", 3)
+    again = [" ".join(words[: 2 + i % 9]) for i in range(12)]
+    other = [f"{word}{number}" for number, word in enumerate(words[:6])]
+    rule = LongText(how, 3)
+    for texts, used in ((again, 4), (again[:6] + other, 3), (other + again, 1)):
+        monkeypatch.setattr(long_text, "MANY", 10**6)
+        plain = encode_texts(texts, None, tokenizer, max_length=8, rule=rule)
+        assert asked == []
+        monkeypatch.setattr(long_text, "MANY", 1)
+        monkeypatch.setattr(long_text, "MOST_NEW", 0.99)
+        assert encode_texts(texts, None, tokenizer, max_length=8, rule=rule) == plain
+        assert len(asked) == used
+        asked.clear()

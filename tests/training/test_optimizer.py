@@ -161,6 +161,16 @@ def test_frozen_layers_leave_the_gradients_above_as_they_are(tiny: Path, count: 
     assert len(rates_of(part, optimizer)) == sum(p.requires_grad for p in part.parameters())
 
 
+def test_frozen_layers_drop_nothing(model: PreTrainedModel) -> None:
+    freeze_layers(model, 1)
+    model.train()
+    ids = torch.tensor([[2, 7, 8, 9, 3]])
+    pairs = zip(
+        *(model(ids, output_hidden_states=True).hidden_states for _ in range(2)), strict=True
+    )
+    assert [torch.equal(*pair) for pair in pairs] == [True, True, False]
+
+
 def test_more_layers_than_there_are_cannot_be_frozen(model: PreTrainedModel) -> None:
     with pytest.raises(ModelError, match="layers:3: the encoder has 2 layers; at most layers:2"):
         freeze_layers(model, 3)

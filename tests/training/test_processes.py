@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ QUESTIONS = [
     ("is the food bad", "the film is slow , the food is very good", "very good"),
     ("is the plot slow", "we love it but the plot is slow", "slow"),
 ]
+HAS_PEFT = find_spec("peft") is not None
+LORA = pytest.param("lora", marks=pytest.mark.skipif(not HAS_PEFT, reason="peft is missing"))
+SAME = pytest.mark.parametrize("name", ["reviews", "qa", "ner", LORA])
 SENTENCES = ["the film was good", "movie", "we love the movie and the food", "never dull"]
 
 
@@ -77,6 +81,8 @@ def runs(tiny: Path, steady: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "qa": (("training.batch_size=4", "task.window_overlap=4"), "qa"),
         "ner": (("training.batch_size=4", "task.window_overlap=4"), "ner"),
     }
+    if HAS_PEFT:
+        same["lora"] = ((*UNEVEN, "training.mode=lora"), "sentiment")
     jobs: list[dict[str, Any]] = []
     for name, (settings, recipe) in same.items():
         train(TrainRequest(**job(f"one-{name}", steady, *settings, recipe=recipe)))
@@ -100,7 +106,7 @@ def lines(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("name", ["reviews", "qa", "ner"])
+@SAME
 def test_two_processes_train_what_one_does(runs: Path, name: str) -> None:
     one, two = (events(runs / f"{count}-{name}", "step") for count in ("one", "two"))
     assert len(one) == len(two) >= 4
@@ -112,7 +118,7 @@ def test_two_processes_train_what_one_does(runs: Path, name: str) -> None:
         assert [row[figure] for row in two] == [row[figure] for row in one], figure
 
 
-@pytest.mark.parametrize("name", ["reviews", "qa", "ner"])
+@SAME
 def test_each_example_is_scored_once(runs: Path, name: str) -> None:
     one, two = lines(runs / f"one-{name}"), lines(runs / f"two-{name}")
     assert [row["id"] for row in two] == [row["id"] for row in one]
