@@ -17,12 +17,13 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bertft.checks.findings import quick_findings
-from bertft.contracts import Encoded, SelfSupervised, Task
+from bertft.contracts import Encoded, Ranking, SelfSupervised, Task
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
 from bertft.evaluation.folds import nested_subset
 from bertft.jobs.held_fold import hold_out_fold, read_training
+from bertft.jobs.negatives import with_negatives
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
@@ -69,9 +70,7 @@ def prepare(
     ``before`` is the environment of the run that goes on: what it chose then is chosen again.
     """
     task = make_task(recipe.task)
-    if isinstance(task, SelfSupervised) and recipe.training.mode == "features":
-        what = f"{task.name} trains the encoder itself: training.mode = features"
-        raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
+    refuse_frozen_encoder(task, recipe)
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
     own = [one for split in splits if split not in files for one in splits[split]]
@@ -84,6 +83,7 @@ def prepare(
     splits["train"], spare = share_of(task, splits["train"], recipe, watch=watch)
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
+    refuse_parts_of_batches(task, accelerator)
     tell_choices(recipe, runtime, accelerator, watch=watch)
     set_seed(recipe.training.seed)
     model = recipe.model
@@ -91,6 +91,11 @@ def prepare(
         model = model.model_copy(update={"revision": before["model"]["revision"]})
     encoder = load_encoder(model, offline=request.offline)
     check_length(encoder.folder, model.max_length)
+    if isinstance(task, Ranking):
+        task = task.for_encoder(model, encoder.folder)
+        splits["train"] = with_negatives(
+            task, splits["train"], encoder, runtime=runtime, model=model, watch=watch
+        )
     name = before["recipe"] if before else Path(request.recipe).stem
     job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator, spare)
     if not recipe.model.decomposed_hangul:
@@ -107,6 +112,18 @@ def prepare(
         if parts := task.new_parts(encoder.folder):
             watch.note(f"{encoder.name} carries no {' and no '.join(parts)}: made anew")
     return job
+
+
+def refuse_frozen_encoder(task: Task[Any], recipe: Recipe) -> None:
+    """Raise RecipeError where a task has nothing to learn but the encoder, which is to stay."""
+    settings, told = recipe.training, ""
+    if isinstance(task, (SelfSupervised, Ranking)) and settings.mode == "features":
+        told, hint = "training.mode = features", "--set training.mode=fine-tune"
+    elif isinstance(task, Ranking) and settings.freeze == "encoder":
+        told, hint = "training.freeze = encoder", "--set training.freeze=none"
+    if told:
+        what = f"{task.name} trains the encoder itself: {told} would leave it as it is"
+        raise RecipeError(what, hint=hint)
 
 
 def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) -> Runtime:
@@ -184,6 +201,13 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
     if size < count:
         hint = f"--set training.batch_size={count} or more, or start fewer processes"
         raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
+
+
+def refuse_parts_of_batches(task: Task[Any], accelerator: Accelerator) -> None:
+    """Raise RecipeError where processes would share a batch whose examples need each other."""
+    if isinstance(task, Ranking) and (count := accelerator.num_processes) > 1:
+        what = f"{task.name} compares the passages of a whole batch: in one process, not {count}"
+        raise RecipeError(what, hint="start bertft without accelerate launch or torchrun")
 
 
 def tell_choices(

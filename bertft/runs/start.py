@@ -16,7 +16,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from bertft.collector import paused_collector
-from bertft.contracts import SelfSupervised
+from bertft.contracts import Ranking, SelfSupervised
 from bertft.errors import RunError
 from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
@@ -98,6 +98,8 @@ def start(
             reopen_run(job, trainer, run, checkpoint=checkpoint, describe=describe, watch=watch)
             return job, trainer, checkpoint.progress, run
         state = state_of(trainer)
+        for note in before_training(job, trainer):
+            watch.note(note)
         run = processes.main_decides(partial(create_run, job, state, request, plan=plan))
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
@@ -120,6 +122,14 @@ def mode_notes(job: Job, trainer: loop.Trainer) -> Iterable[str]:
     if mode == "features":
         return feature_notes(job, trainer)
     return few_shot_notes(job, trainer) if mode == "few-shot" else filter(None, [proposal(job)])
+
+
+def before_training(job: Job, trainer: loop.Trainer) -> Iterable[str]:
+    """The dev scores of an encoder that can do already what it is trained for."""
+    evaluate = dev_scorer(job, trainer)
+    if isinstance(job.task, Ranking) and evaluate is not None:
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in evaluate().items())
+        yield f"before training: dev {scores}"
 
 
 def recorded(run: Path, recipe: Recipe, *, watch: Watch) -> tuple[Recipe, dict[str, Any]]:
