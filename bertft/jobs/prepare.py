@@ -54,6 +54,8 @@ class Job:
     encoded: dict[str, list[Encoded]] = field(default_factory=dict)
     dev: Evidence | None = None
     """What the model said of dev when it was scored last, and what was right."""
+    before: dict[str, float] = field(default_factory=dict)
+    """Dev scores before training, of what can do already what it is trained for."""
     environment: dict[str, Any] = field(default_factory=dict)
     """What the run depends on (environment.json), as it was when the run was started."""
 

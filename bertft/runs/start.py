@@ -98,8 +98,7 @@ def start(
             reopen_run(job, trainer, run, checkpoint=checkpoint, describe=describe, watch=watch)
             return job, trainer, checkpoint.progress, run
         state = state_of(trainer)
-        for note in before_training(job, trainer):
-            watch.note(note)
+        score_before(job, trainer, watch=watch)
         run = processes.main_decides(partial(create_run, job, state, request, plan=plan))
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
@@ -124,12 +123,13 @@ def mode_notes(job: Job, trainer: loop.Trainer) -> Iterable[str]:
     return few_shot_notes(job, trainer) if mode == "few-shot" else filter(None, [proposal(job)])
 
 
-def before_training(job: Job, trainer: loop.Trainer) -> Iterable[str]:
-    """The dev scores of an encoder that can do already what it is trained for."""
+def score_before(job: Job, trainer: loop.Trainer, *, watch: Watch) -> None:
+    """Tell the dev scores of an encoder that can do already what it is trained for."""
     evaluate = dev_scorer(job, trainer)
     if isinstance(job.task, Ranking) and evaluate is not None:
-        scores = ", ".join(f"{name} {value:.4f}" for name, value in evaluate().items())
-        yield f"before training: dev {scores}"
+        job.before = evaluate()
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in job.before.items())
+        watch.note(f"before training: dev {scores}")
 
 
 def recorded(run: Path, recipe: Recipe, *, watch: Watch) -> tuple[Recipe, dict[str, Any]]:

@@ -62,6 +62,7 @@ class TestTraining:
         assert list(scores) == ["ndcg@10", "mrr@10", "recall@1", "recall@5", "recall@20"]
         before = next(one for one in notes(done) if one.startswith("before training: dev ndcg@10"))
         assert scores["ndcg@10"] > float(before.split()[4].rstrip(",")) + 0.1
+        assert not any("has not helped" in one for one in notes(done))
 
     def test_a_stopped_run_ends_as_one_that_was_not(self, tiny, tmp_path):
         settings = ("training.epochs=2", "task.mined=words")
@@ -197,3 +198,22 @@ class TestRefused:
         with pytest.raises(RecipeError, match="in one process, not 2"):
             refuse_parts_of_batches(make_task({"name": "retrieval"}), two)
         refuse_parts_of_batches(make_task({"name": "qa"}), two)
+
+
+def test_init_writes_a_recipe_that_trains(tiny: Path, command: Command, tmp_path: Path) -> None:
+    write(tmp_path / "pairs.jsonl", ROWS)
+    code, _, err = command("init", "pairs.jsonl", "--model", str(tiny))
+    assert code == 0, err
+    text = (tmp_path / "pairs.toml").read_text(encoding="utf-8")
+    assert "questions and the passages that answer them" in text
+    assert "each question learns from the passages of all others" in text
+    code, _, err = command("train", "pairs.toml", "--dry-run", *set_flags(*FAST))
+    assert code == 0, err
+
+
+def test_a_training_that_does_not_help_is_told(tiny: Path, tmp_path: Path) -> None:
+    """A learning rate that changes nothing."""
+    settings = ("training.learning_rate=1e-12", "training.epochs=1")
+    result = train(request(tmp_path, tiny, "run", *settings))
+    assert result is not None
+    assert any(one.startswith("training has not helped: dev ndcg@10") for one in notes(result.run))
