@@ -47,9 +47,7 @@ def no_gain(job: Job, progress: Progress) -> str:
     before = job.before.get(metric)
     if before is None or best is None or is_better(metric, best, than=before):
         return ""
-    what = (
-        f"training has not helped: dev {metric} was {before:.4f} before, at best {best:.4f} after"
-    )
+    what = f"training has not helped: dev {metric} is {best:.4f} at best, was {before:.4f} before"
     return f"{what}; more pairs, larger batches or a lower training.learning_rate may"
 
 
