@@ -108,7 +108,11 @@ class TestTheSavedFolder:
 
 
 class TestScores:
-    def test_eval_ranks_among_the_passages_of_its_file(self, done, command: Command, tmp_path):
+    def test_eval_ranks_among_the_passages_of_its_file(
+        self, done, command: Command, tmp_path, monkeypatch
+    ):
+        """However many answers are made at once."""
+        monkeypatch.setattr("bertft.prediction.scoring.WINDOW", 3)
         rows = [*ROWS[:6], {"question": "is the plot dull", "passage": "no"}]
         data = write(tmp_path / "other.jsonl", rows)
         code, _, err = command("eval", str(done), "--data", data, "--out", "scored")
@@ -136,6 +140,14 @@ class TestScores:
         code, out, err = command("predict", *texts, "--run", str(done), "--format", "jsonl")
         assert code == 0, err
         assert json.loads(out)["value"] > 0.5
+
+
+def test_a_server_reads_pairs_and_explains_nothing(done: Path) -> None:
+    from bertft.serving.models import Models, asked_models
+
+    models = Models(asked_models([f"search={done}"]), device="cpu", precision="fp32")
+    model = models.load("search")
+    assert (model.reads, model.explains) == (("question", "passage"), False)
 
 
 class TestOneFileOfSquad:

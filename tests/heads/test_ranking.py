@@ -16,6 +16,7 @@ from bertft.contracts import Encoded
 from bertft.encoder.packing import Padder
 from bertft.heads.hidden import HiddenStates
 from bertft.heads.ranking import RankingHead
+from bertft.training.inference import compute_logits
 
 LENGTHS = [3, 17, 4, 30, 4, 9]
 
@@ -111,3 +112,22 @@ class TestRepeatedPassages:
         vectors = torch.cat([eye[:1], eye[[0, 0, 1]]])
         assert loss_of(vectors, [[0, 1], 0, 1, 2]) < 1e-6
         assert loss_of(vectors, [[0], 0, 1, 2]) == pytest.approx(np.log(2), abs=1e-6)
+
+
+def test_inputs_that_share_their_tokens_are_computed_once(tiny: Any) -> None:
+    torch.manual_seed(0)
+    head = RankingHead()
+    model, rows = head.build(tiny).eval(), encoded()
+    again = [rows[0], rows[3], rows[1], Encoded(rows[3].input_ids, rows[3].token_type_ids, 9)]
+    seen: list[int] = []
+
+    def batcher(chosen: Any, indices: Any, *, head: Any) -> Any:
+        seen.extend(indices)
+        return Padder(0, 0)(chosen, indices, head=head)
+
+    settings: Any = {"head": head, "batcher": batcher, "precision": "fp32"}
+    found = compute_logits(model, again, **settings)
+    assert sorted(seen) == [0, 1, 2]
+    alone = [compute_logits(model, [one], **settings)[0] for one in again]
+    assert np.abs(np.stack(found) - np.stack(alone)).max() < 1e-6
+    assert np.abs(found[0] - found[1]).max() > 1e-3
