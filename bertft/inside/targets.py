@@ -48,7 +48,7 @@ def targets_of(
     """
     if isinstance(task, Ranking):
         what = f"a model of {task.name} gives vectors, whose parts explain nothing by themselves"
-        raise BertftError(what, hint="bertft similar --tokens shows which words are alike")
+        raise BertftError(what, hint="--model instead of --run shows the attention of its encoder")
     if word and task.name != "ner":
         raise BertftError(f"--word needs a ner model; this one's task is {task.name}")
     if task.name == "ner":
