@@ -135,6 +135,12 @@ class TestScores:
         metrics = json.loads(out)["metrics"]
         assert metrics["ndcg@10"]["b - a"] == 0
 
+    def test_its_run_is_shown(self, done, command: Command):
+        code, out, err = command("runs", "show", str(done))
+        assert code == 0
+        assert f"bertft search 'a question' FILES --model {done}" in out + err
+        assert "recall@20" in out + err
+
     def test_a_pair_is_compared(self, done, command: Command):
         texts = ("is the film good", "we love it : the film was very good")
         code, out, err = command("predict", *texts, "--run", str(done), "--format", "jsonl")
