@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bertft.bm25 import Words
 from bertft.cache_folder import cached_files, cached_size
 from bertft.console.console import Console
 from bertft.evaluation import answers as scoring
+from bertft.evaluation.ranking import best
 from bertft.inside.request import EncoderRequest
-from bertft.inside.similarity import best
 from bertft.prediction.predictor import load
 from bertft.retrieval.answering import Answerer
 from bertft.retrieval.index import Index, fuse, open_index
 from bertft.retrieval.parts import COLUMNS, Part
 from bertft.retrieval.request import IndexRequest
-from bertft.retrieval.words import Words
 
 DEPTHS = (1, 5, 20)
 

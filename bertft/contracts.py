@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from bertft.checks.finding import Finding, Reading, Split
+    from bertft.encoder.sentence import SentenceRule
     from bertft.evaluation.calibration import Evidence, Scaling
     from bertft.evaluation.statistic import Scores
     from bertft.loaders.source import Source
+    from bertft.settings import ModelSettings
 
 Pieces = Sequence[tuple["Encoded", FloatArray]]
 """All windows of one example with their logits: [C] per sequence, or [L, C] per token."""
@@ -36,8 +38,9 @@ Learned = dict[str, Any]
 """What training finds beside weights and labels (a threshold, say): JSON, saved with the model."""
 
 Target = int | float | list[float] | list[int] | tuple[int, int] | None
-"""What a head learns: a class id, a number, a multi-hot vector, token label ids, or the positions
-(start, end) of an answer's first and last token."""
+"""What a head learns: a class id, a number, a multi-hot vector, token label ids, the positions
+(start, end) of an answer's first and last token, or the numbers of the passages that answer a
+question (of a passage its own)."""
 
 IGNORED = -100
 """Target of pieces that carry no tag: special tokens, and all but the first piece of a word."""
@@ -331,4 +334,22 @@ class Teaches(Protocol):
     def soft_row(self, example: Any, told: Sequence[Any]) -> dict[str, Any]:
         """A row with the mean of what several models say of an example, in the columns in which
         ``read`` finds text and gold."""
+        ...
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """A task of vectors, whose answers are ranks among all examples; it learns from the whole
+    examples of a batch, each beside the others."""
+
+    def for_encoder(self, model: ModelSettings, folder: Path) -> Task[Any]:
+        """The same task, which reads the encoder in ``folder`` as that and the recipe say."""
+        ...
+
+    def rule(self, *, max_length: int) -> SentenceRule:
+        """How texts are embedded by the model that is saved."""
+        ...
+
+    def ranked(self, examples: Sequence[Any], pieces: Sequence[Pieces]) -> list[Answer]:
+        """The answers of all examples of a data set, with gold."""
         ...

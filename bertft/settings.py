@@ -85,7 +85,8 @@ class ModelSettings(Section):
     pooling: Literal["auto", "first", "mean"] = "auto"
     """What the head of a text reads: its first token's state, or the mean of all its tokens', for
     which a layer that averages is put on the encoder (encoder/averaging.py). ``auto``: the mean in
-    features and few-shot mode where the encoder allows it, else the first token."""
+    features and few-shot mode where the encoder allows it, else the first token. Of ``retrieval``
+    what a vector is; ``auto``: what the encoder's folder says, else the mean."""
     layers: int | list[int] = 0
     """Layers of the encoder that are kept: 4 is so many, evenly spread from the first to the last;
     [1, 3, 6] are those, counted from 1; 0 is all of them."""
@@ -151,7 +152,7 @@ class TrainingSettings(Section):
     ``lora``)."""
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    """Sequences in one forward pass; several processes share them."""
+    """Sequences in one forward pass (of ``retrieval`` pairs); several processes share them."""
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per optimizer step; the loss is averaged over all of them together."""
     learning_rate: float = Field(default=5e-5, gt=0)

@@ -188,6 +188,10 @@ def show_result(console: Console, result: TrainResult) -> None:
         console.say(f"next    bertft train RECIPE --model {result.run}")
         console.say(f"        bertft fill-mask 'a text with a [MASK]' --model {result.run}")
         return
+    if result.task == "retrieval":
+        console.say(f"next    bertft search 'a question' FILES --model {result.run}")
+        console.say(f"        bertft eval {result.run} --data YOUR.csv")
+        return
     texts, table = NEXT.get(result.task, NEXT["classification"])
     console.say(f"next    bertft predict {texts} --run {result.run}")
     console.say(f"        bertft eval {result.run} --data {table}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bertft.contracts import SelfSupervised
+from bertft.contracts import Ranking, SelfSupervised
 from bertft.engines.conversion import CALIBRATION, check_conversion
 from bertft.errors import BertftError, RunError
 from bertft.prediction.exporting import write_export
@@ -64,6 +64,10 @@ def export(request: ExportRequest, *, watch: Watch) -> dict[str, Any]:
     if isinstance(reference.task, SelfSupervised):
         what = "a pre-trained encoder has no answers to export"
         raise BertftError(what, hint="fine-tune it first")
+    if isinstance(reference.task, Ranking):
+        what = "a retrieval run is an encoder of texts, which an export of answers is not"
+        hint = f"sentence-transformers exports it: SentenceTransformer('{folder}', backend='onnx')"
+        raise BertftError(what, hint=hint)
     given = {"train": request.train, "dev": request.dev}
     splits = train_and_dev(run, reference.task, given=given, watch=watch)
     content: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from bertft.jobs.cost import CostPreview
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest
 from bertft.notebook import html_table
-from bertft.prediction.final import score_run, told_by_dev
+from bertft.prediction.final import no_gain, score_run, told_by_dev
 from bertft.prediction.scoring import unscored_content
 from bertft.reports.model_card import model_card
 from bertft.reports.notebook import Scores
@@ -107,6 +107,8 @@ def finish(
         watch.note(f"{content['note']}: bertft eval {run} --data FILE scores the model")
     else:
         scored, content = score_run(job, run, split=split, watch=watch)
+    if said := no_gain(job, progress):
+        watch.note(said)
     for said in told_by_dev(run / "best"):
         watch.note(said)
     journal.notes(watch.take_notes())

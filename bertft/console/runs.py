@@ -41,7 +41,10 @@ def show_run(console: Console, run: Mapping[str, Any]) -> None:
         console.say("")
         show_scores(console, run["scores"])
     console.say("")
-    console.say(f"next    bertft predict YOUR.txt --run {_name(run['run'])}")
+    use = f"predict YOUR.txt --run {_name(run['run'])}"
+    if run["task"] == "retrieval":
+        use = f"search 'a question' FILES --model {run['run']}"
+    console.say(f"next    bertft {use}")
     console.say(f"        open {run['run']}/report.html (all numbers: --json)")
 
 

@@ -2,12 +2,13 @@
 
 sentence-transformers writes these files: ``modules.json`` lists the steps,
 ``1_Pooling/config.json`` the pooling, ``sentence_bert_config.json`` the longest input, and
-``config_sentence_transformers.json`` what is put before each text. They are only read here.
+``config_sentence_transformers.json`` what is put before each text. ``write_rule`` writes them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,8 @@ _OLD_NAMES = {
 class SentenceRule:
     """Pooling, L2 normalisation, longest input (None: not said) and the prompt before a text.
 
-    ``query`` and ``passage`` are the prompts of a search, None where the folder has none.
+    ``query`` and ``passage`` are the prompts of a search, None where the folder does not say; where
+    it names both, "" is none.
     ``given`` is False for a folder that says nothing, which gets the mean of its tokens.
     """
 
@@ -67,15 +69,65 @@ def sentence_rule(folder: Path) -> SentenceRule:
     settings = _optional(folder / "config_sentence_transformers.json")
     found, name = settings.get("prompts"), settings.get("default_prompt_name")
     prompts = {key: str(text) for key, text in found.items()} if isinstance(found, dict) else {}
+    query, passage = prompts.get("query"), prompts.get("passage")
+    if passage is None:  # sentence-transformers writes "" for both where nobody named any
+        query, passage = query or None, prompts.get("document") or None
     return SentenceRule(
         pooling,
         normalize,
         length if isinstance(length, int) else None,
         prompts.get(name, "") if isinstance(name, str) else "",
         given=True,
-        query=prompts.get("query") or None,
-        passage=prompts.get("passage") or prompts.get("document") or None,
+        query=query,
+        passage=passage,
     )
+
+
+def prompts_of(name: str, rule: SentenceRule) -> tuple[str, str]:
+    """What is put before a question and before a passage: as the folder says, else as E5 wants it
+    where a model is called so, else as before every text."""
+    query, passage = rule.query, rule.passage
+    if "e5" in re.split(r"[^a-z0-9]+", Path(name).name.lower()):
+        query = "query: " if query is None else query
+        passage = "passage: " if passage is None else passage
+    return (
+        rule.prompt if query is None else query,
+        rule.prompt if passage is None else passage,
+    )
+
+
+def write_rule(folder: Path, rule: SentenceRule, *, width: int) -> None:
+    """Write the files that ``sentence_rule`` and sentence-transformers read; ``width`` is that of
+    the hidden states."""
+    steps = ["Transformer", "Pooling", *["Normalize"] * rule.normalize]
+    modules = [
+        {
+            "idx": number,
+            "name": str(number),
+            "path": f"{number}_{step}" if number else "",
+            "type": f"sentence_transformers.models.{step}",
+        }
+        for number, step in enumerate(steps)
+    ]
+    modes = {old: _NAMES.get(mode) == rule.pooling for old, mode in _OLD_NAMES.items()}
+    prompts = {"query": rule.query or "", "passage": rule.passage or ""}
+    _write(folder / "modules.json", modules)
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": width, **modes})
+    if rule.max_length is not None:
+        _write(folder / "sentence_bert_config.json", {"max_seq_length": rule.max_length})
+    _write(
+        folder / "config_sentence_transformers.json",
+        {
+            "prompts": {**prompts, "document": prompts["passage"]},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _pooling(path: Path) -> Pooling:

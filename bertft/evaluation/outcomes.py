@@ -37,6 +37,8 @@ def outcome(row: Mapping[str, Any], *, scoring: Scoring) -> Outcome:
         return Outcome("exact_match", right, float(right), sure=_wrong(row, right))
     if "labels" in row:
         return _of_labels(row)
+    if "rank" in row:
+        return Outcome("recall@1", row["rank"] == 1, float(row["rank"] == 1))
     if "value" in row:
         error = abs(row["value"] - row["gold"])
         return Outcome("mean absolute error", error == 0, error)

@@ -22,15 +22,6 @@ def cosine(first: FloatArray, second: FloatArray) -> FloatArray:
     return np.asarray((first * second).sum(axis=-1))
 
 
-def best(scores: FloatArray, *, count: int) -> IndexArray:
-    """Indices [k] of the best ``count`` of scores [N], best first; the earlier wins."""
-    near = np.arange(len(scores))
-    if count < len(scores):
-        least = np.partition(scores, len(scores) - count)[len(scores) - count]
-        near = np.flatnonzero(scores >= least)
-    return near[np.lexsort((near, -scores[near]))[:count]]
-
-
 def best_columns(
     scores: FloatArray, indices: IndexArray, *, count: int
 ) -> tuple[FloatArray, IndexArray]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bertft.contracts import Answer, OffsetArray, Pieces, Task
+from bertft.contracts import Answer, OffsetArray, Pieces, Ranking, Task
 from bertft.errors import BertftError, did_you_mean
 from bertft.evaluation.calibration import Scaling
 from bertft.evaluation.probabilities import log_softmax
@@ -46,6 +46,9 @@ def targets_of(
     Raises:
         BertftError: the label or the word is none that this model, or this text, has.
     """
+    if isinstance(task, Ranking):
+        what = f"a model of {task.name} gives vectors, whose parts explain nothing by themselves"
+        raise BertftError(what, hint="--model instead of --run shows the attention of its encoder")
     if word and task.name != "ner":
         raise BertftError(f"--word needs a ner model; this one's task is {task.name}")
     if task.name == "ner":

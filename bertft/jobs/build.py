@@ -13,7 +13,7 @@ from accelerate.utils import set_seed
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
-from bertft.contracts import Head, SelfSupervised
+from bertft.contracts import Encoded, Head, Ranking, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.cut import cut_layers
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
@@ -88,6 +88,8 @@ def pool_tokens(job: Job, model: PreTrainedModel, head: Head) -> None:
         ModelError: it asks for what this encoder or task does not allow.
     """
     pooling = job.recipe.model.pooling
+    if isinstance(job.task, Ranking):  # its head pools
+        return
     if pooling == "mean" and not head.pools:
         what = f"model.pooling = mean: the head of {job.task.name} reads every token"
         raise ModelError(what, hint="leave it out")
@@ -153,6 +155,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
 def order_of_batches(job: Job) -> Plan:
     """Which sequences each step of each process learns from."""
     settings = job.recipe.training
+    is_whole = isinstance(job.task, Ranking)
     return Plan(
         lengths=tuple(lengths_of(job.encoded["train"])),
         batch_size=settings.batch_size,
@@ -160,7 +163,17 @@ def order_of_batches(job: Job) -> Plan:
         epochs=settings.epochs,
         seed=settings.seed,
         processes=job.accelerator.num_processes,
+        parts=parts_of_examples(job.encoded["train"]) if is_whole else (),
     )
+
+
+def parts_of_examples(encoded: Sequence[Encoded]) -> tuple[tuple[int, ...], ...]:
+    """The Encoded of each example; of those that share one array of tokens, the first."""
+    first: dict[int, int] = {}
+    parts: dict[int, list[int]] = {}
+    for index, one in enumerate(encoded):
+        parts.setdefault(one.example, []).append(first.setdefault(id(one.input_ids), index))
+    return tuple(map(tuple, parts.values()))
 
 
 def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:

@@ -12,6 +12,7 @@ from bertft.encoder.pieces import pieces_of
 from bertft.errors import RecipeError, did_you_mean
 from bertft.evaluation.calibration import Evidence
 from bertft.jobs.prepare import Job
+from bertft.tasks import answers_of
 from bertft.training import loop
 from bertft.training.adapters import merged
 from bertft.training.inference import compute_logits
@@ -82,7 +83,7 @@ def _scores(
 ) -> tuple[dict[str, float], Evidence | None]:
     """The task's scores, the mean loss of an example as ``loss`` where there is gold for it; and
     the evidence for its calibration."""
-    answers = [task.decode(*pair) for pair in zip(examples, pieces, strict=True)]
+    answers = answers_of(task, examples, pieces)
     golds = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
     losses = [one["loss"] for one in golds if "gold" in one]
     loss = {"loss": statistics.fmean(losses)} if losses else {}

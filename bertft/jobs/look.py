@@ -17,7 +17,10 @@ from bertft.checks.finding import Split
 from bertft.checks.findings import make_splits
 from bertft.contracts import Task
 from bertft.errors import BertftError, DataError, RecipeError
+from bertft.loaders.column_names import LABEL, named
+from bertft.loaders.columns import FEWEST
 from bertft.loaders.files import STDIN, resolve
+from bertft.loaders.pairs import QUESTIONS
 from bertft.loaders.reading import SkippedRows
 from bertft.loaders.rows import is_plain_text
 from bertft.loaders.source import Meter, Source
@@ -33,6 +36,8 @@ HOPELESS = 200
 """Unusable rows, with hardly a usable one, after which a reading is given up."""
 FEW_NUMBERS = 20
 """Whole numbers that may be labels rather than amounts."""
+SHORT = 20
+"""Characters of an answer on average, below which it is no passage."""
 COVERED = 0.8
 """Share of a text's characters that entities do not reach: else the tags are labels of lines."""
 
@@ -164,6 +169,17 @@ def _anything(found: Look) -> bool:
     return True
 
 
+def _asks_for_passages(found: Look) -> bool:
+    """Whether a table has questions and texts that answer them, and no labels."""
+    columns, roles = found.meter.columns, found.columns
+    named_so = roles.get("text_column") in named(columns, QUESTIONS[:-1])
+    passages = [one.pair for one in found.examples]
+    few = 2 * len(set(passages)) <= len(passages) and len(passages) >= FEWEST
+    is_short = sum(map(len, passages)) < SHORT * len(passages)
+    others = [name for name in columns if name not in roles.values()]
+    return named_so and not is_short and not few and not named(others, LABEL)
+
+
 def _has_plain_words(found: Look) -> bool:
     """Whether entities leave words untouched: tags of whole lines are labels."""
     size = sum(len(one.text) for one in found.examples)
@@ -199,6 +215,7 @@ def _several(separator: str) -> Options:
 
 CANDIDATES: Sequence[tuple[Options, Fits]] = (
     ({"name": "qa"}, _anything),
+    ({"name": "retrieval"}, _asks_for_passages),
     ({"name": "ner"}, _has_plain_words),
     ({"name": "nli"}, _anything),
     ({"name": "classification", "pairs": True, "regression": True}, _is_amount),

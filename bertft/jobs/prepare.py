@@ -17,13 +17,14 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from bertft.checks.findings import quick_findings
-from bertft.contracts import Encoded, SelfSupervised, Task
+from bertft.contracts import Encoded, Ranking, SelfSupervised, Task
 from bertft.encoder.encoded_rows import compact
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
 from bertft.evaluation.folds import nested_subset
 from bertft.jobs.held_fold import hold_out_fold, read_training
+from bertft.jobs.negatives import with_negatives
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
@@ -54,6 +55,8 @@ class Job:
     encoded: dict[str, Sequence[Encoded]] = field(default_factory=dict)
     dev: Evidence | None = None
     """What the model said of dev when it was scored last, and what was right."""
+    before: dict[str, float] = field(default_factory=dict)
+    """Dev scores before training, of what can do already what it is trained for."""
     environment: dict[str, Any] = field(default_factory=dict)
     """What the run depends on (environment.json), as it was when the run was started."""
 
@@ -70,10 +73,7 @@ def prepare(
     ``before`` is the environment of the run that goes on: what it chose then is chosen again.
     """
     task = make_task(recipe.task)
-    mode = recipe.training.mode
-    if isinstance(task, SelfSupervised) and mode in ("features", "lora"):
-        what = f"{task.name} trains the encoder itself: training.mode = {mode}"
-        raise RecipeError(f"{what} would leave it as it is", hint="--set training.mode=fine-tune")
+    refuse_frozen_encoder(task, recipe)
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
     own = [one for split in splits if split not in files for one in splits[split]]
@@ -86,6 +86,7 @@ def prepare(
     splits["train"], spare = share_of(task, splits["train"], recipe, watch=watch)
     accelerator, runtime = make_accelerator(runtime_of(recipe.training, before=before))
     refuse_idle_processes(recipe, accelerator)
+    refuse_parts_of_batches(task, accelerator)
     tell_choices(recipe, runtime, accelerator, watch=watch)
     set_seed(recipe.training.seed)
     model = recipe.model
@@ -93,6 +94,11 @@ def prepare(
         model = model.model_copy(update={"revision": before["model"]["revision"]})
     encoder = load_encoder(model, offline=request.offline)
     check_length(encoder.folder, model.max_length)
+    if isinstance(task, Ranking):
+        task = task.for_encoder(model, encoder.folder)
+        splits["train"] = with_negatives(
+            task, splits["train"], encoder, runtime=runtime, model=model, watch=watch
+        )
     name = before["recipe"] if before else Path(request.recipe).stem
     job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator, spare)
     if not recipe.model.decomposed_hangul:
@@ -110,6 +116,19 @@ def prepare(
         if parts := task.new_parts(encoder.folder):
             watch.note(f"{encoder.name} carries no {' and no '.join(parts)}: made anew")
     return job
+
+
+def refuse_frozen_encoder(task: Task[Any], recipe: Recipe) -> None:
+    """Raise RecipeError where a task has nothing to learn but the encoder, which is to stay."""
+    settings, told = recipe.training, ""
+    stays = ("features", "lora") if isinstance(task, SelfSupervised) else ("features",)
+    if isinstance(task, (SelfSupervised, Ranking)) and settings.mode in stays:
+        told, hint = f"training.mode = {settings.mode}", "--set training.mode=fine-tune"
+    elif isinstance(task, Ranking) and settings.freeze == "encoder":
+        told, hint = "training.freeze = encoder", "--set training.freeze=none"
+    if told:
+        what = f"{task.name} trains the encoder itself: {told} would leave it as it is"
+        raise RecipeError(what, hint=hint)
 
 
 def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) -> Runtime:
@@ -187,6 +206,13 @@ def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
     if size < count:
         hint = f"--set training.batch_size={count} or more, or start fewer processes"
         raise RecipeError(f"{count} processes share batches of {size}", hint=hint)
+
+
+def refuse_parts_of_batches(task: Task[Any], accelerator: Accelerator) -> None:
+    """Raise RecipeError where processes would share a batch whose examples need each other."""
+    if isinstance(task, Ranking) and (count := accelerator.num_processes) > 1:
+        what = f"{task.name} compares the passages of a whole batch: in one process, not {count}"
+        raise RecipeError(what, hint="start bertft without accelerate launch or torchrun")
 
 
 def tell_choices(

@@ -105,9 +105,12 @@ def what_it_is(look: Look) -> str:
             return f"a number for {texts}"
         several = ", several for a text" if _is_several(look) else ""
         return f"classification of {texts} into {len(look.task.labels)} labels{several}"
-    return {"qa": "questions about passages", "ner": "entities in texts", "nli": "inference"}[
-        look.task.name
-    ]
+    return {
+        "qa": "questions about passages",
+        "ner": "entities in texts",
+        "nli": "inference",
+        "retrieval": "questions and the passages that answer them",
+    }[look.task.name]
 
 
 def _is_several(look: Look) -> bool:
@@ -255,6 +258,13 @@ def _training(look: Look, dev_rows: int) -> list[Line]:
         ("", "batch_size", batch),
         ("small encoders take larger steps than the usual 5e-5", "learning_rate", 1e-4),
     ]
+    if look.task.name == "retrieval":
+        learned_from = "pairs; each question learns from the passages of all others of its batch"
+        lines = [
+            ("an encoder knows texts already: few rounds", "epochs", min(epochs, 3)),
+            (learned_from, "batch_size", 32),
+            ("and small steps", "learning_rate", 2e-5),
+        ]
     if dev_rows < FEW_DEV:
         reason = f"{counted(max(1, dev_rows), 'dev row')}: too few to choose between epochs"
         lines.append((reason, "keep", "last"))

@@ -14,6 +14,7 @@ conll.py    tagged words or characters -> texts with entities; tagged_rows.py: t
             offsets.py: spans; annotations/: what annotation tools export)
 squad.py    questions about passages; articles.py: those of nested SQuAD files;
             answer_places.py: where answers stand
+pairs.py    questions and the passages that answer them, for retrieval
 
 Here are the two types that all of them share; ``tables`` hands them out too.
 """

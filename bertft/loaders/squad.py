@@ -101,16 +101,21 @@ def read_questions(source: Source) -> Iterator[Question]:
         yield question
 
 
+def nested_records(source: Source) -> Iterator[Record] | None:
+    """The questions of a nested file; None where a source is one of rows."""
+    if (source.format or format_of(source.path)) != "json":
+        return None
+    file = open_text(source, bad_row=refuse)
+    if source.path == STDIN or file.first() == b"{":
+        source.meter.fraction = file.fraction
+        return read_articles(file, bad_row=source.bad_row)
+    file.close()
+    return None
+
+
 def _records(source: Source) -> Iterator[Record]:
-    kind = source.format or format_of(source.path)
-    if kind == "json":
-        file = open_text(source, bad_row=refuse)
-        if source.path == STDIN or file.first() == b"{":
-            source.meter.fraction = file.fraction
-            yield from read_articles(file, bad_row=source.bad_row)
-            return
-        file.close()
-    yield from _flat(source)
+    nested = nested_records(source)
+    return _flat(source) if nested is None else nested
 
 
 def _flat(source: Source) -> Iterator[Record]:
@@ -172,7 +177,7 @@ def question_of(fields: Mapping[str, Any], *, id: str) -> Question:
 
 def _question(record: Record, *, gold: bool) -> Question:
     fields = record.fields
-    context, question = _text(record, "context"), _text(record, "question")
+    context, question = text_field(record, "context"), text_field(record, "question")
     if not isinstance(fields.get("id"), str | int | float | None):
         raise record.error(f"the id is {_kind(fields['id'])}, not text")
     title = fields.get("title")
@@ -191,8 +196,10 @@ def _question(record: Record, *, gold: bool) -> Question:
     )
 
 
-def _text(record: Record, name: str) -> str:
-    value = record.fields.get(name)
+def text_field(record: Record, column: str, *, what: str = "") -> str:
+    """The text of a field, called ``what`` where it is at fault. DataError where there is none."""
+    name = f"{what} (column '{column}')" if what not in ("", column) else column
+    value = record.fields.get(column)
     if isinstance(value, float) and math.isnan(value):
         value = None
     if value is None:

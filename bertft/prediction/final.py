@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bertft.checks.findings import unseen_scores
+from bertft.evaluation.statistic import is_better
 from bertft.jobs.prepare import Job
 from bertft.prediction.predictor import Predictor
 from bertft.prediction.scoring import Scored, doubts, score_split, scores_content
 from bertft.runs.stored import read_card, read_dev
+from bertft.training.progress import Progress
 from bertft.watch import Recorder
 from bertft.words import counted
 
@@ -37,6 +39,16 @@ def score_run(job: Job, run: Path, *, split: str, watch: Recorder) -> tuple[Scor
     if doubt := doubts(scored):
         watch.note(doubt)
     return scored, scores_content(scored, unseen=unseen)
+
+
+def no_gain(job: Job, progress: Progress) -> str:
+    """That dev scores were as good before training; "" where they are better, or not known."""
+    metric, best = job.recipe.training.metric or job.task.metric, progress.best_score
+    before = job.before.get(metric)
+    if before is None or best is None or is_better(metric, best, than=before):
+        return ""
+    what = f"training has not helped: dev {metric} is {best:.4f} at best, was {before:.4f} before"
+    return f"{what}; more pairs, larger batches or a lower training.learning_rate may"
 
 
 def told_by_dev(folder: Path) -> Iterator[str]:

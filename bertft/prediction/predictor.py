@@ -23,7 +23,7 @@ from bertft.prediction.unanswered import Unanswered, example_of
 from bertft.runs.exported import is_export, read_export
 from bertft.runs.folder import Run, model_folder, open_run
 from bertft.runs.stored import read_card
-from bertft.tasks import bound_task
+from bertft.tasks import answers_of, bound_task
 from bertft.watch import Silent, Watch
 
 WINDOW = 2048
@@ -194,8 +194,7 @@ class Predictor:
 
     def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
         """Answers for examples that are all in memory."""
-        pairs = zip(examples, self.pieces(examples), strict=True)
-        return [self.task.decode(example, parts, top_k=top_k) for example, parts in pairs]
+        return answers_of(self.task, examples, self.pieces(examples), top_k=top_k)
 
     def pieces(self, examples: Sequence[Any]) -> list[Pieces]:
         """The windows of each example with their logits."""

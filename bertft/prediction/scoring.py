@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bertft.checks.finding import short
-from bertft.contracts import Answer, Pieces, SelfSupervised
+from bertft.contracts import Answer, Pieces, Ranking, SelfSupervised
 from bertft.evaluation.intervals import bootstrap
 from bertft.evaluation.reliability import calibration_content
 from bertft.evaluation.statistic import Scores, floor_of, is_better
 from bertft.prediction.predictor import Predictor
 from bertft.runs.stored import UNSCORED
+from bertft.tasks import answers_of
 from bertft.watch import Watch
 from bertft.words import cut_texts
 
@@ -54,16 +55,18 @@ def score_split(
     the task's own.
     """
     task = predictor.task
-    # What a self-supervised task makes of an example depends on the others.
-    size = max(1, len(examples)) if isinstance(task, SelfSupervised) else WINDOW
+    # What a self-supervised task makes of an example depends on the others, and so do ranks.
+    is_whole = isinstance(task, (SelfSupervised, Ranking))
+    size = max(1, len(examples)) if is_whole else WINDOW
     answers: list[Answer] = []
     gold: list[dict[str, Any]] = []
     watch.advance(0, None, total=len(examples))
     for start in range(0, len(examples), size):
         window = examples[start : start + size]
-        for example, pieces in zip(window, predictor.pieces(window), strict=True):
-            answers.append(task.decode(example, pieces))
-            gold.append(task.gold(example, answers[-1], pieces))
+        found = predictor.pieces(window)
+        answers += answers_of(task, window, found)
+        for example, answer, pieces in zip(window, answers[start:], found, strict=True):
+            gold.append(task.gold(example, answer, pieces))
             if share := _unknown(pieces, predictor.tokenizer.unk_token_id):
                 gold[-1]["unknown"] = share
         watch.advance(len(answers), None, total=len(examples))
@@ -116,6 +119,8 @@ def _given(answer: Answer) -> str:
     if "labels" in answer:
         names = ", ".join(map(short, sorted(answer["labels"])))
         return f"the labels {names}" if names else NO_LABEL
+    if "found" in answer:
+        return f"the passage {short(answer['found'])}"
     if "value" in answer:
         return f"the number {answer['value']:.4g}"
     if "no_answer" in answer:

@@ -25,7 +25,7 @@ LONGEST = 2000
 LABELS = 10
 """Probabilities kept of an example, the highest."""
 KEPT = ("id", "label", "labels", "value", "answer", "no_answer", "score", "entities", "gold",
-        "truncated", "source", "unknown")  # fmt: skip
+        "found", "rank", "of", "truncated", "source", "unknown")  # fmt: skip
 
 
 def report_content(

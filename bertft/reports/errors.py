@@ -96,7 +96,7 @@ def _predicted(row: Mapping[str, Any]) -> list[Any]:
         return list(row["labels"])
     if row.get("no_answer"):
         return []
-    return [next(row[name] for name in ("answer", "label", "value") if name in row)]
+    return [next(row[name] for name in ("answer", "label", "found", "value") if name in row)]
 
 
 def _entity_lines(row: Mapping[str, Any]) -> Iterator[Line]:

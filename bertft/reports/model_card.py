@@ -24,6 +24,7 @@ PIPELINES = {
     "ner": "token-classification",
     "qa": "question-answering",
     "pretraining": "fill-mask",
+    "retrieval": "sentence-similarity",
 }
 """Tasks of the Hub; all other tasks of ours are text-classification there."""
 
@@ -61,6 +62,14 @@ fill = pipeline("fill-mask", model="path/to/this/folder")
 fill("a [MASK] text")"""
 
 
+_VECTORS = """from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("path/to/this/folder")
+passages = model.encode(["a passage", "another passage"]{passage})
+question = model.encode("a question"{query})
+model.similarity(question, passages)"""
+
+
 def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
     """Markdown with the Hub's metadata header: labels, data, settings, dev scores, how to load."""
     from huggingface_hub import ModelCard
@@ -76,7 +85,7 @@ def model_card(card: Mapping[str, Any], recipe: Recipe) -> str:
         how=_how(task["name"], recipe.training.mode),
         facts=list(_facts(card)),
         scores={name: f"{value:.4f}" for name, value in (card["dev_scores"] or {}).items()},
-        snippet=_snippet(task),
+        snippet=_snippet(card),
     )
     return str(ModelCard(f"---\n{_metadata(card, recipe).to_yaml()}\n---\n\n{body}"))
 
@@ -105,13 +114,14 @@ def _metadata(card: Mapping[str, Any], recipe: Recipe) -> ModelCardData:
         )
         for name, value in (card["dev_scores"] or {}).items()
     ]
+    is_encoder = card["task"]["name"] == "retrieval"
     own = data.train.startswith(BUNDLED) and not data.further
     return ModelCardData(
         language=_language(known, data.train),
         license=known.licence.lower() if known and own and known.licence != "unknown" else None,
-        library_name="transformers",
+        library_name="sentence-transformers" if is_encoder else "transformers",
         pipeline_tag=pipeline,
-        tags=["bertft"],
+        tags=["bertft", *["sentence-transformers"] * is_encoder],
         base_model=base,
         datasets=list(sets) or None,
         model_name=str(card["recipe"]) if results else None,
@@ -169,6 +179,12 @@ def _facts(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"A label is given from a probability of {learned['threshold']:.4f}, chosen on dev"
     if "scaling" in learned:
         yield from _own_thresholds(card)
+    if "pooling" in learned:
+        told = {"mean": "the mean of all tokens", "max": "the maximum over all tokens"}
+        yield f"Vectors: {told.get(learned['pooling'], 'the first token')}, of length 1"
+        for kind in ("query", "passage"):
+            if prompt := learned[f"{kind}_prompt"]:
+                yield f"Before each {kind}: {code(prompt)}"
     if "transitions" in learned:
         yield "Transitions between tags: learned on dev, in `bertft.json`"
 
@@ -197,8 +213,15 @@ def _null_rule(threshold: float | None, *, has_dev: bool) -> str:
     )
 
 
-def _snippet(task: Mapping[str, Any]) -> str:
+def _snippet(card: Mapping[str, Any]) -> str:
     """How to load the model, in Python; it runs as it stands where the folder is named."""
+    task = card["task"]
+    if task["name"] == "retrieval":
+        named = {
+            kind: f', prompt_name="{kind}"' if card["learned"][f"{kind}_prompt"] else ""
+            for kind in ("query", "passage")
+        }
+        return _VECTORS.format(**named)
     if task["name"] == "qa":
         return _QUESTIONS
     if task["name"] == "pretraining":

@@ -87,6 +87,8 @@ def _baseline(metrics: Mapping[str, Any]) -> str:
         return "knows only how often each token stands in the training text"
     if "exact_match" in metrics:
         return "never gives an answer"
+    if "recall@1" in metrics:
+        return "is the mean of all orders of the passages"
     return "always predicts the most frequent label"
 
 

@@ -8,25 +8,24 @@ Shape legend: N passages, W width of a vector.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from bertft.bm25 import Words
 from bertft.cache_folder import cache_folder
 from bertft.contracts import Answer, FloatArray
+from bertft.encoder.sentence import prompts_of
 from bertft.errors import DataError
+from bertft.evaluation.ranking import best
 from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import Losses, OpenEncoder, open_encoder
-from bertft.inside.similarity import best
 from bertft.loaders.files import sha256
 from bertft.retrieval.collection import File, Reading, find_files
 from bertft.retrieval.parts import Part, key_of, parts_of
 from bertft.retrieval.passages import Passage
 from bertft.retrieval.request import IndexRequest
-from bertft.retrieval.words import Words
 from bertft.training.folders import MANIFEST
 from bertft.watch import Watch
 from bertft.words import counted
@@ -197,19 +196,13 @@ def _vectors(
 def _embedder(encoder: OpenEncoder, request: IndexRequest, *, watch: Watch) -> tuple[Embedder, str]:
     """What reads passages, and the prompt before a question."""
     embedder = Embedder(encoder, View(normalize=True, prompt=request.passage_prompt))
-    rule = embedder.rule
-    is_e5 = "e5" in re.split(r"[^a-z0-9]+", Path(encoder.name).name.lower())
-    guessed = ("query: ", "passage: ") if is_e5 and not rule.query else (None, None)
-    query = _first(request.prompt, rule.query, guessed[0], embedder.prompt)
+    query, passage = prompts_of(encoder.name, embedder.rule)
+    query = query if request.prompt is None else request.prompt
     if request.passage_prompt is None:
-        embedder.prompt = _first(rule.passage, guessed[1], embedder.prompt)
+        embedder.prompt = passage
     prompts = f"; prompts '{query}' and '{embedder.prompt}'" if query or embedder.prompt else ""
     watch.note(f"model: {encoder.name}; {embedder.description}{prompts}")
     return embedder, query
-
-
-def _first(*prompts: str | None) -> str:
-    return next((one for one in prompts if one is not None), "")
 
 
 def _facts(encoder: OpenEncoder, embedder: Embedder) -> dict[str, object]:

@@ -91,7 +91,7 @@ def measured_costs(
     sizes = {split: len(examples) for split, examples in job.splits.items()}
     return Costs(
         before=time.monotonic() - request.began + again + saving,
-        epoch=sum(trainer.plan.lengths) * seconds_a_token(steps),
+        epoch=trainer.plan.tokens_per_round * seconds_a_token(steps),
         steps=trainer.plan.steps_per_epoch,
         evaluation=each * sizes.get("dev", 0) + 1.5 * saving,
         every=job.recipe.training.evaluate_every,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bertft.contracts import Ranking
+from bertft.encoder.sentence import write_rule
 from bertft.evaluation.reliability import dev_content
 from bertft.jobs.prepare import Job
 from bertft.runs.stored import CALIBRATION, CARD
@@ -130,6 +132,9 @@ def save_best(
         if adapters_in(model):
             name, revision = job.encoder.name, job.encoder.revision
             save_adapters(model, folder / ADAPTERS, base=name, revision=revision)
+        if isinstance(job.task, Ranking):
+            rule = job.task.rule(max_length=job.recipe.model.max_length)
+            write_rule(folder, rule, width=model.config.hidden_size)
         write_json(folder / CARD, card)
         if job.dev is not None:
             write_json(folder / CALIBRATION, dev_content(job.dev, job.task.scaling))

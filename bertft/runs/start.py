@@ -16,7 +16,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from bertft.collector import paused_collector
-from bertft.contracts import SelfSupervised
+from bertft.contracts import Ranking, SelfSupervised
 from bertft.encoder.cut import kept_layers
 from bertft.encoder.load import read_config
 from bertft.errors import RunError
@@ -105,6 +105,7 @@ def start(
             reopen_run(job, trainer, run, checkpoint=checkpoint, describe=describe, watch=watch)
             return job, trainer, checkpoint.progress, run
         state = state_of(trainer)
+        score_before(job, trainer, watch=watch)
         run = processes.main_decides(partial(create_run, job, state, request, plan=plan))
         lock(run, watch=watch, held=held)
         watch.note(f"run directory: {run}")
@@ -129,6 +130,15 @@ def mode_notes(job: Job, trainer: loop.Trainer) -> Iterable[str]:
     if mode == "lora":
         return lora_notes(job, trainer)
     return few_shot_notes(job, trainer) if mode == "few-shot" else filter(None, [proposal(job)])
+
+
+def score_before(job: Job, trainer: loop.Trainer, *, watch: Watch) -> None:
+    """Tell the dev scores of an encoder that can do already what it is trained for."""
+    evaluate = dev_scorer(job, trainer)
+    if isinstance(job.task, Ranking) and evaluate is not None:
+        job.before = evaluate()
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in job.before.items())
+        watch.note(f"before training: dev {scores}")
 
 
 def recorded(run: Path, recipe: Recipe, *, watch: Watch) -> tuple[Recipe, dict[str, Any]]:

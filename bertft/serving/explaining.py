@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bertft.contracts import Ranking
 from bertft.errors import BertftError
 from bertft.serving.bodies import Body, read_body
 from bertft.serving.models import Model
@@ -39,6 +40,8 @@ async def explain(service: Service, request: Request) -> Response:
     asked = example(model, tuple(body.texts), 1)
     if model.filler is not None:
         raise Refused(422, "there is no prediction to explain: this model fills masks")
+    if isinstance(model.task, Ranking):
+        raise Refused(422, "there is no prediction to explain: this model gives vectors")
     if not model.explains:
         raise Refused(422, "an export has no gradients; serve the run that it was made of")
     if service.explaining:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from bertft.contracts import Ranking
 from bertft.encoder.bare import read_backend
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.zoo import find
@@ -84,8 +85,10 @@ class Model:
 
     @property
     def explains(self) -> bool:
-        """Whether it makes predictions that can be explained: exports have no gradients."""
-        return self.filler is None and not is_export(self.predictor.folder)
+        """Whether it makes predictions that can be explained: exports have no gradients;
+        vectors are no predictions."""
+        is_answer = self.filler is None and not isinstance(self.task, Ranking)
+        return is_answer and not is_export(self.predictor.folder)
 
     @cached_property
     def tokenizer(self) -> Any:

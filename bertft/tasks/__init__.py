@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bertft.contracts import Ranking
 from bertft.errors import RecipeError, RunError, did_you_mean
 from bertft.settings import Recipe
 
 if TYPE_CHECKING:
-    from bertft.contracts import Task
+    from bertft.contracts import Answer, Pieces, Task
 
 TASKS = {
     "classification": "regression",
@@ -18,6 +19,7 @@ TASKS = {
     "ner": "ner",
     "qa": "qa",
     "pretraining": "pretraining",
+    "retrieval": "retrieval",
 }
 """The module of each, whose ``from_options`` makes it; only the one that is asked for is read."""
 
@@ -46,3 +48,16 @@ def with_columns(task: Any, settings: Recipe) -> Any:
         return task
     options = {**task.options.model_dump(), **changed}
     return make_task({"name": task.name, **options}).bind(task.labels, task.learned)
+
+
+def answers_of(
+    task: Task[Any],
+    examples: Sequence[Any],
+    pieces: Sequence[Pieces],
+    *,
+    top_k: int | None = None,
+) -> list[Answer]:
+    """The answers of examples; where a task ranks, and there is gold, among all of them."""
+    if isinstance(task, Ranking) and examples and all(one.is_gold for one in examples):
+        return task.ranked(examples, pieces)
+    return [task.decode(*one, top_k=top_k) for one in zip(examples, pieces, strict=True)]

@@ -29,10 +29,43 @@ def compute_logits(
 ) -> list[FloatArray]:
     """Logits of every Encoded, in the order given; batches are formed by length inside.
 
-    ``precision`` is fp32, bf16 or fp16; weights stay float32 and products run in it. With
-    ``together`` all processes call this at the same time: they share the batches, and each gets all
-    logits.
+    Encoded that share their tokens, as one and the same array, are computed once. ``precision`` is
+    fp32, bf16 or fp16; weights stay float32 and products run in it. With ``together`` all processes
+    call this at the same time: they share the batches, and each gets all logits.
     """
+    places: dict[tuple[int, int, int], int] = {}
+    for one in encoded:
+        places.setdefault(_input(one), len(places))
+    if len(places) == len(encoded):
+        return _computed(
+            model, encoded, head=head, batcher=batcher, precision=precision, together=together
+        )
+    distinct = {_input(one): one for one in reversed(encoded)}
+    rows = _computed(
+        model,
+        [distinct[key] for key in places],
+        head=head,
+        batcher=batcher,
+        precision=precision,
+        together=together,
+    )
+    return [rows[places[_input(one)]] for one in encoded]
+
+
+def _input(one: Encoded) -> tuple[int, int, int]:
+    """What tells an input from every other one that is in memory."""
+    return id(one.input_ids), id(one.token_type_ids), id(one.masked)
+
+
+def _computed(
+    model: torch.nn.Module,
+    encoded: Sequence[Encoded],
+    *,
+    head: Readout,
+    batcher: Batcher,
+    precision: str,
+    together: bool,
+) -> list[FloatArray]:
     device = next(model.parameters()).device
     logits: list[FloatArray | None] = [None] * len(encoded)
     if model.training:  # to walk all modules costs as much as a text

@@ -139,7 +139,7 @@ def _optimizer_step(trainer: Trainer, *, epoch: int, step: int, number: int) -> 
         table.begin()
     chosen = t.plan.batches(epoch=epoch, step=step, process=accelerator.process_index)
     # All processes pass backward equally often: one without a share learns nothing from a stand-in.
-    stand_in = t.plan.sample(epoch=epoch, step=step)[:1]
+    stand_in = t.plan.encoded_of(t.plan.sample(epoch=epoch, step=step)[:1])
     encoded = t.shown([*chain.from_iterable(chosen), *stand_in], epoch=epoch)
     batches = [t.batcher(encoded, one or stand_in, head=t.head) for one in chosen]
     own = [batch for batch, one in zip(batches, chosen, strict=True) if one]

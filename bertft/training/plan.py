@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -23,6 +24,9 @@ class Plan:
 
     ``kinds`` say what each is, where a step has to see some of a kind together: GROUP of them stand
     side by side in each order. ``rounds`` is how often an epoch takes all of them.
+
+    ``parts`` are the Encoded that are drawn as one, as a question and its passage are; a batch is
+    then so many of these, and one Encoded that several of them have is in it once.
     """
 
     lengths: tuple[int, ...]
@@ -33,6 +37,12 @@ class Plan:
     processes: int = 1
     kinds: tuple[int, ...] = ()
     rounds: int = 1
+    parts: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def drawn(self) -> int:
+        """How many there are to be drawn in a round."""
+        return len(self.parts or self.lengths)
 
     @property
     def sequences_per_step(self) -> int:
@@ -40,20 +50,24 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-self.rounds * len(self.lengths) // self.sequences_per_step)
+        return -(-self.rounds * self.drawn // self.sequences_per_step)
 
     @property
     def total_steps(self) -> int:
         return self.steps_per_epoch * self.epochs
 
     @property
+    def tokens_per_round(self) -> int:
+        return sum(map(self._length, range(self.drawn)))
+
+    @property
     def tokens(self) -> int:
         """Of all epochs."""
-        return sum(self.lengths) * self.rounds * self.epochs
+        return self.tokens_per_round * self.rounds * self.epochs
 
     def sample(self, *, epoch: int, step: int) -> list[int]:
-        """Indices of all Encoded that one optimizer step learns from, in random order."""
-        order = _order(len(self.lengths), self.seed, epoch, self.kinds, self.rounds)
+        """What one optimizer step draws, in random order: indices of Encoded, or of ``parts``."""
+        order = _order(self.drawn, self.seed, epoch, self.kinds, self.rounds)
         first = step * self.sequences_per_step
         return [int(i) for i in order[first : first + self.sequences_per_step]]
 
@@ -64,10 +78,21 @@ class Plan:
         would without, in any number of processes. Every process gets the same number of passes;
         one may be empty at the end of an epoch.
         """
-        sample = sorted(self.sample(epoch=epoch, step=step), key=lambda i: (self.lengths[i], i))
+        sample = sorted(self.sample(epoch=epoch, step=step), key=lambda i: (self._length(i), i))
         size = self.batch_size
         groups = [sample[first : first + size] for first in range(0, len(sample), size)]
-        return [group[process :: self.processes] for group in groups]
+        return [self.encoded_of(group[process :: self.processes]) for group in groups]
+
+    def encoded_of(self, drawn: Sequence[int]) -> list[int]:
+        """Indices of the Encoded of what was drawn, each once."""
+        if not self.parts:
+            return list(drawn)
+        return list(dict.fromkeys(chain.from_iterable(self.parts[index] for index in drawn)))
+
+    def _length(self, drawn: int) -> int:
+        if not self.parts:
+            return self.lengths[drawn]
+        return sum(self.lengths[index] for index in self.parts[drawn])
 
 
 @lru_cache(maxsize=2)

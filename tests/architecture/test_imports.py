@@ -20,7 +20,7 @@ PACKAGE = Path(bertft.__file__).parent
 FLOORS = [
     {"arrays", "cache_folder", "collector", "errors", "notebook", "terminal", "words"},
     {"contracts", "watch"},
-    {"settings", "spans"},
+    {"bm25", "settings", "spans"},
     {"recipe"},
     {"encoder"},
     {"loaders"},

@@ -82,6 +82,14 @@ SHAPES = {
         lambda f: lines(f / "a.jsonl", lambda n, t: {
             "sentence1": t, "sentence2": t[::-1], "label": n % 2}),
         {"name": "classification", "pairs": True}),
+    "questions and passages": (
+        lambda f: lines(f / "a.jsonl", lambda n, t: {"query": t, "passage": f"it is {t} . yes"}),
+        {"name": "retrieval", "text_column": "query", "pair_column": "passage"}),
+    "answers that are labels": (
+        lambda f: lines(f / "a.jsonl", lambda n, t: {
+            "question": t, "passage": ["it is a very good film", "it is a bad film"][n % 2],
+            "label": n % 2}),
+        {"name": "classification", "label_column": "label"}),
     "similarity": (
         lambda f: lines(f / "a.jsonl", lambda n, t: {
             "sentence1": t, "sentence2": t[::-1], "score": n % 9 / 2}),
@@ -105,6 +113,8 @@ def test_a_file_is_found_to_be_what_it_is(shape, tmp_path):
         ("nli/en/train.csv", "nli"),
         ("ner/en/train.jsonl", "ner"),
         ("qa/ko/train.json", "qa"),
+        ("retrieval/en/train.jsonl", "retrieval"),
+        ("retrieval/ko/dev.jsonl", "retrieval"),
     ],
 )
 def test_the_bundled_data_are_found_to_be_what_they_are(file, task):

@@ -31,7 +31,7 @@ from bertft.prediction.tables import as_text, predicted
 from bertft.prediction.texts import TextRequest
 from bertft.reports.explain_chart import bar_chart
 from bertft.settings import DataSettings
-from bertft.tasks import TASKS, make_task
+from bertft.tasks import TASKS, answers_of, make_task
 from bertft.watch import Silent
 
 MAX_LENGTH = 16
@@ -112,6 +112,12 @@ QUESTIONS = [
 ]
 UNANSWERED = [*QUESTIONS, asked("is the movie fun", "we hate the plot")]
 QA = {"window_overlap": 2, "max_question_length": 5, "max_answer_length": 3}
+ASKED = [
+    {"question": "is the film good", "passage": "the film is good and not bad"},
+    {"question": "is the food bad", "passage": "the food is very good"},
+    {"question": "영화", "passage": "영화 정말 최고", "id": "q-3"},
+    {"question": LONG, "passage": "no plot " + LONG},
+]
 CASES = {
     "inference": Case("nli", INFERENCE, "label"),
     "number": Case(
@@ -140,6 +146,7 @@ CASES = {
     "unanswered question": Case(
         "qa", UNANSWERED, "answer", QA, hidden=("answers",), regains_text=False
     ),
+    "retrieval": Case("retrieval", ASKED, "found", hidden=()),
     "single": Case("classification", SINGLE, "label"),
     "scope": Case("classification", SINGLE, "label", {"out_of_scope": True}),
     "numbers": Case(
@@ -153,6 +160,10 @@ CASES = {
     ),
 }
 EVERY_CASE = pytest.mark.parametrize("name", CASES, scope="module")
+EXPLAINED = pytest.mark.parametrize(
+    "name", [name for name in CASES if name != "retrieval"], scope="module"
+)
+"""Vectors explain nothing by themselves: tests/commands/test_retrieval.py has the refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +181,8 @@ class Ready:
 
     def ideal_pieces(self, example: Any, *, sign: int = 1) -> list[tuple[Encoded, FloatArray]]:
         """Windows of one example with ideal logits, or inverted ones."""
-        size = len(self.task.labels)
-        return [(one, sign * ideal_logits(one, labels=size)) for one in self.encode([example])]
+        size, logits = len(self.task.labels), ideal_logits if sign > 0 else worst_logits
+        return [(one, logits(one, labels=size)) for one in self.encode([example])]
 
     def decode(
         self, logits_of: Callable[[Encoded], FloatArray], examples: list[Any] | None = None
@@ -181,11 +192,15 @@ class Ready:
         pieces: list[list[tuple[Encoded, FloatArray]]] = [[] for _ in chosen]
         for one in self.encode(chosen):
             pieces[one.example].append((one, logits_of(one)))
-        return [self.task.decode(*pair) for pair in zip(chosen, pieces, strict=True)]
+        return answers_of(self.task, chosen, pieces)
 
 
 def ideal_logits(one: Encoded, *, labels: int) -> FloatArray:
     """What a perfect model would answer."""
+    if not labels and isinstance(one.target, int):
+        return np.eye(len(CASES))[one.target]  # the vector of a passage
+    if not labels and isinstance(one.target, list):
+        return np.eye(len(CASES))[one.target[0]]  # that of a question
     if isinstance(one.target, int):
         return 30.0 * (np.arange(labels) == one.target)
     if isinstance(one.target, float):
@@ -197,6 +212,12 @@ def ideal_logits(one: Encoded, *, labels: int) -> FloatArray:
     if isinstance(one.target, list) and len(one.target) == labels:
         return 30.0 * np.where(np.array(one.target) == 1, 1.0, -1.0)
     raise NotImplementedError(f"ideal logits for a target such as {one.target!r}")
+
+
+def worst_logits(one: Encoded, *, labels: int) -> FloatArray:
+    """The opposite; passages stay, for of two vectors one is turned round."""
+    ideal = ideal_logits(one, labels=labels)
+    return ideal if not labels and isinstance(one.target, int) else -ideal
 
 
 def names_the_same(given: Any, gold: Any) -> bool:
@@ -314,7 +335,8 @@ def test_what_was_learned_survives_a_file(ready: Ready, name: str) -> None:
 @EVERY_CASE
 def test_a_label_of_other_data_is_refused(ready: Ready, name: str) -> None:
     if not ready.task.labels:
-        assert name in ("number", "question", "unanswered question")  # they know no labels
+        # They know no labels.
+        assert name in ("number", "question", "unanswered question", "retrieval")
         return
     last = ready.task.labels[-1].removeprefix("I-")
     renamed = [label.replace(last, "another") for label in ready.task.labels]
@@ -337,7 +359,7 @@ def test_ideal_logits_give_gold_and_perfect_scores(ready: Ready, name: str) -> N
 
 @EVERY_CASE
 def test_inverted_logits_give_bad_scores(ready: Ready, name: str) -> None:
-    answers = ready.decode(lambda one: -ideal_logits(one, labels=len(ready.task.labels)))
+    answers = ready.decode(lambda one: worst_logits(one, labels=len(ready.task.labels)))
     assert ready.task.score(ready.examples, answers).values[ready.task.metric] < 0.5
     losses = [
         ready.task.gold(example, answer, ready.ideal_pieces(example, sign=-1))["loss"]
@@ -427,11 +449,15 @@ def test_plain_transformers_gives_the_same_answers(ready: Ready, saved: Path, na
             output = plain(**inputs)
         if "logits" in output:
             return output.logits[0].numpy()
+        if "last_hidden_state" in output:
+            mean = output.last_hidden_state[0].mean(dim=0)
+            return (mean / mean.norm()).numpy()
         return torch.stack([output.start_logits[0], output.end_logits[0]], dim=-1).numpy()
 
     expected = ready.decode(logits_of, ready.bare)
     found = predictor(saved).answer(ready.bare)
-    assert len({json.dumps(one[CASES[name].given]) for one in found}) > 1 or "scores" in found[0]
+    given = "value" if name == "retrieval" else CASES[name].given  # there is nothing to rank
+    assert len({json.dumps(one[given]) for one in found}) > 1 or "scores" in found[0]
     assert all(same(a, b, 1e-5 / 4) for a, b in zip(found, expected, strict=True))
 
 
@@ -517,7 +543,7 @@ def explained(saved: Path, place: Path) -> list[dict[str, Any]]:
     return list(explain(request, watch=Silent()))
 
 
-@EVERY_CASE
+@EXPLAINED
 def test_the_answer_that_is_explained_is_the_one_of_predict(
     ready: Ready, saved: Path, explained: list[dict[str, Any]], place: Path, name: str
 ) -> None:
@@ -539,7 +565,7 @@ def test_the_answer_that_is_explained_is_the_one_of_predict(
     assert page.count("<section>") == sum(len(one["explanations"]) for one in explained)
 
 
-@EVERY_CASE
+@EXPLAINED
 def test_what_is_explained_is_complete_and_in_its_place(
     ready: Ready, explained: list[dict[str, Any]], name: str
 ) -> None:
@@ -567,7 +593,7 @@ def test_what_is_explained_is_complete_and_in_its_place(
                 assert not any(silent), "special tokens are kept"
 
 
-@EVERY_CASE
+@EXPLAINED
 def test_the_logit_that_is_explained_is_that_of_the_answer(
     ready: Ready, saved: Path, explained: list[dict[str, Any]], name: str
 ) -> None:

@@ -408,3 +408,43 @@ def test_the_readme_counts_what_is_there() -> None:
             assert f"| `{language}/{split}.jsonl` | {' | '.join(map(str, counts))} |" in text
         assert f"| `{split}.csv` | {' | '.join(map(str, inference))} |" in text
         assert f"| `{split}.json` | {' | '.join(map(str, asked))} |" in text
+
+
+# --- search -------------------------------------------------------------------------------------
+
+
+@cache
+def searches(language: str, split: str) -> list[dict[str, str]]:
+    path = ROOT / "retrieval" / language / f"{split}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@FILES
+def test_every_subject_has_four_questions_and_four_passages(language: str, split: str) -> None:
+    subjects = Counter(row["id"].rpartition("-")[0] for row in searches(language, split))
+    assert set(subjects.values()) == {4}
+    told = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{split}.jsonl` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", told, re.M)
+    assert row is not None
+    figures = [int(one) for one in row.groups()]
+    own = figures[:2] if language == "en" else figures[2:]
+    assert own == [len(subjects), 4 * len(subjects)]
+
+
+@LANGUAGES
+def test_no_question_or_passage_stands_twice(language: str) -> None:
+    rows = [row for split in SPLITS for row in searches(language, split)]
+    for name in ("id", "question", "passage"):
+        assert len({folded(row[name]) for row in rows}) == len(rows)
+
+
+@LANGUAGES
+def test_a_negative_is_another_passage_on_the_subject(language: str) -> None:
+    rows = searches(language, "train")
+    subject = {row["passage"]: row["id"].rpartition("-")[0] for row in rows}
+    for row in rows:
+        assert row["negative"] != row["passage"]
+        assert subject[row["negative"]] == subject[row["passage"]]
+    assert not any(
+        "negative" in row for split in ("dev", "test") for row in searches(language, split)
+    )

@@ -29,6 +29,7 @@ RECIPES = {
     "nli": "nli",
     "ner": "ner",
     "qa": "qa",
+    "retrieval": "retrieval",
 }
 """A recipe of each task: it is trained once, and its run serves for all others of the task."""
 SUFFIXES = {"ner": ".conll", "qa": ".json"}
@@ -96,6 +97,7 @@ def content(kind: str, suffix: str, *, labels: tuple[str, ...] = OPINIONS) -> st
             "\n".join(f"{word} {'B-THING' if word in ('film', 'food') else 'O'}" for word in words)
             for words in (one.split() for one in GOOD + BAD)
         ),
+        ("retrieval", ".csv"): lambda: table("question,passage", pairs),
         ("qa", ".json"): lambda: squad(QUESTIONS),
         ("qa", ".jsonl"): lambda: "\n".join(json.dumps(one) for one in QUESTIONS),
     }

@@ -32,7 +32,7 @@ from bertft.loaders.reading import hold_out
 from bertft.loaders.source import Source
 from bertft.prediction.scoring import Scored, doubts, scores_content
 from bertft.settings import DataSettings
-from bertft.tasks import make_task
+from bertft.tasks import answers_of, make_task
 
 Row = dict[str, Any]
 
@@ -111,6 +111,18 @@ def questions(random: Random) -> tuple[Row, list[Row]]:
     return options, rows
 
 
+def passages(random: Random) -> tuple[Row, list[Row]]:
+    rows = []
+    for _ in range(9):
+        row: Row = {"question": _texts(random), "passage": _texts(random)}
+        if random.random() < 0.5:
+            row["negatives"] = [_texts(random) for _ in range(random.randrange(3))]
+        rows += [row] * random.choice([1, 1, 2])
+    options = {"name": "retrieval", "scale": random.choice([1e-3, 20.0, 1e6]),
+               "query_prompt": _texts(random)}  # fmt: skip
+    return options, rows
+
+
 TASKS: dict[str, Callable[[Random], tuple[Row, list[Row]]]] = {
     "classification": classification,
     "several labels": several,
@@ -118,6 +130,7 @@ TASKS: dict[str, Callable[[Random], tuple[Row, list[Row]]]] = {
     "nli": nli,
     "entities": entities,
     "questions": questions,
+    "passages": passages,
 }
 
 
@@ -163,8 +176,8 @@ def _follow(settings: Row, path: str, tokenizer: Any, random: Random) -> None:
     logits = [_logits(settings, task, one, draw) * scale for one in encoded]
     pieces = pieces_of(len(examples), encoded, logits)
     task = task.fit(examples, pieces)
-    answers = [task.decode(*one, top_k=random.choice([None, 1, 5]) if settings["name"] == "qa"
-               else None) for one in zip(examples, pieces, strict=True)]  # fmt: skip
+    top_k = random.choice([None, 1, 5]) if settings["name"] == "qa" else None
+    answers = answers_of(task, examples, pieces, top_k=top_k)
     gold = [task.gold(*one) for one in zip(examples, answers, pieces, strict=True)]
     told = [json.loads(json.dumps(one | two)) for one, two in zip(answers, gold, strict=True)]
     again = [task.regain(one) for one in told]
@@ -181,6 +194,8 @@ def _follow(settings: Row, path: str, tokenizer: Any, random: Random) -> None:
 def _logits(settings: Row, task: Any, one: Any, draw: Any) -> Any:
     if settings["name"] == "qa":
         return draw.normal(size=(len(one), 2)).astype(np.float32)
+    if settings["name"] == "retrieval":
+        return draw.normal(size=4).astype(np.float32)
     if settings["name"] == "ner":
         return draw.normal(size=(len(one), len(task.labels))).astype(np.float32)
     return draw.normal(size=max(1, len(task.labels))).astype(np.float32)

@@ -85,6 +85,9 @@ def _data_readers() -> Iterator[Reader]:
     yield _data("tagged Parquet", "a.parquet", {"name": "ner"}, _parquet(_objects(entities)))
     yield _data("SQuAD", "a.json", {"name": "qa"}, _squad("en", 2), _squad("ko", 1, indent=1))
     yield _data("question rows", "a.jsonl", {"name": "qa"}, _questions())
+    passages = _head("retrieval/en/train.jsonl", 20)
+    yield _data("passages", "a.jsonl", {"name": "retrieval"}, passages)
+    yield _data("passages of SQuAD", "a.json", {"name": "retrieval"}, _squad("en", 2))
 
 
 def _data(name: str, file: str, task: dict[str, Any], *samples: bytes) -> Reader:

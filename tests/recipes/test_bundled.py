@@ -80,6 +80,8 @@ def what_is_asked(examples):
         return {entity.label for one in examples for entity in one.entities}
     if hasattr(examples[0], "answers"):
         return {bool(one.answers) for one in examples}
+    if hasattr(examples[0], "negatives"):
+        return {"passages"}
     return {label for one in examples for label in one.names}
 
 

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import Ear
 
+from bertft.bm25 import Words, words_of_text
 from bertft.cache_folder import cached_files
 from bertft.errors import BertftError, DataError
+from bertft.evaluation.ranking import best
 from bertft.inside.request import EncoderRequest
-from bertft.inside.similarity import best
 from bertft.retrieval import parts as parts_module
 from bertft.retrieval.index import CONSTANT, Index, fuse, open_index
 from bertft.retrieval.request import IndexRequest
-from bertft.retrieval.words import Words, words_of_text
 
 Open = Callable[..., Index]
 

@@ -174,3 +174,23 @@ def test_each_round_takes_every_index_once_and_kinds_stand_together(plan: Plan) 
 def test_without_kinds_a_round_is_a_permutation_as_ever(plan: Plan) -> None:
     expected = np.random.default_rng([plan.seed, 0]).permutation(len(plan.lengths)).tolist()
     assert whole_epoch(plan, 0) == expected
+
+
+@settings(deadline=None)
+@given(plans(), st.data())
+def test_what_is_drawn_as_one_stays_together(plan: Plan, data: st.DataObject) -> None:
+    """Every part of what was drawn is in its batch, each Encoded once; batches count the drawn."""
+    each = st.lists(st.integers(0, len(plan.lengths) - 1), min_size=1, max_size=3, unique=True)
+    parts = tuple(tuple(one) for one in data.draw(st.lists(each, min_size=1, max_size=40)))
+    whole = dataclasses.replace(plan, parts=parts, processes=1)
+    assert sorted(whole_epoch(whole, 0)) == list(range(len(parts)))
+    for step in range(whole.steps_per_epoch):
+        drawn = set(whole.sample(epoch=0, step=step))
+        for batch in whole.batches(epoch=0, step=step):
+            assert len(set(batch)) == len(batch)
+            inside = [one for one in drawn if set(parts[one]) <= set(batch)]
+            assert set(batch) == {index for one in inside for index in parts[one]}
+        batches = whole.batches(epoch=0, step=step)
+        assert all(any(set(parts[one]) <= set(batch) for batch in batches) for one in drawn)
+    tokens = sum(plan.lengths[index] for one in parts for index in one)
+    assert whole.tokens == tokens * plan.epochs
