@@ -69,10 +69,10 @@ class EncodedRows(Sequence[Encoded]):
 
 
 def compact(encoded: list[Encoded]) -> Sequence[Encoded]:
-    """The same, in less memory where there are many short ones."""
-    if len(encoded) < MANY or any(
-        one.offsets is not None or one.masked is not None for one in encoded
-    ):
+    """The same, in less memory where there are many short ones, each with tokens of its own."""
+    if len(encoded) < MANY or len({id(one.input_ids) for one in encoded}) < len(encoded):
+        return encoded
+    if any(one.offsets is not None or one.masked is not None for one in encoded):
         return encoded
     return EncodedRows(encoded)
 

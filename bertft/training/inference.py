@@ -34,9 +34,10 @@ def compute_logits(
     call this at the same time: they share the batches, and each gets all logits.
     """
     places: dict[tuple[int, int, int], int] = {}
-    for one in encoded:
-        places.setdefault(_input(one), len(places))
-    if len(places) == len(encoded):
+    if isinstance(encoded, list):  # what makes its rows anew when they are asked for shares none
+        for one in encoded:
+            places.setdefault(_input(one), len(places))
+    if len(places) in (0, len(encoded)):
         return _computed(
             model, encoded, head=head, batcher=batcher, precision=precision, together=together
         )

@@ -41,7 +41,7 @@ def test_they_are_the_same_sequence(given: list[Encoded]) -> None:
 
 
 def test_what_has_more_than_arrays_hold_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = [Encoded(array("i", [2, 3]), array("b", [0, 0]), 0)] * 3
+    few = [Encoded(array("i", [2, 3]), array("b", [0, 0]), 0) for _ in range(3)]
     assert compact(few) is few
     monkeypatch.setattr(encoded_rows, "MANY", 2)
     assert isinstance(compact(few), EncodedRows)
@@ -49,3 +49,13 @@ def test_what_has_more_than_arrays_hold_stays_as_it_is(monkeypatch: pytest.Monke
     assert compact(with_offsets) is with_offsets
     masked = [*few, Encoded([2, 3], [0, 0], 1, masked=Masked([0], [2]))]
     assert compact(masked) is masked
+
+
+def test_what_shares_its_tokens_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A passage of several questions is computed once, by which it is known."""
+    monkeypatch.setattr(encoded_rows, "MANY", 2)
+    tokens = array("i", [5, 6])
+    encoded = [Encoded(tokens, array("b"), number) for number in range(3)]
+    assert compact(encoded) is encoded
+    own = [Encoded(array("i", [5]), array("b"), number) for number in (0, 1)]
+    assert isinstance(compact(own), EncodedRows)
