@@ -24,7 +24,7 @@ from bertft.encoder.pieces import pieces_of
 from bertft.evaluation.ranking import best
 from bertft.loaders.pairs import Pair, composed
 from bertft.settings import ModelSettings
-from bertft.tasks.retrieval import Retrieval
+from bertft.tasks.retrieval import Retrieval, gold_passages
 from bertft.training.inference import compute_logits
 from bertft.training.runtime import Runtime
 from bertft.watch import Watch
@@ -76,17 +76,14 @@ def _mined(
 
     Those with a score beyond ``near`` of its own passage's are left out, None for any.
     """
-    places = {text: place for place, text in enumerate(passages)}
-    golds: dict[str, set[int]] = {}
-    for one in examples:
-        golds.setdefault(composed(one.text), set()).add(places[composed(one.pair)])
+    golds = gold_passages(examples, {text: place for place, text in enumerate(passages)})
     found = []
-    for number, one in enumerate(examples):
-        row, gold = scores(number), golds[composed(one.text)]
-        most = np.inf if near is None else near * float(row[places[composed(one.pair)]])
+    for number, (one, gold) in enumerate(zip(examples, golds, strict=True)):
+        row = scores(number)
+        most = np.inf if near is None else near * float(row[gold[0]])
         least = 0.0 if near is None else -np.inf  # a passage without any of the words is no match
         fits = np.where((row <= most) & (row > least), row, -np.inf)
-        fits[list(gold)] = -np.inf
+        fits[gold] = -np.inf
         chosen = [passages[place] for place in best(fits, count=count) if np.isfinite(fits[place])]
         found.append(replace(one, negatives=tuple(dict.fromkeys((*one.negatives, *chosen)))))
     return found

@@ -173,7 +173,7 @@ class Retrieval:
         first.
         """
         numbers = _numbered(examples)
-        golds = _golds(examples, numbers)
+        golds = gold_passages(examples, numbers)
         texts = [self.how.query_prompt + composed(one.text) for one in examples]
         passages = [self.how.passage_prompt + text for text in numbers]
         rule = LongText("truncate")
@@ -225,7 +225,7 @@ class Retrieval:
         found = ranked(
             np.stack([parts[0][1] for parts in pieces]),  # [N, H]
             np.stack(list(vectors.values())),  # [P, H]
-            _golds(examples, numbers),
+            gold_passages(examples, numbers),
             scale=self.options.scale,
         )
         texts = list(numbers)
@@ -263,7 +263,7 @@ def _numbered(examples: Sequence[Pair]) -> dict[str, int]:
     return numbers
 
 
-def _golds(examples: Sequence[Pair], numbers: Mapping[str, int]) -> list[list[int]]:
+def gold_passages(examples: Sequence[Pair], numbers: Mapping[str, int]) -> list[list[int]]:
     """The passages that answer each question, its own first; equal questions share theirs."""
     known: dict[str, dict[int, None]] = {}
     for example in examples:
