@@ -58,7 +58,7 @@ def layer_decay(recipe: Recipe) -> list[str]:
 
 
 def smoothing(recipe: Recipe) -> list[str]:
-    classifies = recipe.task.name in ("classification", "nli")
+    classifies = recipe.task["name"] in ("classification", "nli")
     return ["task.label_smoothing=0.1"] if classifies else []
 
 

@@ -29,12 +29,18 @@ class Live:
     log: list[Mapping[str, Any]] = field(default_factory=list)
 
     def ask(
-        self, path: str, content: Any = None, *, body: bytes | None = None, **headers: str
+        self,
+        path: str,
+        content: Any = None,
+        *,
+        body: bytes | None = None,
+        method: str | None = None,
+        **headers: str,
     ) -> tuple[int, Any, Mapping[str, str]]:
-        """GET, or POST of JSON or bytes: status, JSON (or text) and headers."""
+        """GET, or POST of JSON or bytes, or another method: status, JSON (or text) and headers."""
         data = json.dumps(content).encode() if content is not None else body
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.address + path, data, names)
+        request = urllib.request.Request(self.address + path, data, names, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 return response.status, _content(response.read()), response.headers

@@ -140,7 +140,7 @@ def predict(
         typer.Option(
             "--labels",
             metavar="A,B,C",
-            help="No run: the label most like the text; NAME=DESCRIPTION, or a file of these.",
+            help="Without training: the label that suits; NAME=DESCRIPTION, or a file of these.",
         ),
     ] = "",
     model: Annotated[
@@ -191,6 +191,9 @@ def predict(
         raise BertftError("no text and no file", hint=hint)
     if model and not labels:
         raise BertftError("--model goes with --labels", hint="a trained model is named by --run")
+    if model and run:
+        hint = "leave out --model or --run"
+        raise BertftError("--labels asks an encoder or an nli run", hint=hint)
     if labels and not texts:
         raise BertftError("--labels needs texts", hint='give "a text in quotes", or a file')
     console = open_console(offline=offline, streams=not out)
@@ -199,8 +202,8 @@ def predict(
 
     check_inputs(texts or ())
     first, *beside = run or [""]
-    if not labels:
-        look_at_run(first, overrides=set_ or ())
+    if not labels or first:
+        look_at_run(first, overrides=() if labels else set_ or ())
         for one in beside:
             look_at_run(one)
     with importing():

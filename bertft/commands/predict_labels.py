@@ -1,15 +1,23 @@
-"""predict --labels: texts in, for each the label whose name or description is most like it.
+"""predict --labels: texts in, for each the label whose name or description suits it best.
 
-No run and no training: sentence vectors of an encoder are compared.
+No training: sentence vectors of an encoder are compared, or an NLI run is asked.
 """
 
 from __future__ import annotations
 
-from bertft.commands.predict import Show, asked_of, tell_answers, write_answers
+from dataclasses import replace
+
+from bertft.commands.predict import (
+    Show,
+    asked_of,
+    open_predictor,
+    tell_answers,
+    write_answers,
+)
 from bertft.commands.predict_request import ENTITY_FORMATS, PredictRequest, output_format
 from bertft.errors import BertftError
 from bertft.inside.request import EncoderRequest
-from bertft.inside.zero_shot import ZeroShot
+from bertft.inside.zero_shot import ByInference, BySimilarity, ZeroShot
 from bertft.loaders.named import check_inputs
 from bertft.loaders.reading import input_settings
 from bertft.prediction.asked import predictions
@@ -36,11 +44,15 @@ def predict_labels(
     check_inputs(request.files)
     settings = input_settings(request.overrides, on_bad_row=request.on_bad_row)
     asked = asked_of(request, settings, form)
-    answering = ZeroShot(labels, encoder, settings=settings, tell=watch.note)
-    watch.note(
-        f"nothing was learned: the label is the one whose name {answering.name} finds most like "
-        "the text"
-    )
+    answering: ZeroShot
+    if request.run:
+        predictor = open_predictor(replace(request, overrides=()), watch=watch)
+        answering = ByInference(labels, predictor, settings=settings.task, tell=watch.note)
+        what = "finds most probably entailed by the text"
+    else:
+        answering = BySimilarity(labels, encoder, settings=settings.task, tell=watch.note)
+        what = "finds most like the text"
+    watch.note(f"nothing was learned: the label is the one that {answering.name} {what}")
     count = AnswerCount()
     found = count.seen(predictions(answering, asked, watch=watch))
     write_answers(found, request, form, watch=watch, show=show)
@@ -50,12 +62,12 @@ def predict_labels(
 
 
 def _check(request: PredictRequest, form: str) -> None:
-    """Raise BertftError for what a similarity cannot do."""
+    """Raise BertftError for what labels without training cannot do."""
     hint = "leave it out, or train a model: bertft train FILE"
     if request.certainty:
-        raise BertftError("--labels gives similarities, no probabilities to withhold by", hint=hint)
-    if request.run:
-        raise BertftError("--labels answers without a run", hint="leave out --labels or --run")
+        raise BertftError("--labels gives no probabilities of labels to withhold by", hint=hint)
+    if request.beside:
+        raise BertftError("--labels asks one run", hint="give --run once")
     if request.question or request.in_parts:
         raise BertftError("--labels answers texts one by one, into one file", hint=hint)
     if form in ENTITY_FORMATS:

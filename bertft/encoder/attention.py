@@ -6,7 +6,7 @@ reach ``packed_attention`` as the extra model argument ``packing``.
 
 Shape legend: B sequences and T tokens of the row, H hidden width, h heads, d width of a head, Q
 tokens that attend: T, or B where first tokens alone do (last_layer.py); of a group b sequences, L
-longest.
+longest. Where attention is local, each token sees w others on each side.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ NAME = "bertft_packed"
 
 SHORT = 48
 """Longest sequences that plain products answer faster on a CPU than SDPA's kernel does."""
+
+LONG = 768
+"""Longest sequences that plain products train faster on a CPU than SDPA's kernel does."""
+BLOCKS = 3
+"""Sequences of more windows than this are answered in blocks where attention is local."""
 
 Drop = Callable[[torch.Tensor], torch.Tensor]
 
@@ -120,12 +125,15 @@ def packed_attention(
     (``**extra`` is theirs: it carries ``packing`` and whatever else a model passes on.)
     """
     packing: Packing = extra["packing"]
-    if extra.get("sliding_window") is not None:
-        raise NotImplementedError("packed rows know no sliding windows")
+    window = extra.get("sliding_window")
+    side = None if window is None else window - 1  # theirs counts the token itself, too
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     drop = getattr(module, "dropout", None)
     if not isinstance(drop, FastDropout):
         drop = partial(functional.dropout, p=dropout)
+    if key.shape[1] < query.shape[1]:  # several heads share their keys and values
+        shared = query.shape[1] // key.shape[1]
+        key, value = (one.repeat_interleave(shared, dim=1) for one in (key, value))
     q, k, v = (one.transpose(1, 2)[0] for one in (query, key, value))  # [T, h, d]
     tokens = [group.end - group.start for group in packing.groups]
     attending = tokens
@@ -136,7 +144,7 @@ def packed_attention(
     sizes = ((q, attending), (k, tokens), (v, tokens))
     parts = zip(packing.groups, *(torch.split(*one) for one in sizes), strict=True)
     mixed = [
-        _attend(*group_and_rows, scale=scale, dropout=dropout, drop=drop)
+        _attend(*group_and_rows, scale=scale, side=side, dropout=dropout, drop=drop)
         for group_and_rows in parts
     ]
     return torch.cat(mixed)[None], None  # [1, Q, h, d]
@@ -159,12 +167,14 @@ def _attend(
     value: torch.Tensor,
     *,
     scale: float,
+    side: int | None,
     dropout: float,
     drop: Drop,
 ) -> torch.Tensor:
     """Attention of one group: key, value [tokens, h, d], query of as many or [b, h, d] -> as query.
 
-    ``drop`` is the dropout of the attention weights, of probability ``dropout``.
+    ``side`` is how many tokens on each side one sees, None for all. ``drop`` is the dropout of the
+    attention weights, of probability ``dropout``.
     """
     first_only = len(query) == group.size
     own = [key, value] if first_only else [key, value, query]
@@ -174,23 +184,76 @@ def _attend(
         one.reshape(group.size, -1, *query.shape[1:]).transpose(1, 2)  # [b, h, L, d]
         for one in ([*own, query] if first_only else own)
     )
-    if q.device.type == "cpu" and (torch.is_grad_enabled() or group.length <= SHORT):
+    mask = group.mask
+    if side is not None and group.length > side + 1:
+        if group.length > BLOCKS * side:
+            drops = drop if dropout else None
+            mixed = _attend_near(q, k, v, mask, side=side, scale=scale, drop=drops)
+            flat = mixed.transpose(1, 2).reshape(-1, *query.shape[1:])
+            return flat if group.real is None else flat.index_select(0, group.real)
+        mask = _near(group.length, side, mask, device=q.device)
+    by_products = dropout or group.length <= LONG if torch.is_grad_enabled() else False
+    if q.device.type == "cpu" and (by_products or group.length <= SHORT):
         # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout; that kernel's backward
-        # is slower than plain products at the lengths of sentences, its forward below SHORT tokens.
+        # is slower than plain products up to LONG tokens, its forward below SHORT tokens.
         q, k, v = (one.reshape(-1, *one.shape[2:]) for one in (q, k, v))  # [b * h, L, d]
         scores = torch.bmm(q, k.transpose(1, 2)).float().mul_(scale)  # [b * h, L, L]
-        if group.mask is not None:
+        if mask is not None:
             each = scores.view(group.size, -1, *scores.shape[1:])  # [b, h, L, L]
-            each.masked_fill_(~group.mask, torch.finfo(scores.dtype).min)
+            each.masked_fill_(~mask, torch.finfo(scores.dtype).min)
         weights = scores.softmax(dim=-1).to(v.dtype)
         mixed = torch.bmm(drop(weights) if dropout else weights, v)
         mixed = mixed.view(group.size, -1, *mixed.shape[1:])  # [b, h, L, d]
     else:
         mixed = functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scale
+            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
         )
     flat = mixed.transpose(1, 2).reshape(-1, *query.shape[1:])  # [b * L, h, d]
     return flat if group.real is None or first_only else flat.index_select(0, group.real)
+
+
+def _near(
+    length: int, side: int, real: torch.Tensor | None, *, device: torch.device
+) -> torch.Tensor:
+    """[b or 1, 1, L, L] True where a token sees another; padding sees itself, lest it be NaN."""
+    place = torch.arange(length, device=device)
+    apart = (place[:, None] - place).abs()  # [L, L]
+    near = (apart <= side)[None, None]
+    return near if real is None else near & (real | (apart == 0))
+
+
+def _attend_near(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    real: torch.Tensor | None,
+    *,
+    side: int,
+    scale: float,
+    drop: Drop | None,
+) -> torch.Tensor:
+    """Local attention [b, h, L, d] in blocks of w tokens, which see their own and two neighbours.
+
+    Costs 3 w products for a token in the place of L (as in Longformer: Beltagy et al. 2020, 3.1).
+    """
+    size, heads, length, width = q.shape
+    count = -(-length // side)
+    end = count * side - length
+    blocks = functional.pad(q, (0, 0, 0, end)).view(size, heads, count, side, width)
+    around = [  # [b, h, n, d, 3 w]
+        functional.pad(one, (0, 0, side, end + side)).unfold(2, 3 * side, side) for one in (k, v)
+    ]
+    scores = torch.matmul(blocks, around[0]).float().mul_(scale)  # [b, h, n, w, 3 w]
+    there = torch.ones(1, 1, 1, length, dtype=torch.bool, device=q.device) if real is None else real
+    there = functional.pad(there, (side, end + side)).unfold(3, 3 * side, side)  # [b, 1, 1, n, 3 w]
+    place = torch.arange(3 * side, device=q.device)
+    apart = (place[side : 2 * side, None] - place).abs()  # [w, 3 w]
+    seen = (apart <= side) & (there.transpose(2, 3) | (apart == 0))  # [b, 1, n, w, 3 w]
+    weights = scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(dim=-1).to(v.dtype)
+    if drop is not None:
+        weights = drop(weights)
+    mixed = torch.matmul(weights, around[1].transpose(-1, -2))  # [b, h, n, w, d]
+    return mixed.reshape(size, heads, count * side, width)[:, :, :length]
 
 
 def _no_mask(*arguments: Any, **settings: Any) -> None:

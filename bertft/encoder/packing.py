@@ -147,7 +147,7 @@ def _packs(
     before = model.config._attn_implementation
     hook = None
     if head.pools:
-        hook = model.base_model.register_forward_hook(_pool_first, with_kwargs=True)
+        hook = model.base_model.register_forward_hook(_pool, with_kwargs=True)
     if head.pools and (last := read_first_tokens(model)):
         if _answers(model, packer, trial, head, expected):
             return True
@@ -177,12 +177,18 @@ def _answers(
     return all(a.shape == b.shape and float((a - b).abs().max()) < SAME for a, b in pairs)
 
 
-def _pool_first(module: Any, arguments: Any, settings: dict[str, Any], output: Any) -> Any:
-    """Forward hook: hidden states [1, T, H] -> first tokens [B, 1, H], as a head expects them."""
+def _pool(module: Any, arguments: Any, settings: dict[str, Any], output: Any) -> Any:
+    """Forward hook: hidden states [1, T, H] -> [B, 1, H], as a head expects them: first tokens, or
+    the means of all where the model says so (ModernBERT)."""
     packing = settings.get("packing")
     if packing is None:
         return output
     states = output.last_hidden_state[0]
+    if getattr(module.config, "classifier_pooling", "") == "mean":
+        lengths = torch.diff(packing.starts, append=packing.starts.new_tensor([len(states)]))
+        means = torch.segment_reduce(states, "mean", lengths=lengths)
+        output.last_hidden_state = means[:, None]  # [B, 1, H]
+        return output
     if len(states) != len(packing.starts):  # else the last layer has computed no others
         states = states.index_select(0, packing.starts)
     first = states[:, None]  # [B, 1, H]

@@ -105,6 +105,7 @@ def _row(
 
 
 _en = partial(_row, languages=("en",))
+_ettin = partial(_en, licence="MIT", family="modernbert", max_length=8192)
 _multi = partial(_row, languages=("multi",))
 _ko = partial(_row, languages=("ko",))
 
@@ -194,6 +195,12 @@ _ENGLISH = [
     _en("roberta-large", "FacebookAI/roberta-large", (24, 1024, 50265), "MIT",
         "Among the strongest classic English encoders; wants a GPU",
         family="roberta", parameters=355_359_744),
+    _ettin("ettin-17m", "jhu-clsp/ettin-encoder-17m", (7, 256, 50368), parameters=16_797_440,
+           note="ModernBERT design, very small: a quick one for a CPU"),
+    _ettin("ettin-32m", "jhu-clsp/ettin-encoder-32m", (10, 384, 50368), parameters=31_883_136,
+           note="ModernBERT design, small"),
+    _ettin("ettin-68m", "jhu-clsp/ettin-encoder-68m", (19, 512, 50368), parameters=68_144_640,
+           note="ModernBERT design, half of modernbert-base"),
     _en("modernbert-base", "answerdotai/ModernBERT-base", (22, 768, 50368), "Apache-2.0",
         "Recent design: rotary positions, texts of up to 8192 tokens",
         family="modernbert", parameters=149_014_272, max_length=8192),
@@ -250,6 +257,9 @@ _KOREAN = [
         "The usual reference point for Korean"),
     _ko("klue-roberta-base", "klue/roberta-base", (12, 768, 32000), "CC-BY-SA-4.0",
         "Stronger than klue-bert-base on NLI and QA", family="roberta", parameters=110_618_112),
+    _ko("ax-encoder-base", "skt/A.X-Encoder-base", (22, 768, 50000), "Apache-2.0",
+        "ModernBERT design for Korean, long texts: strong on KLUE and KoBEST",
+        family="modernbert", parameters=148_731_648, max_length=16384),
     _ko("koelectra-base-v3", "monologg/koelectra-base-v3-discriminator", (12, 768, 35000),
         "Apache-2.0", "Strong all-round Korean encoder, good for names (NER)" + _BIN,
         family="electra", parameters=112_330_752),

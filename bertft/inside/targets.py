@@ -159,7 +159,7 @@ def _tag_target(
     facts = {"label": labels[number], "start": start, "end": end, "token": token}
     facts["probability"] = float(np.exp(log_softmax(logits)[token, number]))
     return Target(
-        f"{labels[number]} of {text[start:end]}",
+        f"{labels[number]}: {text[start:end]}",
         window,
         lambda output: output.logits[:, token, number],
         lambda output: output.logits[:, token].float().softmax(dim=-1)[:, number],

@@ -114,6 +114,7 @@ class AnswerFolder:
             if not overwrite:
                 self._take_up(watch)
             try:
+                self._save()  # before any part: a folder of parts alone is nobody's after a kill
                 yield
                 self._save()
             except OSError as error:
@@ -141,7 +142,9 @@ class AnswerFolder:
         if others := sorted(found - {self.shard.of}):
             what = f"{self.path} holds answers in {others[0]} shards, not {self.shard.of}"
             raise BertftError(what, hint="choose another --out, or the same number of shards")
-        if not found and not overwrite and any(not n.startswith(".") for n in _names(self.path)):
+        ours = (".", "_shard-")  # a manifest that was being written is no other thing
+        strangers = [one for one in _names(self.path) if not one.startswith(ours)]
+        if strangers and not found and not overwrite:
             what = f"{self.path} is not empty, and holds no answers of bertft"
             raise BertftError(what, hint="choose another --out, or add --overwrite")
 

@@ -9,7 +9,8 @@ from bertft.notebook import Marked, html_table, joined, marked
 from bertft.prediction.formats import text_parts
 
 PROBABILITY = "probability"
-SIMILARITY = "similarity"
+ZERO_SHOT = ("similarity", "entailment")
+"""How well a label suits where none was learned."""
 TEXTS = ("text", "text_pair", "premise", "hypothesis", "question")
 
 
@@ -44,7 +45,8 @@ def decision(answer: Answer) -> dict[str, str]:
         return {"labels": "\n".join(given) or "-"}
     if "question" in answer:
         return {"answer": answer["answer"] or "-", PROBABILITY: f"{answer['score']:.4f}"}
-    name, field = (SIMILARITY,) * 2 if SIMILARITY in answer else (PROBABILITY, "score")
+    name = next((one for one in ZERO_SHOT if one in answer), PROBABILITY)
+    field = "score" if name == PROBABILITY else name
     outside = " (out of scope)" if answer.get("out_of_scope") else ""
     found = {"label": (answer["label"] or "-") + outside, name: f"{answer[field]:.4f}"}
     if "label_set" in answer:

@@ -23,7 +23,7 @@ Put = Callable[[Sequence[Any], Sequence[Any]], None]
 Tell = Callable[[str], None]
 INPUTS = ("file", "id", "text", "text_pair", "premise", "hypothesis", "question")
 """Fields of an answer that say what was asked, where there is no row of a table that does."""
-CERTAINTY = {"score": "probability", "similarity": "similarity"}
+CERTAINTY = {"score": "probability", "similarity": "similarity", "entailment": "entailment"}
 """Field of an answer -> the column that says how certain its label is."""
 REMARKS = ("out_of_scope", "out_of_scope_score", "withheld", "truncated", "uncertainty")
 """Fields of an answer that are columns as they are."""

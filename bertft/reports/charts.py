@@ -93,13 +93,16 @@ class LineChart:
         from matplotlib.text import Annotation
 
         names: list[Any] = [one for one in figure.findobj(Annotation) if one.get_gid() == "name"]
-        figure.draw_without_rendering()  # only now the height of the axes is known
+        layout = figure.get_layout_engine()
+        assert layout is not None
+        layout.execute(figure)  # only now the height of the axes is known
         (axes,) = figure.axes
         low, high = axes.get_ylim()
         unit = (high - low) / axes.bbox.height * figure.dpi / 72
         places = apart([one.xy[1] / unit for one in names], least=LETTERS)
         for name, place in zip(names, places, strict=True):
             name.set_position((BESIDE, place * unit))
+        figure.set_layout_engine("none")  # names that move up or down take no other room
 
     def _fit(self, axes: Axes) -> tuple[float, float]:
         """Set round limits that the values fill."""

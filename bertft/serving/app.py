@@ -83,6 +83,7 @@ def _routes() -> list[Route]:
         _route("POST", NAMED + "/explain", explaining.explain),
         _route("POST", NAMED + "/file", page.file),
         _route("POST", NAMED + "/corrections", page.correct),
+        _route("DELETE", NAMED + "/corrections", page.take_back),
     ]
     for path, endpoint in TEI.items():
         routes += [_route("POST", path, endpoint), _route("POST", NAMED + path, endpoint)]

@@ -18,6 +18,7 @@ from typing import Any
 
 from bertft.errors import BertftError
 from bertft.loaders.source import Source
+from bertft.runs.writing import new_file
 from bertft.serving.models import Model
 from bertft.serving.refused import Refused
 from bertft.settings import DataSettings
@@ -36,8 +37,7 @@ class Corrections:
 
     def add(self, model: Model, texts: tuple[str, ...], gold: Any) -> Path:
         """Keep one. Raises Refused: training could not read it, or the file is full."""
-        row = correction(model, texts, gold)
-        line = json.dumps(row, ensure_ascii=False) + "\n"
+        line = _line(model, texts, gold)
         _check(model, line)
         path = self.path(model)
         with self._writing:
@@ -53,6 +53,32 @@ class Corrections:
             except OSError as error:
                 raise Refused(507, f"not written ({error.strerror})", "Backend") from None
         return path
+
+    def remove(self, model: Model, texts: tuple[str, ...], gold: Any) -> Path:
+        """Take the last one that is equal out of the file. Raises Refused where there is none."""
+        line = _line(model, texts, gold)
+        path = self.path(model)
+        with self._writing:
+            try:
+                content = path.read_text(encoding="utf-8")
+                before, found, after = content.rpartition("\n" + line)
+                if found:
+                    content = before + "\n" + after
+                elif content.startswith(line):
+                    content = content.removeprefix(line)
+                else:
+                    raise FileNotFoundError
+                with new_file(path) as file:
+                    file.write(content)
+            except FileNotFoundError:
+                raise Refused(404, "no such correction is kept") from None
+            except OSError as error:
+                raise Refused(507, f"not written ({error.strerror})", "Backend") from None
+        return path
+
+
+def _line(model: Model, texts: tuple[str, ...], gold: Any) -> str:
+    return json.dumps(correction(model, texts, gold), ensure_ascii=False) + "\n"
 
 
 def correction(model: Model, texts: tuple[str, ...], gold: Any) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _result(service: Service, model: Model, asked: Any) -> dict[str, Any]:
         "targets": [
             {
                 "target": one["target"],
+                "side": one.get("side"),
                 "words": one["words"],
                 "missed": missed(one) if missed(one) > MISSED else None,
             }

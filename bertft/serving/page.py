@@ -147,3 +147,12 @@ async def correct(service: Service, request: Request) -> Response:
     kept: Corrections = request.app.state.corrections
     path = await asyncio.to_thread(kept.add, model, tuple(body.texts), body.gold)
     return as_json({"file": str(path)}, status=201)
+
+
+async def take_back(service: Service, request: Request) -> Response:
+    """Remove what was kept: the last of equal ones."""
+    model = service.model(request.path_params["name"])
+    body = await read_body(request, CorrectionInput, depth=service.limits.json_depth)
+    kept: Corrections = request.app.state.corrections
+    path = await asyncio.to_thread(kept.remove, model, tuple(body.texts), body.gold)
+    return as_json({"file": str(path)})

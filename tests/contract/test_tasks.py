@@ -152,7 +152,7 @@ CASES = {
         "classification", SINGLE, "label", {"long_text": "windows", "window_overlap": 4}
     ),
 }
-EVERY_CASE = pytest.mark.parametrize("name", CASES)
+EVERY_CASE = pytest.mark.parametrize("name", CASES, scope="module")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +208,16 @@ def names_the_same(given: Any, gold: Any) -> bool:
     return bool(sorted(given) == sorted(gold) if isinstance(given, list) else given == gold)
 
 
-@pytest.fixture
-def ready(name: str, tiny: Path, tmp_path: Path) -> Ready:
+@pytest.fixture(scope="module")
+def place(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a case. Like what is made in it, all tests of the case share it."""
+    return tmp_path_factory.mktemp(name.replace(" ", "-"))
+
+
+@pytest.fixture(scope="module")
+def ready(name: str, tiny: Path, place: Path) -> Ready:
     case = CASES[name]
-    path = tmp_path / "rows.jsonl"
+    path = place / "rows.jsonl"
     lines = [json.dumps(row, ensure_ascii=False) for row in case.rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = {"name": case.task, **case.options}
@@ -220,22 +226,22 @@ def ready(name: str, tiny: Path, tmp_path: Path) -> Ready:
     bound = task.learn_labels(examples, path=str(path))
     assert bound.metric == task.metric
     bound.check(examples, path=str(path))
-    hidden = tmp_path / "bare.jsonl"
+    hidden = place / "bare.jsonl"
     bare_rows = [{k: v for k, v in row.items() if k not in case.hidden} for row in case.rows]
     hidden.write_text("\n".join(map(json.dumps, bare_rows)) + "\n", encoding="utf-8")
     bare = list(bound.read(Source(str(hidden), data=DataSettings(), gold=False)))
     return Ready(bound, examples, bare, load_tokenizer(tiny), settings)
 
 
-@pytest.fixture
-def saved(ready: Ready, tiny: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def saved(ready: Ready, tiny: Path, place: Path) -> Path:
     """A model of this task as train saves it, with random weights that make answers differ."""
     torch.manual_seed(3)
     model = ready.task.head(ready.examples).build(tiny)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
-    folder = tmp_path / "best"
+    folder = place / "best"
     model.save_pretrained(folder)
     ready.tokenizer.save_pretrained(folder)
     card = {
@@ -367,9 +373,7 @@ def test_a_batch_answers_like_one_at_a_time(ready: Ready, saved: Path, name: str
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-@pytest.mark.parametrize(
-    "name", ["several", "inference", "windows", "number", "entities", "question"]
-)
+@pytest.mark.parametrize("name", EXPORTED, scope="module")
 def test_exports_answer_as_torch_does(
     saved: Path, ready: Ready, engine: str, name: str, tmp_path: Path
 ) -> None:
@@ -501,21 +505,21 @@ def test_offsets_are_those_of_the_text(ready: Ready, saved: Path, name: str) -> 
 # --- explain ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def explained(saved: Path, ready: Ready, name: str, tmp_path: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def explained(saved: Path, place: Path) -> list[dict[str, Any]]:
     """What explain says of every row, which a page holds too."""
     request = ExplainRequest(
-        texts=TextRequest(arguments=(str(tmp_path / "bare.jsonl"),)),
+        texts=TextRequest(arguments=(str(place / "bare.jsonl"),)),
         encoder=EncoderRequest(run=str(saved), device="cpu"),
         attention=True,
-        out=str(tmp_path / "page.html"),
+        out=str(place / "page.html"),
     )
     return list(explain(request, watch=Silent()))
 
 
 @EVERY_CASE
 def test_the_answer_that_is_explained_is_the_one_of_predict(
-    ready: Ready, saved: Path, explained: list[dict[str, Any]], tmp_path: Path, name: str
+    ready: Ready, saved: Path, explained: list[dict[str, Any]], place: Path, name: str
 ) -> None:
     answers = predictor(saved).answer(ready.bare)
     assert all(same(one["answer"], due, 1e-5) for one, due in zip(explained, answers, strict=True))
@@ -530,7 +534,7 @@ def test_the_answer_that_is_explained_is_the_one_of_predict(
         shown = [bar for panel in bar_chart([result]).panels for bar in panel.bars]
         bars = sum(len(one["words"]) for one in found) or len(result["tokens"])
         assert sum(bar.value is not None for bar in shown) == bars
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = (place / "page.html").read_text(encoding="utf-8")
     assert page.count("<article>") == len(answers)
     assert page.count("<section>") == sum(len(one["explanations"]) for one in explained)
 

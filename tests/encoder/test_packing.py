@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
@@ -19,8 +20,6 @@ from transformers import (
     DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForSequenceClassification,
-    ModernBertConfig,
-    ModernBertForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -57,8 +56,10 @@ def pair(tiny: Path) -> tuple[PreTrainedModel, PreTrainedModel, Packer, Padder]:
     return padded, packed, packer, Padder(tokenizer.pad_token_id, 0)
 
 
-def loss_and_gradients(model: PreTrainedModel, batcher: Any) -> tuple[float, list[torch.Tensor]]:
-    batch = batcher(encoded(), range(len(LENGTHS)), head=HEAD)
+def loss_and_gradients(
+    model: PreTrainedModel, batcher: Any, *, types: bool = True
+) -> tuple[float, list[torch.Tensor]]:
+    batch = batcher(encoded(types=types), range(len(LENGTHS)), head=HEAD)
     model.zero_grad()
     loss = HEAD.loss(model(**batch.inputs), batch.targets)
     loss.backward()
@@ -139,6 +140,17 @@ def test_groups_cover_the_row_once(lengths: list[int]) -> None:
             assert len(group.real) == group.end - group.start
 
 
+def modern(kind: str, *, window: int = 0, **settings: Any) -> PreTrainedModel:
+    """A tiny model with rotary positions; with a ``window`` the second layer attends locally."""
+    special = {f"{name}_token_id": number for number, name in enumerate(["pad", "bos", "eos"])}
+    local = {"local_attention": window, "cls_token_id": 1, "sep_token_id": 2} if window else {}
+    config = getattr(transformers, f"{kind}Config")(
+        **SIZE, intermediate_size=64, vocab_size=90, **special, **local, **settings
+    )
+    model: PreTrainedModel = getattr(transformers, f"{kind}ForSequenceClassification")(config)
+    return model
+
+
 SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_labels": 3}
 MODELS = {
     "roberta": (
@@ -174,23 +186,24 @@ MODELS = {
         ),
         None,
     ),
-    "modernbert with local attention": (
-        lambda: ModernBertForSequenceClassification(
-            ModernBertConfig(
-                **SIZE,
-                intermediate_size=64,
-                vocab_size=90,
-                local_attention=16,
-                pad_token_id=0,
-                cls_token_id=1,
-                sep_token_id=2,
-                bos_token_id=1,
-                eos_token_id=2,
-            )
-        ),
-        None,
+    "modernbert with local attention": (lambda: modern("ModernBert", window=16), Packer(0)),
+    "modernbert that reads the mean": (
+        lambda: modern("ModernBert", window=4, classifier_pooling="mean"),
+        Packer(0),
     ),
+    "eurobert with shared keys": (
+        lambda: modern("EuroBert", num_key_value_heads=1, classifier_pooling="bos"),
+        Packer(0),
+    ),
+    "eurobert that reads logits": (lambda: modern("EuroBert", classifier_pooling="late"), None),
 }
+
+
+def trial_of(model: PreTrainedModel, tiny: Path) -> Any:
+    """What the trial chooses for a model without segments."""
+    tokenizer = load_tokenizer(tiny)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    return choose_batcher(model, tokenizer, head=HEAD)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -198,14 +211,12 @@ def test_the_trial_packs_where_it_is_exact_and_pads_elsewhere(name: str, tiny: P
     build, expected = MODELS[name]
     torch.manual_seed(0)
     model = build().eval()
-    tokenizer = load_tokenizer(tiny)
-    tokenizer.model_input_names = ["input_ids", "attention_mask"]
     rows = encoded(types=False)
     padder = Padder(0, 0)
     batch = padder(rows, range(len(rows)), head=None)
     with torch.inference_mode():
         before = model(**batch.inputs).logits
-    batcher = choose_batcher(model, tokenizer, head=HEAD)
+    batcher = trial_of(model, tiny)
     assert batcher == (expected or padder)
     batch = batcher(rows, range(len(rows)), head=None)
     with torch.inference_mode():
@@ -213,3 +224,22 @@ def test_the_trial_packs_where_it_is_exact_and_pads_elsewhere(name: str, tiny: P
     ordered = torch.empty_like(after)
     ordered[batch.encoded] = after
     assert float((before - ordered).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("window", [4, 16, 40])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_local_attention_has_the_gradients_of_padded_rows(
+    window: int, pooling: str, tiny: Path
+) -> None:
+    """Rows shorter than the window, masked ones, and those in blocks."""
+    torch.manual_seed(3)
+    padded = modern("ModernBert", window=window, classifier_pooling=pooling).eval()
+    packed = copy.deepcopy(padded)
+    batcher = trial_of(packed, tiny)
+    assert batcher == Packer(0)
+    one, own = loss_and_gradients(padded, Padder(0, 0), types=False)
+    other, theirs = loss_and_gradients(packed, batcher, types=False)
+    assert one == pytest.approx(other, rel=1e-5)
+    for ours, due in zip(own, theirs, strict=True):
+        assert torch.isfinite(due).all()
+        assert float((ours - due).abs().max()) < 1e-5

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = {"en", "ko", "multi"}
 LICENCES = {"Apache-2.0", "MIT", "CC-BY-SA-4.0", "unknown"}
+SPECIAL = ("pad", "bos", "eos", "cls", "sep")
 FAMILIES = {"bert", "distilbert", "electra", "roberta", "xlm-roberta", "modernbert", "deberta-v2"}
 GOOGLE_SIZES = {(layers, hidden) for layers in range(2, 13, 2) for hidden in (128, 256, 512, 768)}
 EVERY_MODEL = pytest.mark.parametrize("model", ZOO.values(), ids=list(ZOO))
@@ -110,6 +111,7 @@ def published_config(model: ZooModel) -> PretrainedConfig:
     from transformers import AutoConfig
 
     wide = {"intermediate_size": 4 * model.hidden}
+    inner = {"modernbert-large": 2624, "mmbert-small": 1152}
     small = model.name in {"electra-small", "koelectra-small-v3"}
     extra: dict[str, dict[str, Any]] = {
         "distilbert": {"hidden_dim": 4 * model.hidden},
@@ -117,8 +119,8 @@ def published_config(model: ZooModel) -> PretrainedConfig:
         "roberta": {**wide, "max_position_embeddings": 514, "type_vocab_size": 1},
         "xlm-roberta": {**wide, "max_position_embeddings": 514, "type_vocab_size": 1},
         "modernbert": {
-            "intermediate_size": 2624 if model.hidden == 1024 else 1152,
-            "pad_token_id": 0,
+            "intermediate_size": inner.get(model.name, model.hidden * 3 // 2),
+            **dict.fromkeys((f"{name}_token_id" for name in SPECIAL), 0),
         },
         "deberta-v2": {
             **wide,

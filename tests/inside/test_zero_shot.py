@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
+import bertft
 from bertft.commands.embed import embed
 from bertft.errors import BertftError
 from bertft.inside.embedder import View, unit_length
 from bertft.inside.request import EncoderRequest
-from bertft.inside.zero_shot import read_labels
+from bertft.inside.zero_shot import hypotheses, read_labels
 
 
 @pytest.fixture
@@ -54,13 +55,13 @@ def test_top_k_and_tables(ask, command, tiny):
 
 def test_labels_are_read_with_their_descriptions(tmp_path, ear):
     assert read_labels("refund, card_arrival ,praise=thank you", tell=ear.note) == {
-        "refund": ["refund"], "card_arrival": ["card arrival"], "praise": ["thank you"],
+        "refund": [""], "card_arrival": [""], "praise": ["thank you"],
     }  # fmt: skip
     file = tmp_path / "labels.txt"
     file.write_text("환불=돈을 돌려주세요\n\n환불=환불, 빨리\n배송\n", encoding="utf-8")
     assert read_labels(str(file), tell=ear.note) == {
         "환불": ["돈을 돌려주세요", "환불, 빨리"],
-        "배송": ["배송"],
+        "배송": [""],
     }
     for wrong in ("one", "=nothing,b", "a,a"):
         with pytest.raises(BertftError, match="two labels or more"):
@@ -71,7 +72,8 @@ def test_labels_are_read_with_their_descriptions(tmp_path, ear):
     ("flags", "told"),
     [
         (("--min-confidence", "0.5"), "no probabilities"),
-        (("--run", "run"), "without a run"),
+        (("--run", "run"), "no run directory run"),
+        (("--run", "run", "--model", "minilm"), "asks an encoder or an nli run"),
         (("--format", "html"), "format html shows entities"),
         (("--out", "folder/"), "one by one, into one file"),
     ],
@@ -80,6 +82,42 @@ def test_what_needs_a_trained_model_is_refused(command, flags, told):
     code, _, err = command("predict", "good", "--labels", "a,b", *flags)
     assert code == 2
     assert told in err
+
+
+def test_an_nli_run_is_asked_whether_the_text_entails_the_label(command, bases):
+    texts = ["we love good food", "the plot is dull"]
+    labels = "food_and_film,dull=the film is slow,dull=it is dull,영화"
+    flags = ["--run", str(bases["nli"]), "--device", "cpu", "--precision", "fp32"]
+    code, out, err = command("predict", *texts, "--labels", labels, *flags)
+    assert code == 0, err
+    asked = {
+        "food_and_film": ["This is about food and film."],
+        "dull": ["the film is slow", "it is dull"],
+        "영화": ["이 글은 영화에 관한 것이다."],
+    }
+    model = bertft.load(bases["nli"], device="cpu", precision="fp32")
+    for text, answer in zip(texts, map(json.loads, out.splitlines()), strict=True):
+        due = {
+            label: max(
+                model.predict({"premise": text, "hypothesis": one})["scores"]["entailment"]
+                for one in sentences
+            )
+            for label, sentences in asked.items()
+        }
+        assert answer["entailments"] == pytest.approx(due, abs=1e-5)
+        assert answer["label"] == max(due, key=due.__getitem__)
+        assert answer["entailment"] == pytest.approx(max(due.values()), abs=1e-5)
+        assert (answer["text"], answer["truncated"]) == (text, False)
+    assert "the hypothesis of 'food_and_film': This is about food and film." in err
+    assert "finds most probably entailed" in err
+    assert hypotheses("a_b", ["", "c"]) == ["This is about a b.", "c"]
+
+
+def test_labels_ask_no_run_of_another_task(command, bases):
+    code, _, err = command("predict", "good", "--labels", "a,b", "--run", str(bases["ner"]))
+    assert code == 2
+    assert "--labels asks an nli run, and" in err
+    assert "is one of ner" in err
 
 
 def test_a_model_needs_labels(command):

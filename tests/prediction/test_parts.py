@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from faults.processes import dying_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +97,23 @@ def test_a_kill_leaves_no_half_part(tmp_path: Path) -> None:
         answer_all(tmp_path, Shard(), rows=10, size=4, kill_at=6)
     assert list(content(tmp_path)) == ["part-00000.txt"]
     assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
+
+
+def test_killed_at_every_touch_of_the_folder(tmp_path: Path) -> None:
+    answer_all(tmp_path / "whole", Shard(), rows=10, size=4)
+    for number in range(1, 1000):
+        folder = tmp_path / f"killed-{number}"
+        child = os.fork()
+        if child == 0:
+            dying_at(number, folder)()
+            answer_all(folder, Shard(), rows=10, size=4)
+            os._exit(0)
+        finished = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        answer_all(folder, Shard(), rows=10, size=4)
+        assert content(folder) == content(tmp_path / "whole"), number
+        if finished:
+            break
+    assert 30 < number < 999
 
 
 def test_other_inputs_are_refused(tmp_path: Path) -> None:

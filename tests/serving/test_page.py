@@ -270,6 +270,93 @@ def test_a_file_comes_back_with_predictions(
         assert lines[2].startswith(f"2,i hate it,{second},")
 
 
+def rows_kept(live: Live, kind: str) -> list[dict[str, Any]]:
+    model = live.server.models.get(kind)
+    assert model is not None
+    file = live.server.corrections.path(model)
+    lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    return [json.loads(line) for line in lines if line]
+
+
+def label_file(page: Chrome, kind: str, content: str) -> None:
+    """Give the page a file, and begin to label its rows."""
+    choose(page, kind)
+    page.execute_script(GIVE, "drop", "texts.csv", content)
+    wait(page, lambda: shown(page, "#done button"))
+    shown(page, "#done button")[0].click()
+    wait(page, lambda: shown(page, "#choices button"))
+
+
+def press(page: Chrome, key: str, place: str) -> None:
+    """A key, as the page stands, and wait until it says where it is."""
+    ActionChains(page).send_keys(key).perform()
+    wait(page, lambda: one(page, "#place").text.startswith(place))
+
+
+def test_a_file_is_labelled_by_keys_the_least_certain_first(
+    page: Chrome, live: Live, bases: dict[str, Path]
+) -> None:
+    speak(page, "en")
+    texts = ["a good film", "i hate it", "the film is slow 😀"]
+    before = rows_kept(live, "classification")
+    label_file(page, "classification", "text\n" + "\n".join(texts) + "\n")
+    predictor = bertft.load(bases["classification"], device="cpu", precision="fp32")
+    answers = sorted(predictor.predict(texts), key=lambda answer: answer["score"])
+    labels = list(predictor.task.labels)
+    assert one(page, "#in-text").get_attribute("value") == answers[0]["text"]
+    assert page.switch_to.active_element.text.endswith(f" {answers[0]['label']}")
+    press(page, "2", "Row 2 of 3, the least certain first.")
+    press(page, Keys.ENTER, "Row 3 of 3")  # as the model says
+    due = [
+        {"text": answers[0]["text"], "label": labels[1]},
+        {"text": answers[1]["text"], "label": answers[1]["label"]},
+    ]
+    assert rows_kept(live, "classification")[len(before) :] == due
+    press(page, "u", "Row 2 of 3")
+    assert rows_kept(live, "classification")[len(before) :] == due[:1]
+    press(page, "s", "Row 3 of 3")
+    press(page, "1", "2 rows labelled. Kept in ")
+    due[1] = {"text": answers[2]["text"], "label": labels[0]}
+    assert rows_kept(live, "classification")[len(before) :] == due
+    press(page, "u", "Row 3 of 3")
+    press(page, "u", "Row 1 of 3")
+    assert rows_kept(live, "classification") == before
+    assert not one(page, "#undo").is_enabled()
+    controls = shown(page, CONTROLS)
+    assert [each.get_attribute("outerHTML") for each in controls if not each.accessible_name] == []
+    assert [overflow(page, width=width) for width in (1280, 390, 320)] == [0, 0, 0]
+    speak(page, "ko")
+    assert one(page, "#place").text == "3개 가운데 1번째 행(확신이 낮은 것부터)."
+    one(page, "#end").click()
+    assert not shown(page, "#series")
+
+
+def test_entities_of_a_file_are_right_or_are_put_right(page: Chrome, live: Live) -> None:
+    speak(page, "ko")
+    before = rows_kept(live, "ner")
+    label_file(page, "ner", "text\nwe love food\none,more\nthe film is slow\n")
+    assert one(page, "#status").text.startswith("읽지 못한 행 1개는 뺐습니다.")
+    first = one(page, "#in-text").get_attribute("value")
+    entities = [mark.text for mark in shown(page, "#result mark")]
+    press(page, Keys.ENTER, "2개 가운데 2번째")
+    select_last_word(page, "#in-text")
+    second = one(page, "#in-text").get_attribute("value")
+    shown(page, "#gold button[type=button]")[0].click()
+    one(page, "#gold button:not([type])").click()
+    wait(page, lambda: one(page, "#place").text.startswith("2개 행에"))
+    kept = rows_kept(live, "ner")[len(before) :]
+    assert [row["text"] for row in kept] == [first, second]
+    assert len(kept[0]["entities"]) == len(entities)
+    assert kept[1]["entities"][-1]["end"] == len(second)
+    one(page, "#end").click()
+
+
+def test_only_what_is_kept_is_taken_back(live: Live) -> None:
+    path, body = "/models/classification/corrections", {"texts": ["never kept"], "gold": "good"}
+    code, found, _ = live.ask(path, body, method="DELETE")
+    assert (code, found["error"]) == (404, "no such correction is kept")
+
+
 def test_a_file_that_cannot_be_read_is_told(page: Chrome) -> None:
     page.execute_script(GIVE, "drop", "texts.exe", "MZ")
     wait(page, lambda: "fault" in str(one(page, "#done").get_attribute("class")))

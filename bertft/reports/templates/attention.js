@@ -45,7 +45,7 @@ function showAttention(box, data, words) {
     head.disabled = layer.value === "rollout";
     const values = buttons.map((_, i) => side.value === "to" ? weight(token, i) : weight(i, token));
     const most = Math.max(...values, 1e-9);
-    const share = i => (100 * values[i]).toFixed(1) + " %";
+    const share = i => (100 * values[i]).toFixed(1) + "\u00a0%";
     buttons.forEach((button, i) => {
       button.style.setProperty("--strength", (0.6 * Math.sqrt(values[i] / most)).toFixed(3));
       button.title = share(i);

@@ -9,12 +9,16 @@ const WORDS = {
     file: "A file", fileHelp: "Choose, drop or paste a table or text file (CSV, TSV, TXT, XLSX, JSONL); you get it back with the predictions.",
     format: "Save as", about: "This model", working: "Predicting …", reading: "Reading the file …",
     rows: count => `${count} rows predicted.`, download: "Download", none: "No entities.", noAnswer: "The passage has no answer.",
-    noLabel: "No label is probable enough.", confidence: "confidence", others: "Other answers", all: count => `All ${count} labels`,
+    noLabel: "No label is probable enough.", confidence: "confidence", others: "Other answers, and their share among the candidates", all: count => `All ${count} labels`,
     truncated: length => `The text was longer than the ${length} tokens that the model reads: its end was left out.`,
     label: "Right label", labels: "Right labels", value: "Right number", selectEntity: "Select an entity in the text above, choose its type, and add it.",
     selectAnswer: "Select the right answer in the passage above.", type: "Type", add: "Add", remove: "remove", has: "There is no answer",
+    labelThese: "Label these rows", isRight: "That is right", skip: "Skip (s)", undo: "Undo (u)", end: "End",
+    place: (place, count) => `Row ${place} of ${count}, the least certain first.`, over: count => `${count} rows labelled.`,
+    unread: count => `${count} of its rows could not be read and are left out; the predictions say why.`,
     useSelection: "Use the selection", right: "Right answer", nothing: "Nothing is selected.",
     why: "What this prediction rests on", explaining: "Explaining …",
+    target: one => one.target,
     forAgainst: target => `Words for (blue) and against (orange, underlined): ${target}`, noTarget: "There is nothing to explain.", numbers: "In numbers",
     attention: "Attention: where the model looks, which need not be what its prediction rests on", layer: "Layer", head: "Head", show: "Show",
     rollout: "all (rollout)", mean: "mean of heads", to: "what a token attends to", from: "what attends to it",
@@ -35,12 +39,16 @@ const WORDS = {
     file: "파일", fileHelp: "표나 텍스트 파일(CSV, TSV, TXT, XLSX, JSONL)을 고르거나 끌어다 놓거나 붙여 넣으면 예측을 더해 돌려드립니다.",
     format: "저장 형식", about: "이 모델", working: "예측하는 중 …", reading: "파일을 읽는 중 …",
     rows: count => `${count}개 행을 예측했습니다.`, download: "내려받기", none: "개체명이 없습니다.", noAnswer: "지문에 답이 없습니다.",
-    noLabel: "확률이 충분히 높은 레이블이 없습니다.", confidence: "신뢰도", others: "다른 답", all: count => `레이블 ${count}개 모두`,
+    noLabel: "확률이 충분히 높은 레이블이 없습니다.", confidence: "신뢰도", others: "다른 답과 후보 사이의 비율", all: count => `레이블 ${count}개 모두`,
     truncated: length => `텍스트가 모델이 읽는 ${length}토큰보다 길어 끝부분은 읽지 않았습니다.`,
     label: "옳은 레이블", labels: "옳은 레이블", value: "옳은 수", selectEntity: "위 텍스트에서 개체명을 선택하고 유형을 골라 추가하세요.",
     selectAnswer: "위 지문에서 옳은 답을 선택하세요.", type: "유형", add: "추가", remove: "삭제", has: "답이 없습니다",
+    labelThese: "이 행에 레이블 붙이기", isRight: "맞습니다", skip: "건너뛰기 (s)", undo: "되돌리기 (u)", end: "끝내기",
+    place: (place, count) => `${count}개 가운데 ${place}번째 행(확신이 낮은 것부터).`, over: count => `${count}개 행에 레이블을 붙였습니다.`,
+    unread: count => `읽지 못한 행 ${count}개는 뺐습니다. 이유는 예측 파일에 있습니다.`,
     useSelection: "선택한 부분 사용", right: "옳은 답", nothing: "선택한 부분이 없습니다.",
     why: "이 예측의 근거", explaining: "근거를 계산하는 중 …",
+    target: one => one.side ? `${answer.answer ? `“${answer.answer}”` : "답 없음"}의 ${one.side === "start" ? "시작" : "끝"}` : one.target,
     forAgainst: target => `뒷받침하는 단어(파란색)와 반대되는 단어(주황색 밑줄): ${target}`, noTarget: "설명할 것이 없습니다.", numbers: "숫자로 보기",
     attention: "어텐션: 모델이 보는 곳입니다. 예측의 근거와 다를 수 있습니다", layer: "층", head: "헤드", show: "보기",
     rollout: "전체(롤아웃)", mean: "헤드 평균", to: "토큰이 보는 곳", from: "토큰을 보는 곳",
@@ -72,7 +80,7 @@ function tell(node, text, isFault = false) {
   node.textContent = text;
   node.classList.toggle("fault", isFault);
 }
-const percent = p => (100 * p).toFixed(1) + " %";
+const percent = p => (100 * p).toFixed(1) + "\u00a0%";
 const number = value => new Intl.NumberFormat(language, { maximumFractionDigits: 4 }).format(value);
 
 // Places of answers count characters; those of a script count halves of some (emoji).
@@ -110,6 +118,7 @@ async function open() {
   clear(at("result"), at("gold"), at("done"));
   at("correct").hidden = at("why").hidden = true;
   at("files").hidden = about.mask !== null;
+  endSeries();
   tell(at("status"), "");
   at("name").textContent = about.name;
   document.title = about.name + " · bertft";
@@ -161,6 +170,7 @@ function showFacts() {
 async function predict(event) {
   event.preventDefault();
   const texts = about.reads.map(name => at("in-" + name).value);
+  endSeries();
   at("predict").disabled = true;
   tell(at("status"), say("working"));
   try {
@@ -267,6 +277,7 @@ function showSpans(box) {
 
 {% include "try_masks.js" %}
 {% include "try_why.js" %}
+{% include "try_label.js" %}
 
 // --- corrections -------------------------------------------------------------------------------
 
@@ -366,10 +377,7 @@ async function correct(event) {
   event.preventDefault();
   const form = at("gold");
   if (form.lacks && form.lacks()) { tell(at("saved"), say("nothing"), true); return; }
-  try {
-    const { file } = await (await post(below("/corrections"), { texts: asked, gold: form.gold() })).json();
-    tell(at("saved"), say("saved", file));
-  } catch (fault) { tell(at("saved"), fault.message, true); }
+  await keep(form.gold());
 }
 
 // --- files -------------------------------------------------------------------------------------
@@ -386,6 +394,11 @@ async function send(file) {
     link.textContent = say("download") + " " + link.download;
     tell(done, say("rows", number(Number(response.headers.get("x-rows")))) + " ");
     done.append(link);
+    if (about.kind !== "question-answering") {
+      const button = element("button", element("p", done), say("labelThese"));
+      button.type = "button";
+      button.addEventListener("click", () => startSeries(file, type));
+    }
     const notes = decodeURIComponent(response.headers.get("x-notes") || "").split("\n").filter(Boolean);
     if (notes.length) {
       element("small", done, " " + say("notes") + ": " + notes.join("; "));
@@ -406,7 +419,8 @@ function speak() {
   if (!about) return;
   showInputs();
   showFacts();
-  if (answer) { showAnswer(); showCorrection(); closeWhy(); }
+  if (series) showRow();
+  else if (answer) { showAnswer(); showCorrection(); closeWhy(); }
 }
 at("language").addEventListener("click", () => {
   language = language === "en" ? "ko" : "en";

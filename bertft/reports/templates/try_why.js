@@ -28,8 +28,9 @@ function showReasons(found) {
   const box = at("reasons");
   if (found.windows > 1) element("p", box, say("windows", found.windows), "soft");
   if (!found.targets.length) element("p", box, say("noTarget"), "soft");
-  for (const { target, words, missed } of found.targets) {
-    element("h3", box, say("forAgainst", target)).dir = "auto";
+  for (const target of found.targets) {
+    const { words, missed } = target;
+    element("h3", box, say("forAgainst", say("target", target))).dir = "auto";
     const most = Math.max(...words.map(one => Math.abs(one.attribution)), 1e-9);
     for (const [part, text] of Object.entries(found.parts)) showWords(box, text, words.filter(one => one.part === part), most);
     showNumbers(box, found.parts, words);
