@@ -17,7 +17,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bertft.errors import RecipeError, did_you_mean
-from bertft.settings import DEFAULTS_OF, FURTHER, Recipe, settings_named
+from bertft.settings import (
+    DEFAULTS_OF,
+    FROZEN_RATE,
+    FURTHER,
+    LAYERS,
+    Recipe,
+    TrainingSettings,
+    settings_named,
+)
 
 BUNDLED = "bundled:"
 HUB = "hub:"
@@ -101,8 +109,12 @@ def _set_for_mode(
 ) -> None:
     """Put the defaults of another mode in the place of what a recipe sets for fine-tuning."""
     training, before = merged.get("training"), written.get("training", {})
-    mode = training.get("mode") if isinstance(training, dict) else None
-    if not isinstance(training, dict) or not isinstance(mode, str) or mode not in DEFAULTS_OF:
+    if not isinstance(training, dict):
+        return
+    mode = training.get("mode", "fine-tune")
+    if mode == "fine-tune" and "training.learning_rate" not in overridden:
+        _set_for_frozen(training, before)
+    if not isinstance(mode, str) or mode not in DEFAULTS_OF:
         return
     own = before if before.get("mode") == mode else {}
     task = merged.get("task")
@@ -110,6 +122,14 @@ def _set_for_mode(
     for name, value in (DEFAULTS_OF[mode] | FURTHER.get((mode, kind), {})).items():
         if name not in own and f"training.{name}" not in overridden:
             training[name] = value
+
+
+def _set_for_frozen(training: dict[str, Any], before: Mapping[str, Any]) -> None:
+    """A higher rate where layers are frozen, unless the recipe freezes them and sets its own."""
+    frozen, own = (str(one.get("freeze", "")).startswith(LAYERS) for one in (training, before))
+    rate = training.get("learning_rate", TrainingSettings().learning_rate)
+    if frozen and not (own and "learning_rate" in before) and isinstance(rate, float):
+        training["learning_rate"] = FROZEN_RATE * rate
 
 
 def parse_options(options: type[S], task: Mapping[str, Any]) -> S:

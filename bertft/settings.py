@@ -35,7 +35,9 @@ FEW_SHOT: dict[str, Any] = {
 """Defaults of few-shot mode: on rows of sst2 and banking77 that neither learned nor tested, a few
 steps helped, and more of them, or larger ones, lost that again."""
 LORA = {"learning_rate": 1e-3, "layer_decay": 1.0}
-"""Defaults of LoRA: adapters start at nothing and take larger steps than weights do."""
+"""Defaults of LoRA: adapters start at nothing and take larger steps than weights do. On rows of
+sst2's train, scored on others of it: 3e-4 0.839, 1e-3 0.871 (2,000 rows); 1e-3 0.860, 3e-3 0.838
+(1,000 rows; all weights 0.842)."""
 DEFAULTS_OF: dict[str, dict[str, Any]] = {
     "features": FEATURES,
     "few-shot": FEW_SHOT,
@@ -45,6 +47,10 @@ DEFAULTS_OF: dict[str, dict[str, Any]] = {
 
 
 LAYERS = "layers:"
+FROZEN_RATE = 2.0
+"""With frozen layers those above learn at this many times the rate that a recipe sets for all of
+them. On 1,000 rows of each, scored on others of train: sst2 (two seeds) accuracy 0.813, so 0.837;
+banking77 0.673 and 0.790; wnut17 F1 0.313 and 0.457."""
 
 
 def check_freeze(text: str) -> str:
@@ -174,7 +180,7 @@ class TrainingSettings(Section):
     """``encoder`` trains only the head (and the pooler, which belongs to it); ``layers:4`` leaves
     the embeddings and the lowest four layers as they are, without dropout: what they make of a
     text is computed once and kept (in the cache, where it has room), and nothing is computed back
-    through them."""
+    through them. Those above learn at twice the rate that a recipe sets for all of them."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

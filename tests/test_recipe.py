@@ -306,6 +306,42 @@ class TestFreeze:
             parse({}, f'training.freeze="{value}"')
 
 
+class TestFrozenLayers:
+    FINE = {"training": {"learning_rate": 3e-5}}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("overrides", "rate"),
+        [
+            ((), 3e-5),
+            (("training.freeze=layers:2",), 6e-5),
+            (("training.freeze=encoder",), 3e-5),
+            (("training.learning_rate=1e-4", "training.freeze=layers:2"), 1e-4),
+            (("training.freeze=layers:2", "training.mode=lora"), 1e-3),
+        ],
+    )
+    def test_what_is_above_takes_larger_steps(self, overrides, rate):
+        recipe = parse(self.FINE, *overrides)
+        assert recipe.training.learning_rate == rate
+        assert parse_recipe(tomllib.loads(recipe.to_toml()), where="recipe.toml") == recipe
+
+    def test_a_recipe_that_freezes_layers_sets_its_own(self):
+        own = {"training": {"freeze": "layers:2", "learning_rate": 3e-5}}
+        assert parse(own).training.learning_rate == 3e-5
+        assert parse(own, "training.freeze=layers:3").training.learning_rate == 3e-5
+        assert parse({"training": {"freeze": "layers:2"}}).training.learning_rate == 1e-4
+
+
+class TestLora:
+    FINE = {"training": {"epochs": 3, "learning_rate": 5e-5, "layer_decay": 0.9}}  # noqa: RUF012
+
+    def test_adapters_take_larger_steps(self):
+        found = parse(self.FINE, "training.mode=lora").training
+        assert (found.epochs, found.learning_rate, found.layer_decay) == (3, 1e-3, 1.0)
+        own = {"training": self.FINE["training"] | {"mode": "lora"}}
+        assert parse(own).training.learning_rate == 5e-5
+        assert parse(own).training.layer_decay == 0.9
+
+
 class TestFeaturesMode:
     FINE = {"training": {"epochs": 3, "batch_size": 16, "learning_rate": 5e-5}}  # noqa: RUF012
 

@@ -27,6 +27,16 @@ from bertft.training.optimizer import depth_of
 from bertft.watch import Watch
 
 
+def frozen_note(job: Job) -> str:
+    """At which rate the layers above frozen ones learn; "" where none is frozen."""
+    settings = job.recipe.training
+    if not settings.freeze.startswith(LAYERS):
+        return ""
+    return (
+        f"freeze = {settings.freeze}: what is above learns at a rate of {settings.learning_rate:g}"
+    )
+
+
 def layers_to_keep(job: Job, model: PreTrainedModel, head: Head, batcher: Batcher) -> int:
     """How many of the lowest layers states can stand for, as the model is set up to let them; 0
     where each step computes all."""

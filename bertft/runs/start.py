@@ -26,7 +26,7 @@ from bertft.jobs.dev import check_metric, dev_scorer
 from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
 from bertft.jobs.few_shot import few_shot_notes, proposal
 from bertft.jobs.lora import lora_notes
-from bertft.jobs.lower_layers import keep_lower_states
+from bertft.jobs.lower_layers import frozen_note, keep_lower_states
 from bertft.jobs.prepare import Job, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
@@ -129,7 +129,11 @@ def mode_notes(job: Job, trainer: loop.Trainer) -> Iterable[str]:
         return feature_notes(job, trainer)
     if mode == "lora":
         return lora_notes(job, trainer)
-    return few_shot_notes(job, trainer) if mode == "few-shot" else filter(None, [proposal(job)])
+    return (
+        few_shot_notes(job, trainer)
+        if mode == "few-shot"
+        else filter(None, [frozen_note(job), proposal(job)])
+    )
 
 
 def score_before(job: Job, trainer: loop.Trainer, *, watch: Watch) -> None:

@@ -78,6 +78,7 @@ def test_it_says_what_was_kept(fit, ear):
     fit("run", watch=ear)
     (path,) = cached_files()
     assert any(one.endswith(f"; kept for other runs: {path}") for one in ear.notes)
+    assert "freeze = layers:1: what is above learns at a rate of 0.005" in ear.notes
     fit("again", watch=ear)
     assert any(one.endswith(f"encoded before: {path}") for one in ear.notes)
 
