@@ -24,6 +24,7 @@ OWN: dict[str, dict[str, Any]] = {
     "Bert": {},
     "Roberta": {},
     "Electra": {"embedding_size": 32},
+    "ModernBert": {"global_attn_every_n_layers": 2, "local_attention": 16},
     "DistilBert": {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64},
 }
 

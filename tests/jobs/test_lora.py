@@ -24,7 +24,6 @@ from bertft.errors import BertftError, DeviceError, Interrupted
 from bertft.jobs import dev
 from bertft.jobs.lora import check_lora
 from bertft.jobs.request import TrainRequest
-from bertft.training.optimizer import depth_of
 
 peft = pytest.importorskip("peft", reason="peft is not installed: pip install '.[lora]'")
 
@@ -267,23 +266,30 @@ def test_settings_of_adapters_without_the_mode_are_told(ask, ear):
     assert "[lora]: not used, for training.mode is fine-tune" in ear.notes
 
 
-def test_other_families_learn_too(tiny, ask, tmp_path):
-    """DistilBERT names its layers otherwise and has no pooler; ALBERT has one layer, padded."""
-    for family, own in (("DistilBert", 12), ("Albert", 7)):
-        folder = tmp_path / family
-        shutil.copytree(tiny, folder)
-        (folder / "model.safetensors").unlink()
-        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-        sizes |= {"intermediate_size": 64, "max_position_embeddings": 64}
-        if family == "DistilBert":
-            sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
-            sizes |= {"max_position_embeddings": 64}
-        vocabulary = len(AutoTokenizer.from_pretrained(tiny))
-        config = getattr(transformers, f"{family}Config")(vocab_size=vocabulary, **sizes)
-        torch.manual_seed(0)
-        model = getattr(transformers, f"{family}Model")(config)
-        assert depth_of(model) == (2 if family == "DistilBert" else 0)
-        model.save_pretrained(folder)
-        result = train(ask(f"run-{family}", MODE, model=str(folder)))
-        said = f"LoRA: adapters of rank 8 on {own} linear layers"
-        assert any(one.startswith(said) for one in notes(result.run)), notes(result.run)
+@pytest.mark.parametrize(
+    ("family", "adapted", "own"),
+    [
+        ("DistilBert", 12, {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}),
+        ("Albert", 7, {}),
+        ("ModernBert", 8, {"pad_token_id": 0}),
+    ],
+)
+def test_other_families_learn_too(tiny, ask, tmp_path, family, adapted, own):
+    """DistilBERT names its layers otherwise and has no pooler, ALBERT has one layer, ModernBERT one
+    product for queries, keys and values."""
+    folder = tmp_path / family
+    shutil.copytree(tiny, folder)
+    (folder / "model.safetensors").unlink()
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 64}
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=len(AutoTokenizer.from_pretrained(tiny)),
+        max_position_embeddings=64,
+        **(shape if family != "DistilBert" else {}),
+        **own,
+    )
+    torch.manual_seed(0)
+    getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
+    result = train(ask(f"run-{family}", MODE, model=str(folder)))
+    said = f"LoRA: adapters of rank 8 on {adapted} linear layers"
+    assert any(one.startswith(said) for one in notes(result.run)), notes(result.run)
