@@ -67,7 +67,8 @@ def distil(request: DistilRequest, *, watch: Watch) -> TrainResult | None:
     # Before teachers work for hours:
     student = look_at_training(replace(asked, train=request.files[0]))
     look_at_student(student, offline=request.offline)
-    soft = write_soft_labels(runs, request, out, watch=watch)
+    encoding = student.data.encoding
+    soft = write_soft_labels(runs, request, out, encoding=encoding, watch=watch)
     if not recipe.data.dev:
         watch.note("the teacher's recipe has no dev file: held-out texts tell how far both agree")
     result = train(replace(asked, train=str(soft)), watch=watch)
@@ -86,14 +87,19 @@ def found_teachers(request: DistilRequest) -> list[Run]:
 
 
 def write_soft_labels(
-    runs: Sequence[Run], request: DistilRequest, out: Path, *, watch: Watch
+    runs: Sequence[Run],
+    request: DistilRequest,
+    out: Path,
+    *,
+    watch: Watch,
+    encoding: str = "auto",
 ) -> Path:
     """The file beside the run ``out`` with what the teachers say of all texts."""
     soft = out.with_name(f"{out.name}.soft.jsonl")
     soft.parent.mkdir(parents=True, exist_ok=True)
     with fresh_file(str(soft), overwrite=False) as partial:
         teachers = open_teachers(runs, device=request.device, precision=request.precision)
-        count = teach(teachers, request.files, partial, watch=watch)
+        count = teach(teachers, request.files, partial, encoding=encoding, watch=watch)
     whose = "the teacher's" if len(runs) == 1 else f"the mean of {len(runs)} teachers'"
     watch.note(f"{counted(count, 'text')} with {whose} probabilities: {soft}")
     return soft

@@ -90,8 +90,12 @@ def open_teachers(runs: Sequence[Run], *, device: str, precision: str) -> Teache
     return Teachers([load(one, device=device, precision=precision) for one in runs])
 
 
-def teach(teachers: Teachers, files: Sequence[str], path: Path, *, watch: Watch) -> int:
+def teach(
+    teachers: Teachers, files: Sequence[str], path: Path, *, watch: Watch, encoding: str = "auto"
+) -> int:
     """Write what is learned of all texts of ``files``, a row of JSON each; how many there are.
+
+    ``encoding`` is the one that the student's recipe names for its files.
 
     Raises:
         DataError: a file is at fault, or there is no text in any.
@@ -99,13 +103,12 @@ def teach(teachers: Teachers, files: Sequence[str], path: Path, *, watch: Watch)
     data = input_settings(()).data
     asked = Asked(arguments=tuple(files), data=data, bad_row=bad_row_rule(data))
     count, lost, first = 0, 0, ""
-    with path.open("w", encoding="ascii") as file:
+    with path.open("w", encoding="ascii" if encoding == "auto" else encoding) as file:
         for one in predictions(teachers, asked, watch=watch):
             if ROW not in one.answer:
                 lost += 1
                 first = first or f"{one.answer['id']}: {one.answer['error']}"
                 continue
-            # ASCII reads alike in whatever encoding the recipe names for its own files.
             file.write(json.dumps(one.answer[ROW]) + "\n")
             count += 1
     if lost:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertft.errors import RecipeError
-from bertft.tasks.classification import Classification, read_options
+from bertft.tasks.classification import Classification
+from bertft.tasks.classification_options import read_options
 
 LABELS = ("entailment", "neutral", "contradiction")
 NO_AGREEMENT = frozenset({"-", "-1", -1, "", None})

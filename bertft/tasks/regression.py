@@ -18,12 +18,8 @@ from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Task
 from bertft.errors import CellError, DataError, RecipeError
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.source import Source
-from bertft.tasks.classification import (
-    Classification,
-    ClassificationOptions,
-    read_options,
-    soft_row,
-)
+from bertft.tasks.classification import Classification
+from bertft.tasks.classification_options import ClassificationOptions, read_options, soft_row
 from bertft.tasks.long_text import LongText
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 

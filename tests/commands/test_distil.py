@@ -47,6 +47,19 @@ def test_the_student_agrees_with_its_teacher(run, trained, tiny, texts, tmp_path
     assert any("the teacher's" in one and "95 % CI" in one for one in ear.notes)
 
 
+def test_soft_labels_are_in_the_encoding_of_the_recipe(run, tiny, texts, tmp_path):
+    """Also where that is not one that holds ASCII as it is."""
+    settings = ("data.encoding=utf-16", "data.dev=", "data.test=", "training.epochs=1")
+    request = DistilRequest(
+        run=str(run), files=(str(texts),), to=str(tiny), out=str(tmp_path / "student"),
+        overrides=settings, device="cpu", precision="fp32",
+    )  # fmt: skip
+    result = distil(request, watch=Ear())
+    assert result is not None
+    rows = (tmp_path / "student.soft.jsonl").read_text(encoding="utf-16").splitlines()
+    assert [json.loads(row)["text"] for row in rows] == (GOOD + BAD) * 4
+
+
 UNLABELLED = {
     "ner": [{"text": " ".join(row["tokens"])} for row in ROWS["ner"]],
     "qa": [{name: row[name] for name in ("question", "context")} for row in ROWS["qa"]],

@@ -8,7 +8,8 @@ from bertft.errors import DataError
 from bertft.loaders.encoding_guess import guess
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
-from bertft.tasks.classification import Classification, read_options
+from bertft.tasks.classification import Classification
+from bertft.tasks.classification_options import read_options
 
 ROWS = [
     ("배송이 정말 빨라서 좋았습니다", "긍정"),
