@@ -72,7 +72,8 @@ def find_recipe(name: str) -> Path:
         return recipes[name]
     path = Path(name)
     if recipe := RECIPES_OF.get(Path(name.removesuffix(".gz")).suffix.lower()):
-        hint = f"bertft train {recipe} --train {name}, or bertft init {name} writes a recipe for it"
+        hint = f"bertft init {name} looks at it and writes one"
+        hint += f"; for the recipe {recipe}: bertft train {recipe} --train {name}"
         raise RecipeError(f"{name} is a data file, not a recipe", hint=hint)
     if path.is_file():
         return path

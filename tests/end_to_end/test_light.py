@@ -48,8 +48,8 @@ SLIPS = {
     "train sentiment --model nosuch": "no model 'nosuch'",
     "train sentiment --out taken": "taken exists already",
     "train reviews.csv": "is a data file, not a recipe; "
-    "bertft train sentiment --train reviews.csv, "
-    "or bertft init reviews.csv writes a recipe for it",
+    "bertft init reviews.csv looks at it and writes one; "
+    "for the recipe sentiment: bertft train sentiment --train reviews.csv",
     "train words.conll": "bertft train ner --train words.conll",
     "train --resume nosuch": "nosuch is no run",
     "pretrain nosuch.txt": "nosuch.txt: no such file",
