@@ -147,13 +147,6 @@ class TestSaid:
             "(--set training.mode=few-shot)"
         )
 
-    def test_with_fewer_in_all_the_frozen_encoder_is(self, ask, ear, reviews):
-        write_csv(reviews["train"], [("a good film", "good"), ("slow", "bad")] * 8)
-        train(ask("run", dry_run=True), watch=ear)
-        (said,) = [one for one in ear.notes if one.startswith("half of the labels")]
-        assert "8 examples or fewer: features mode may be better" in said
-        assert said.endswith("(--set training.mode=features)")
-
     def test_it_is_not_where_there_are_more(self, ask, ear, reviews):
         write_csv(reviews["train"], [("a good film", "good"), ("slow", "bad")] * 32)
         train(ask("run", dry_run=True), watch=ear)
