@@ -13,6 +13,7 @@ shuffling them; ``--set`` goes to every line but its own settings. Prints a Mark
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import random
@@ -47,11 +48,19 @@ def arguments() -> argparse.Namespace:
 
 
 def drawn_rows(path: Path, *, count: int, folder: Path) -> Path:
-    """A file of ``count`` random lines under the header of another."""
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    random.Random(0).shuffle(lines)
+    """A file of ``count`` random rows under the header of another."""
     drawn = folder / f"{count}-{path.name}"
-    drawn.write_text("\n".join([header, *lines[:count]]) + "\n", encoding="utf-8")
+    with path.open(encoding="utf-8", newline="") as file:
+        is_csv = path.suffix == ".csv"
+        header, *rows = (
+            list(csv.reader(file)) if is_csv else [[one] for one in file.read().splitlines()]
+        )
+    random.Random(0).shuffle(rows)
+    with drawn.open("w", encoding="utf-8", newline="") as file:
+        if is_csv:
+            csv.writer(file).writerows([header, *rows[:count]])
+        else:
+            file.writelines(f"{line}\n" for (line,) in [header, *rows[:count]])
     return drawn
 
 

@@ -1,10 +1,10 @@
 """A step of training with local attention: padded rows beside packed ones, on random weights.
 
-    python benchmarks/local_attention.py [--rounds 3] [--threads 1]
+    python benchmarks/local_attention.py [--rounds 3] [--threads 1] [--long N]
 
 The model has the shape of Ettin's 17 M encoder. Both sides compute the same loss and gradients in
-bf16, in turns; the best CPU time of the rounds counts. Without arguments for lengths: phrases,
-paragraphs, pages, documents.
+bf16, in turns; the best CPU time of the rounds counts. ``--long`` is from how many tokens on layers
+that attend to all take the fused kernel.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import transformers
 from transformers import PreTrainedTokenizerFast
 
 from bertft.contracts import Encoded
+from bertft.encoder import attention
 from bertft.encoder.packing import Packer, Padder, choose_batcher
 from bertft.heads.sequence import SequenceHead
 
@@ -80,7 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--long", type=int, default=attention.LONG)
     options = parser.parse_args()
+    attention.LONG = options.long
     torch.set_num_threads(options.threads)
     padded = model().train()
     packed = copy.deepcopy(padded)

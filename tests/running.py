@@ -131,3 +131,16 @@ def pair_run(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert train(request) is not None
     return folder / "run"
+
+
+@pytest.fixture
+def fit(ask: Callable[..., TrainRequest], request: pytest.FixtureRequest) -> Callable[..., Path]:
+    """Trains the tiny model with the settings FIT of the test's module; the run directory."""
+    from bertft.commands.train import train
+
+    def run(out: str, *settings: str, watch: Any = None, **fields: object) -> Path:
+        result = train(ask(out, *request.module.FIT, *settings, **fields), watch=watch)
+        assert result is not None
+        return result.run
+
+    return run

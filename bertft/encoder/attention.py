@@ -28,7 +28,7 @@ NAME = "bertft_packed"
 SHORT = 48
 """Longest sequences that plain products answer faster on a CPU than SDPA's kernel does."""
 
-LONG = 768
+LONG = 1024
 """Longest sequences that plain products train faster on a CPU than SDPA's kernel does."""
 BLOCKS = 3
 """Sequences of more windows than this are answered in blocks where attention is local."""
@@ -185,15 +185,14 @@ def _attend(
         for one in ([*own, query] if first_only else own)
     )
     mask = group.mask
-    if side is not None and group.length > side + 1:
-        if group.length > BLOCKS * side:
-            drops = drop if dropout else None
-            mixed = _attend_near(q, k, v, mask, side=side, scale=scale, drop=drops)
-            flat = mixed.transpose(1, 2).reshape(-1, *query.shape[1:])
-            return flat if group.real is None else flat.index_select(0, group.real)
+    in_blocks = side is not None and group.length > BLOCKS * side
+    if side is not None and side + 1 < group.length and not in_blocks:
         mask = _near(group.length, side, mask, device=q.device)
-    by_products = dropout or group.length <= LONG if torch.is_grad_enabled() else False
-    if q.device.type == "cpu" and (by_products or group.length <= SHORT):
+    by_products = torch.is_grad_enabled() and (dropout > 0 or group.length <= LONG)
+    if side is not None and in_blocks:
+        drops = drop if dropout else None
+        mixed = _attend_near(q, k, v, mask, side=side, scale=scale, drop=drops)
+    elif q.device.type == "cpu" and (by_products or group.length <= SHORT):
         # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout; that kernel's backward
         # is slower than plain products up to LONG tokens, its forward below SHORT tokens.
         q, k, v = (one.reshape(-1, *one.shape[2:]) for one in (q, k, v))  # [b * h, L, d]

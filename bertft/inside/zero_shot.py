@@ -26,7 +26,7 @@ from bertft.loaders.named import is_input
 from bertft.loaders.reading import left_out
 from bertft.loaders.source import Source
 from bertft.prediction.certainty import Rule
-from bertft.prediction.predictor import Predictor, in_windows
+from bertft.prediction.predictor import WINDOW, Predictor, in_windows
 from bertft.settings import DataSettings
 from bertft.tasks import make_task
 from bertft.tasks.nli import LABELS
@@ -146,19 +146,21 @@ class ByInference(ZeroShot):
         tell(f"the hypothesis of '{self.task.labels[0]}': {self._hypotheses[0][1]}")
 
     def compare(self, examples: Sequence[Any]) -> tuple[FloatArray, list[bool]]:
-        asked = [
-            replace(example, text=" ".join(example.texts), pair=text)
-            for example in examples
-            for _, text in self._hypotheses
-        ]
-        answers = self._predictor.answer(asked)
+        """A text is as many pairs as there are hypotheses: few texts are in memory at a time."""
         found = np.full((len(examples), len(self.described)), -np.inf)
         cut = [False] * len(examples)
-        for place, answer in enumerate(answers):
-            row, which = divmod(place, len(self._hypotheses))
-            label = self._hypotheses[which][0]
-            found[row, label] = max(found[row, label], answer["scores"][ENTAILED])
-            cut[row] = cut[row] or answer["truncated"]
+        together = max(1, WINDOW // len(self._hypotheses))
+        for start in range(0, len(examples), together):
+            asked = [
+                replace(example, text=" ".join(example.texts), pair=text)
+                for example in examples[start : start + together]
+                for _, text in self._hypotheses
+            ]
+            for place, answer in enumerate(self._predictor.answer(asked)):
+                row, which = divmod(place, len(self._hypotheses))
+                row, label = start + row, self._hypotheses[which][0]
+                found[row, label] = max(found[row, label], answer["scores"][ENTAILED])
+                cut[row] = cut[row] or answer["truncated"]
         return found, cut
 
 

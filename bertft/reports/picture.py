@@ -167,7 +167,7 @@ def _drawn(chart: Chart, kind: str, *, clear: bool = False) -> tuple[bytes, str]
 
 
 def _write_svg(figure: Figure, file: io.BytesIO, *, clear: bool) -> None:
-    """What ``savefig`` writes, which draws everything twice: 60 ms of a chart's 180."""
+    """What ``savefig`` writes, which would draw everything once more to measure it."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     if clear:

@@ -10,6 +10,7 @@ import pytest
 import bertft
 from bertft.commands.embed import embed
 from bertft.errors import BertftError
+from bertft.inside import zero_shot
 from bertft.inside.embedder import View, unit_length
 from bertft.inside.request import EncoderRequest
 from bertft.inside.zero_shot import hypotheses, read_labels
@@ -84,7 +85,12 @@ def test_what_needs_a_trained_model_is_refused(command, flags, told):
     assert told in err
 
 
-def test_an_nli_run_is_asked_whether_the_text_entails_the_label(command, bases):
+@pytest.mark.parametrize("window", [1, 7, 2048])
+def test_an_nli_run_is_asked_whether_the_text_entails_the_label(
+    command, bases, monkeypatch, window
+):
+    """However few of its pairs are asked at a time."""
+    monkeypatch.setattr(zero_shot, "WINDOW", window)
     texts = ["we love good food", "the plot is dull"]
     labels = "food_and_film,dull=the film is slow,dull=it is dull,영화"
     flags = ["--run", str(bases["nli"]), "--device", "cpu", "--precision", "fp32"]

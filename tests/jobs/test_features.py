@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +33,7 @@ ADDED = "bert.encoder.layer.2."
 """The averaging layer on the tiny encoder's two."""
 
 
-@pytest.fixture
-def fit(ask: Callable[..., TrainRequest]) -> Callable[..., Path]:
-    """Trains the tiny model in features mode; the run directory."""
-
-    def run(out: str, *settings: str, watch: Any = None, **fields: object) -> Path:
-        result = train(ask(out, MODE, *settings, **fields), watch=watch)
-        assert result is not None
-        return result.run
-
-    return run
+FIT = (MODE,)
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,16 +27,7 @@ ADDED = "bert.encoder.layer.2."
 """The averaging layer on the tiny encoder's two."""
 
 
-@pytest.fixture
-def fit(ask: Callable[..., TrainRequest]) -> Callable[..., Path]:
-    """Trains the tiny model in few-shot mode; the run directory."""
-
-    def run(out: str, *settings: str, watch: Any = None, **fields: object) -> Path:
-        result = train(ask(out, MODE, *QUICK, *settings, **fields), watch=watch)
-        assert result is not None
-        return result.run
-
-    return run
+FIT = (MODE, *QUICK)
 
 
 @pytest.fixture(scope="module")

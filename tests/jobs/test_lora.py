@@ -23,7 +23,6 @@ from bertft.commands.train import train
 from bertft.errors import BertftError, DeviceError, Interrupted
 from bertft.jobs import dev
 from bertft.jobs.lora import check_lora
-from bertft.jobs.request import TrainRequest
 
 peft = pytest.importorskip("peft", reason="peft is not installed: pip install '.[lora]'")
 
@@ -37,16 +36,7 @@ TASKS = {
 }
 
 
-@pytest.fixture
-def fit(ask: Callable[..., TrainRequest]) -> Callable[..., Path]:
-    """Trains the tiny model with adapters; the run directory."""
-
-    def run(out: str, *settings: str, watch: Any = None, **fields: object) -> Path:
-        result = train(ask(out, MODE, *settings, **fields), watch=watch)
-        assert result is not None
-        return result.run
-
-    return run
+FIT = (MODE,)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,11 @@ from transformers.models.bert.modeling_bert import BertLayer
 from bertft.cache_folder import cached_files
 from bertft.commands.train import train
 from bertft.errors import Interrupted
-from bertft.jobs.request import TrainRequest
 
 FROZEN = "training.freeze=layers:1"
 
 
-@pytest.fixture
-def fit(ask: Callable[..., TrainRequest]) -> Callable[..., Path]:
-    def run(out: str, *settings: str, watch: Any = None, **fields: object) -> Path:
-        result = train(ask(out, FROZEN, *settings, **fields), watch=watch)
-        assert result is not None
-        return result.run
-
-    return run
+FIT = (FROZEN,)
 
 
 @pytest.fixture
