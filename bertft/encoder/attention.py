@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -25,7 +26,10 @@ from bertft.encoder.dropout import FastDropout
 
 NAME = "bertft_packed"
 
-SHORT = 48
+SHORTEST = 32
+"""Longest sequences whose attention is in float32 on a CPU: products as small as theirs gain
+nothing by bfloat16, whose kernels are made anew for each shape."""
+SHORT = 64
 """Longest sequences that plain products answer faster on a CPU than SDPA's kernel does."""
 
 LONG = 1024
@@ -38,7 +42,8 @@ Drop = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Neighbouring sequences of similar length: tokens ``start`` to ``end`` of the row.
+    """Neighbouring sequences of similar length: tokens ``start`` to ``end`` of the row. L is a
+    multiple of 16, at least the length of the longest.
 
     ``gather`` [b * L] takes the group's tokens to padded places, ``real`` [tokens] takes them back,
     ``mask`` [b, 1, 1, L] is True at real tokens. All three are None when the lengths are equal.
@@ -64,6 +69,10 @@ class Packing:
     groups: tuple[Group, ...]
     states: torch.Tensor | None = None
 
+    def real(self, states: torch.Tensor) -> torch.Tensor:
+        """States [1, T, H] of a row without what fills it up; those of first tokens as they are."""
+        return states[:, : self.groups[-1].end]
+
     def to(self, device: torch.device) -> Packing:
         if device.type == "cpu":
             return self
@@ -83,21 +92,33 @@ def _moved(group: Group, device: torch.device) -> Group:
 
 
 def plan_groups(lengths: Sequence[int]) -> Packing:
-    """Groups for sequences whose lengths ascend; padding inside a group stays below about half."""
-    starts = [0]
-    for length in lengths:
-        starts.append(starts[-1] + length)
+    """Groups for sequences whose lengths ascend, of lengths for which the kernels are fast."""
+    starts = [0, *accumulate(lengths)]
     groups, first = [], 0
     for index in range(1, len(lengths) + 1):
-        if index == len(lengths) or lengths[index] > 1.5 * lengths[first] + 4:
+        if index == len(lengths) or _most(lengths[index]) > _most(lengths[first]):
             groups.append(_group(lengths[first:index], starts[first]))
             first = index
     return Packing(torch.tensor(starts[:-1]), tuple(groups))
 
 
+def _most(length: int) -> int:
+    """The longest that may share a group with ``length``: 16, 32, 64, 96, 128, 192, 256, 384 ..."""
+    octave = max(16, 1 << (length - 1).bit_length())
+    middle = octave // 4 * 3
+    return middle if octave > 64 and length <= middle else octave
+
+
+def _rounded(length: int) -> int:
+    """Length of a group: softmax of rows that are no multiple of the processor's vectors takes up
+    to eight times as long, and a product costs most where its shape is new."""
+    step = 16 if length <= 32 else 32
+    return -(-length // step) * step
+
+
 def _group(lengths: Sequence[int], start: int) -> Group:
     sizes = torch.tensor(lengths)  # [b]
-    longest, end = max(lengths), start + sum(lengths)
+    longest, end = _rounded(max(lengths)), start + sum(lengths)
     if min(lengths) == longest:
         return Group(start, end, len(lengths), longest)
     mask = torch.arange(longest) < sizes[:, None]  # [b, L]
@@ -142,12 +163,13 @@ def packed_attention(
         attending = [group.size for group in packing.groups]
     # The gradients of parts that are split off are put together once, those of slices added up.
     sizes = ((q, attending), (k, tokens), (v, tokens))
-    parts = zip(packing.groups, *(torch.split(*one) for one in sizes), strict=True)
+    parts = [torch.split(one, [*counts, len(one) - sum(counts)]) for one, counts in sizes]
     mixed = [
         _attend(*group_and_rows, scale=scale, side=side, dropout=dropout, drop=drop)
-        for group_and_rows in parts
+        for group_and_rows in zip(packing.groups, *parts, strict=False)
     ]
-    return torch.cat(mixed)[None], None  # [1, Q, h, d]
+    rest = parts[0][-1]  # tokens that only fill the row up
+    return torch.cat([*mixed, rest])[None], None  # [1, Q, h, d]
 
 
 KEY_VALUE = (("key", "value"), ("k_lin", "v_lin"))
@@ -195,7 +217,8 @@ def _attend(
     elif q.device.type == "cpu" and (by_products or group.length <= SHORT):
         # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout; that kernel's backward
         # is slower than plain products up to LONG tokens, its forward below SHORT tokens.
-        q, k, v = (one.reshape(-1, *one.shape[2:]) for one in (q, k, v))  # [b * h, L, d]
+        kind = torch.float32 if group.length <= SHORTEST else v.dtype
+        q, k, v = (one.to(kind).reshape(-1, *one.shape[2:]) for one in (q, k, v))  # [b * h, L, d]
         scores = torch.bmm(q, k.transpose(1, 2)).float().mul_(scale)  # [b * h, L, L]
         if mask is not None:
             each = scores.view(group.size, -1, *scores.shape[1:])  # [b, h, L, L]
@@ -207,7 +230,7 @@ def _attend(
         mixed = functional.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
         )
-    flat = mixed.transpose(1, 2).reshape(-1, *query.shape[1:])  # [b * L, h, d]
+    flat = mixed.transpose(1, 2).to(query.dtype).reshape(-1, *query.shape[1:])  # [b * L, h, d]
     return flat if group.real is None or first_only else flat.index_select(0, group.real)
 
 

@@ -45,7 +45,7 @@ class LowerLayers(nn.Module):
         try:
             self.base(**inputs)
         except _Reached as reached:
-            return BaseModelOutput(last_hidden_state=reached.states)
+            return BaseModelOutput(last_hidden_state=inputs["packing"].real(reached.states))
         finally:
             hook.remove()
         raise AssertionError("the layer was not called")
@@ -78,6 +78,8 @@ class UpperBatcher:
     ) -> Batch:
         batch = self.packer(encoded, indices, head=head)
         parts = [self.states[self.places[text_key(encoded[index])]] for index in batch.encoded]
+        more = batch.inputs["input_ids"].shape[1] - sum(map(len, parts))
+        parts.append(np.zeros((more, self.states.shape[1]), self.states.dtype))
         states = torch.from_numpy(np.concatenate(parts))[None]  # [1, T, H]
         return replace(batch, inputs=batch.inputs | {"states": states})
 

@@ -61,13 +61,15 @@ class Padder:
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Lays the sequences of a batch end to end, shortest first, in one row of T tokens.
+    """Lays the sequences of a batch end to end, shortest first, in one row of T tokens, and fills
+    it up to a length that other batches have, too: a product costs more where its shape is new.
 
     ``first_position`` is the position id of a sequence's first token: 0, or pad_token_id + 1 for
-    RoBERTa's descendants.
+    RoBERTa's descendants. What fills up is in no sequence, so that nothing sees it.
     """
 
     first_position: int
+    pad_id: int
 
     def __call__(
         self,
@@ -80,21 +82,28 @@ class Packer:
         chosen = [encoded[index] for index in order]
         lengths = [len(one) for one in chosen]
         first = self.first_position
-        positions = chain.from_iterable(range(first, first + length) for length in lengths)
+        more = row_length(sum(lengths)) - sum(lengths)
+        positions = [range(first, first + length) for length in lengths]
         inputs: dict[str, Any] = {
-            "input_ids": self._join([one.input_ids for one in chosen]),
-            "position_ids": torch.tensor(list(positions))[None],  # [1, T]
+            "input_ids": self._join([one.input_ids for one in chosen], [self.pad_id] * more),
+            "position_ids": self._join(positions, [first] * more),
             "packing": plan_groups(lengths),
         }
         if chosen[0].token_type_ids:
-            inputs["token_type_ids"] = self._join([one.token_type_ids for one in chosen])
+            inputs["token_type_ids"] = self._join([o.token_type_ids for o in chosen], [0] * more)
         inputs |= _masked(chosen, accumulate(lengths[:-1], initial=0))
         targets = head.targets(chosen, length=None) if head is not None else None
         return Batch(inputs, targets, lengths, order)
 
     @staticmethod
-    def _join(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        return torch.tensor(list(chain.from_iterable(rows)))[None]  # [1, T]
+    def _join(rows: Sequence[Sequence[int]], more: Sequence[int]) -> torch.Tensor:
+        return torch.tensor([*chain.from_iterable(rows), *more])[None]  # [1, T]
+
+
+def row_length(tokens: int) -> int:
+    """Tokens of a row that is filled up: a multiple of 16, or at most a sixteenth more."""
+    step = 1 << max(4, tokens.bit_length() - 5)
+    return -(-tokens // step) * step
 
 
 def _masked(chosen: Sequence[Encoded], starts: Iterable[int]) -> dict[str, torch.Tensor]:
@@ -128,7 +137,8 @@ def choose_batcher(
         expected = trial_logits(model, padder, trial[:-1], head)
         # The long text by itself: to pad the others to it would be most of the trial's work.
         expected += trial_logits(model, padder, trial[-1:], head)
-        for packer in (Packer(0), Packer(tokenizer.pad_token_id + 1)):
+        pad_id = tokenizer.pad_token_id
+        for packer in (Packer(0, pad_id), Packer(pad_id + 1, pad_id)):
             if _packs(model, packer, trial, head, expected):
                 model.train(was_training)
                 return packer
@@ -145,16 +155,17 @@ def _packs(
 ) -> bool:
     """Set the model up for packing and try it; everything is set back when the logits differ."""
     before = model.config._attn_implementation
-    hook = None
+    # A head may have a hook of its own, which finds the real tokens alone.
+    hooks = [model.base_model.register_forward_hook(_strip, with_kwargs=True, prepend=True)]
     if head.pools:
-        hook = model.base_model.register_forward_hook(_pool, with_kwargs=True)
+        hooks.append(model.base_model.register_forward_hook(_pool, with_kwargs=True))
     if head.pools and (last := read_first_tokens(model)):
         if _answers(model, packer, trial, head, expected):
             return True
         last.remove()
     if _answers(model, packer, trial, head, expected):
         return True
-    if hook is not None:
+    for hook in hooks:
         hook.remove()
     model.set_attn_implementation(before)
     return False
@@ -175,6 +186,16 @@ def _answers(
         return False
     pairs = zip(expected, found, strict=True)
     return all(a.shape == b.shape and float((a - b).abs().max()) < SAME for a, b in pairs)
+
+
+def _strip(module: Any, arguments: Any, settings: dict[str, Any], output: Any) -> Any:
+    """Forward hook: states of the row [1, T, H] without what fills it up."""
+    packing = settings.get("packing")
+    if packing is not None:
+        output.last_hidden_state = packing.real(output.last_hidden_state)
+        if getattr(output, "hidden_states", None) is not None:
+            output.hidden_states = tuple(map(packing.real, output.hidden_states))
+    return output
 
 
 def _pool(module: Any, arguments: Any, settings: dict[str, Any], output: Any) -> Any:

@@ -99,7 +99,7 @@ class PretrainingHead:
     def _sequences(self, table: torch.Tensor, batch: Batch) -> list[torch.Tensor]:
         """Rows of all places, padding among them -> [L, 2] of each sequence."""
         if "packing" in batch.inputs:
-            return list(torch.split(table, batch.lengths))
+            return list(torch.split(table[: batch.tokens], batch.lengths))
         rows = table.view(len(batch.lengths), -1, 2)
         return [row[:length] for row, length in zip(rows, batch.lengths, strict=True)]
 

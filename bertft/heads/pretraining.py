@@ -94,7 +94,7 @@ class MaskedTokens:
         rows = output.logits[0].float().log_softmax(dim=-1)  # [M, V]
         masks = batch.inputs["input_ids"] == self.mask_id
         if "packing" in batch.inputs:
-            counts = [int(one.sum()) for one in masks[0].split(batch.lengths)]
+            counts = [int(one.sum()) for one in masks[0, : batch.tokens].split(batch.lengths)]
         else:
             counts = masks.sum(dim=1).tolist()
         parts = zip(rows.split(counts), batch.encoded, strict=True)

@@ -18,6 +18,7 @@ from bertft.encoder.averaging import add_averaging
 from bertft.encoder.cut import cut_layers
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
 from bertft.encoder.encoded_rows import examples_of, lengths_of
+from bertft.encoder.fused import use_fused_layers
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
 from bertft.encoder.norms import use_half_states
@@ -34,6 +35,7 @@ from bertft.jobs.prepare import Job
 from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
 from bertft.training.adapters import add_adapters
+from bertft.training.allocator import keep_freed_memory
 from bertft.training.optimizer import (
     depth_of,
     freeze_but_layers,
@@ -178,10 +180,14 @@ def parts_of_examples(encoded: Sequence[Encoded]) -> tuple[tuple[int, ...], ...]
 
 def cheap_on_cpu(job: Job, model: PreTrainedModel) -> list[Lookup]:
     """Replace what torch does dearly on a CPU; the tables whose gradients are rows."""
+    keep_freed_memory()
     use_fast_dropout(model)
     use_half_states(model)
     # The gradients of a sharded model are torch's to make and to exchange.
-    return [] if job.runtime.sharded else use_lookups(model)
+    if job.runtime.sharded:
+        return []
+    use_fused_layers(model)
+    return use_lookups(model)
 
 
 def exchange_rows(model: PreTrainedModel, tables: Sequence[Lookup]) -> list[Callable[[], None]]:

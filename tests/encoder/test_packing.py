@@ -157,13 +157,13 @@ MODELS = {
         lambda: RobertaForSequenceClassification(
             RobertaConfig(**SIZE, intermediate_size=64, vocab_size=90, pad_token_id=0)
         ),
-        Packer(1),
+        Packer(1, 0),
     ),
     "electra": (
         lambda: ElectraForSequenceClassification(
             ElectraConfig(**SIZE, intermediate_size=64, vocab_size=90, embedding_size=16)
         ),
-        Packer(0),
+        Packer(0, 0),
     ),
     "distilbert": (
         lambda: DistilBertForSequenceClassification(
@@ -171,7 +171,7 @@ MODELS = {
                 dim=32, n_layers=2, n_heads=2, hidden_dim=64, vocab_size=90, num_labels=3
             )
         ),
-        Packer(0),
+        Packer(0, 0),
     ),
     # These compute something else on packed rows, without an error: the trial must see it.
     "albert": (
@@ -186,14 +186,14 @@ MODELS = {
         ),
         None,
     ),
-    "modernbert with local attention": (lambda: modern("ModernBert", window=16), Packer(0)),
+    "modernbert with local attention": (lambda: modern("ModernBert", window=16), Packer(0, 0)),
     "modernbert that reads the mean": (
         lambda: modern("ModernBert", window=4, classifier_pooling="mean"),
-        Packer(0),
+        Packer(0, 0),
     ),
     "eurobert with shared keys": (
         lambda: modern("EuroBert", num_key_value_heads=1, classifier_pooling="bos"),
-        Packer(0),
+        Packer(0, 0),
     ),
     "eurobert that reads logits": (lambda: modern("EuroBert", classifier_pooling="late"), None),
 }
@@ -236,7 +236,7 @@ def test_local_attention_has_the_gradients_of_padded_rows(
     padded = modern("ModernBert", window=window, classifier_pooling=pooling).eval()
     packed = copy.deepcopy(padded)
     batcher = trial_of(packed, tiny)
-    assert batcher == Packer(0)
+    assert batcher == Packer(0, 0)
     one, own = loss_and_gradients(padded, Padder(0, 0), types=False)
     other, theirs = loss_and_gradients(packed, batcher, types=False)
     assert one == pytest.approx(other, rel=1e-5)

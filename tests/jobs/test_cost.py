@@ -32,7 +32,7 @@ def report(step: int, *, seconds: float = 1.0, is_last: bool = False) -> StepRep
 
 
 def preview(batcher: Any = None, *, least: float = 60.0) -> CostPreview:
-    trainer: Any = SimpleNamespace(plan=PLAN, batcher=batcher or Packer(0))
+    trainer: Any = SimpleNamespace(plan=PLAN, batcher=batcher or Packer(0, 0))
     return CostPreview(trainer, least=least)
 
 
@@ -50,7 +50,7 @@ def test_short_trainings_are_not_worth_a_line() -> None:
     assert not any(told.after(report(n, seconds=0.1)) for n in range(1, 20))
 
 
-@pytest.mark.parametrize("batcher", [Packer(0), Padder(0, 0)])
+@pytest.mark.parametrize("batcher", [Packer(0, 0), Padder(0, 0)])
 def test_padding_is_what_padded_batches_would_hold(batcher: Any) -> None:
     told = preview(batcher)
     text = [told.after(report(n)) for n in range(1, STEPS + 1)][-1]
