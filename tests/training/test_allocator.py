@@ -10,20 +10,22 @@ import pytest
 
 PROGRAM = """
 import resource, torch
-from bertft.training import allocator
-kept = allocator.keep_freed_memory()
-for _ in range(20):
-    torch.ones(4_000_000)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(20):
-    torch.ones(4_000_000)
-print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+from bertft.training.allocator import keep_freed_memory
+
+def steps(count):
+    for _ in range(count):
+        [torch.ones(600_000) for _ in range(40)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+kept = keep_freed_memory()
+before = steps(5)
+print(kept, steps(10) - before)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_what_is_freed_is_not_fetched_again() -> None:
-    """16 MB twenty times are 80,000 pages where each is fetched anew."""
+    """Ten steps that each free 96 MB would fetch up to 230,000 pages."""
     program = [sys.executable, "-c", PROGRAM]
     kept, pages = subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()
     assert kept == "True"
