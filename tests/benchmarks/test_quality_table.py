@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "quality.py"
 F1 = {"random": (0.74, 0.76), "grouped": (0.70, 0.72), "bertft": (0.80, 0.82)}
 
 
-def test_three_columns_and_two_differences(tmp_path: Path) -> None:
+def test_three_columns_and_two_differences(script: Any, tmp_path: Path) -> None:
     """Means 0.81, 0.75 and 0.71, all of deviation 0.0141; 0.01 for a mean of two, 2 degrees of
     freedom: t is 4.303, half an interval sqrt(2) x 1.0 x 4.303 = 6.08 points."""
     arguments = []
@@ -28,13 +26,7 @@ def test_three_columns_and_two_differences(tmp_path: Path) -> None:
         steps = [{"event": "plan"}, {"step_seconds": 3.0}, {"step_seconds": 4.0}]
         (run / "journal.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in steps))
         arguments += ["--ours", f"ner={run / 'scores.json'}"]
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "table", *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding="utf-8",
-    )
+    done = script("quality.py", "table", *arguments)
     header, _, scores, seconds = done.stdout.splitlines()
     assert header.startswith("| data | measure | bertft | Trainer random | Trainer grouped |")
     assert scores == (
