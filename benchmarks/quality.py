@@ -26,7 +26,7 @@ from typing import Any
 import peers
 import quality_table
 
-METRIC = {"pairs": "accuracy", "ner": "entity_f1", "qa": "f1"}
+METRIC = {"pairs": "accuracy", "ner": "f1", "qa": "f1"}
 MODEL = {
     "pairs": "AutoModelForSequenceClassification",
     "ner": "AutoModelForTokenClassification",
