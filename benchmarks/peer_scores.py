@@ -50,9 +50,9 @@ def entity_scores(gold: Sequence[Sequence[str]], found: Sequence[Sequence[str]])
     kinds = {entity[3] for side in strict for entity in side}
     by_type = [f1(*({e for e in side if e[3] == kind} for side in strict)) for kind in kinds]
     return {
-        "entity_f1": f1(*strict),
-        "entity_f1_lenient": f1(entities(gold, strict=False), entities(found, strict=False)),
-        "entity_macro_f1": sum(by_type) / max(1, len(by_type)),
+        "f1": f1(*strict),
+        "lenient_f1": f1(entities(gold, strict=False), entities(found, strict=False)),
+        "macro_f1": sum(by_type) / max(1, len(by_type)),
     }
 
 
@@ -78,8 +78,8 @@ def character_scores(
     each = {label: 2 * pairs[label, label] / n if n else 1.0 for label, n in support.items()}
     plain = [value for label, value in each.items() if label != "O" and support[label]]
     return {
-        "char_macro_f1": sum(plain) / max(1, len(plain)),
-        "char_macro_f1_official": sum(each.values()) / len(each),
+        "character_macro_f1": sum(plain) / max(1, len(plain)),
+        "character_macro_f1_official": sum(each.values()) / len(each),
     }
 
 

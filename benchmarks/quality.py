@@ -1,10 +1,13 @@
 """Scores beside Hugging Face Trainer: same rows, encoder, epochs, batch and learning rate.
 
     python benchmarks/quality.py peer TASK --train F [--dev F] [--test F] --model M --out R.json
+        --order random|grouped
     python benchmarks/quality.py table R.json ... --ours NAME=RUN/scores.json ...
 
 ``peer`` trains as the transformers example scripts do (run_glue, run_ner, run_qa), with Trainer's
-fastest flags. Timed is the training loop alone, without the evaluations that choose the weights.
+best flags, in one of two orders: ``random`` is its fairest, as bertft draws its batches at random;
+``grouped`` (group_by_length) is its fastest, and can cost it much of its score. Timed is the
+training loop alone, without the evaluations that choose the weights.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import argparse
 import json
 import logging
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -22,13 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import peers
+import quality_table
 
-METRIC = {"pairs": "accuracy", "ner": "entity_f1", "qa": "f1"}
+METRIC = {"pairs": "accuracy", "ner": "f1", "qa": "f1"}
 MODEL = {
     "pairs": "AutoModelForSequenceClassification",
     "ner": "AutoModelForTokenClassification",
     "qa": "AutoModelForQuestionAnswering",
 }
+ORDERS = {"random": "random", "grouped": "group_by_length"}
+"""``--order`` -> Trainer's ``train_sampling_strategy``."""
 
 
 def arguments() -> argparse.Namespace:
@@ -47,6 +52,7 @@ def arguments() -> argparse.Namespace:
     peer.add_argument("--write-split", type=Path, metavar="DIR")
     peer.add_argument("--split-only", action="store_true", help="write the split and stop")
     peer.add_argument("--model", default="minilm", help="minilm or a folder")
+    peer.add_argument("--order", choices=list(ORDERS), required=True, help="of Trainer's batches")
     peer.add_argument("--epochs", type=float, default=3)
     peer.add_argument("--batch", type=int, default=16)
     peer.add_argument("--lr", type=float, default=1e-4)
@@ -121,7 +127,7 @@ def make_trainer(
             seed=options.seed,
             bf16=options.precision == "bf16",
             optim="adamw_torch_fused",
-            train_sampling_strategy="group_by_length",
+            train_sampling_strategy=ORDERS[options.order],
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -237,54 +243,10 @@ def run_peer(options: argparse.Namespace) -> None:
     print(result)
 
 
-# Table
-
-
-def ours(path: Path) -> dict[str, float]:
-    """The scores of a bertft run, with the seconds of its training steps."""
-    metrics = json.loads(path.read_text())["metrics"]
-    found = {name: one["value"] for name, one in metrics.items()}
-    journal = path.parent / "journal.jsonl"
-    if journal.is_file():
-        steps = (json.loads(line) for line in journal.read_text().splitlines())
-        found["seconds_training"] = sum(one.get("step_seconds", 0.0) for one in steps)
-    return found
-
-
-def print_table(options: argparse.Namespace) -> None:
-    """Mean and standard deviation over seeds; the metrics are those that the peer reports."""
-    sides: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for path in options.results:
-        one = json.loads(Path(path).read_text())
-        for metric, value in {**one["scores"], "seconds_training": one["seconds_training"]}.items():
-            sides.setdefault((one["name"], metric), {}).setdefault("peer", []).append(value)
-    for argument in options.ours:
-        name, _, path = argument.partition("=")
-        for metric, value in ours(Path(path)).items():
-            if not options.results or (name, metric) in sides:
-                sides.setdefault((name, metric), {}).setdefault("bertft", []).append(value)
-    print("| data | measure | peer | bertft | difference | runs |\n|---|---|---|---|---|---|")
-    for (name, metric), values in sides.items():
-        scale, digits = (1, 1) if metric.startswith("seconds") else (100, 2)
-        peer, own = (values.get(side, []) for side in ("peer", "bertft"))
-        shown = [spread(side, scale=scale, digits=digits) for side in (peer, own)]
-        change = "-"
-        if peer and own:
-            change = f"{scale * (statistics.fmean(own) - statistics.fmean(peer)):+.{digits}f}"
-        print(f"| {name} | {metric} | {' | '.join(shown)} | {change} | {len(peer)}, {len(own)} |")
-
-
-def spread(values: list[float], *, scale: int, digits: int) -> str:
-    """Mean and standard deviation; the mean alone of one run."""
-    mean = f"{scale * statistics.fmean(values):.{digits}f}" if values else "-"
-    more = f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return mean + more
-
-
 def main() -> None:
     options = arguments()
     if options.verb == "table":
-        print_table(options)
+        print("\n".join(quality_table.table(options.results, options.ours)))
         return
     # Before torch is imported: it reads these once.
     os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(options.threads)

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def arguments() -> argparse.Namespace:
 
 
 def settings_of(options: argparse.Namespace) -> list[str]:
+    """What makes both sides the same."""
     return [
         f"training.epochs={options.epochs}",
         f"training.batch_size={options.batch}",
@@ -61,7 +63,7 @@ def settings_of(options: argparse.Namespace) -> list[str]:
     ]
 
 
-def prepared(options: argparse.Namespace) -> Any:
+def prepared(options: argparse.Namespace, settings: Sequence[str]) -> Any:
     """The job with its rows; both contenders take texts and labels from here."""
     from bertft.jobs.prepare import prepare
     from bertft.jobs.request import TrainRequest, read_recipe
@@ -69,7 +71,7 @@ def prepared(options: argparse.Namespace) -> Any:
 
     request = TrainRequest(
         recipe=options.recipe,
-        overrides=tuple(settings_of(options)),
+        overrides=tuple(settings),
         train=options.train,
         dev=options.dev,
         model=options.model,
@@ -109,7 +111,7 @@ def run_bertft(options: argparse.Namespace) -> dict[str, Any]:
     from bertft.training import loop
     from bertft.training.progress import Progress
 
-    job = prepared(options)
+    job = prepared(options, settings_of(options))
     model, head = build_model(job)
     trainer = make_trainer(job, model, head)
     steps = [step.seconds for step in loop.run(trainer, progress=Progress(), evaluate=None)]
@@ -134,56 +136,72 @@ def rows_of(encoded: list[Any]) -> Any:
     return Dataset.from_list(rows)
 
 
-def run_trainer(options: argparse.Namespace, *, kind: str) -> dict[str, Any]:
-    import numpy as np
+def peer(
+    job: Any, *, kind: str, rate: float, epochs: float, seed: int, flags: Mapping[str, Any]
+) -> Any:
+    """Hugging Face's Trainer on the rows of a job, as one of the contenders has it.
+
+    Batch and precision are the job's; ``flags`` are more of Trainer's.
+    """
     from transformers import (
         AutoModelForQuestionAnswering,
         AutoModelForSequenceClassification,
         DataCollatorWithPadding,
         Trainer,
         TrainingArguments,
+        set_seed,
     )
 
-    job = prepared(options)
-    flags: dict[str, Any] = {}
+    best: dict[str, Any] = {}
     if kind in ("trainer-best", "trainer-random"):
-        flags = {"bf16": job.runtime.precision == "bf16", "optim": "adamw_torch_fused"}
+        best = {"bf16": job.runtime.precision == "bf16", "optim": "adamw_torch_fused"}
     if kind == "trainer-best":
-        flags["train_sampling_strategy"] = "group_by_length"
+        best["train_sampling_strategy"] = "group_by_length"
+    set_seed(seed)  # of the new head
     asks = job.task.name == "qa"
     auto = AutoModelForQuestionAnswering if asks else AutoModelForSequenceClassification
     labels = {} if asks else {"num_labels": len(job.task.labels)}
     model = auto.from_pretrained(job.encoder.folder, **labels).float()
     whole = {"padding": "max_length", "max_length": 128} if kind == "trainer-glue" else {}
-    trainer = Trainer(
+    return Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=tempfile.mkdtemp(),
             use_cpu=job.runtime.device == "cpu",
-            num_train_epochs=options.epochs,
-            per_device_train_batch_size=options.batch,
-            learning_rate=options.rate,
+            num_train_epochs=epochs,
+            per_device_train_batch_size=job.recipe.training.batch_size,
+            learning_rate=rate,
             warmup_steps=0.1,
             weight_decay=0.01,
-            seed=options.seed,
+            seed=seed,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            **best,
             **flags,
         ),
         train_dataset=rows_of(job.encoded["train"]),
         data_collator=DataCollatorWithPadding(job.encoder.tokenizer, **whole),
         processing_class=job.encoder.tokenizer,
     )
+
+
+def run_trainer(options: argparse.Namespace, *, kind: str) -> dict[str, Any]:
+    import numpy as np
+
+    job = prepared(options, settings_of(options))
+    trainer = peer(
+        job, kind=kind, rate=options.rate, epochs=options.epochs, seed=options.seed, flags={}
+    )
     seconds = trainer.train().metrics["train_runtime"]
     accuracy = None
-    if not asks:
+    if job.task.name != "qa":
         # The plain sampler: with group_by_length, predictions come back in another order than rows.
         trainer.args.train_sampling_strategy = "random"
         gold = np.array([one.target for one in job.encoded["dev"]])
         found = trainer.predict(rows_of(job.encoded["dev"])).predictions.argmax(-1)
         accuracy = float(np.mean(found == gold))
-    return figures(job, options, seconds=seconds, model=model, accuracy=accuracy)
+    return figures(job, options, seconds=seconds, model=trainer.model, accuracy=accuracy)
 
 
 def measure_one(options: argparse.Namespace) -> None:
@@ -192,34 +210,57 @@ def measure_one(options: argparse.Namespace) -> None:
     print(json.dumps(result))
 
 
-def main() -> None:
-    options = arguments()
-    if options.one:
-        measure_one(options)
-        return
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in options.contenders}
-    for round_ in range(options.rounds):
-        for name in options.contenders:
-            command = [sys.executable, __file__, *sys.argv[1:], "--one", name]
+def in_turns(
+    script: str, contenders: Sequence[str], *, rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """What each contender came to in each round: the last line of a process of its own.
+
+    ``script`` is called as this process was, with ``--one CONTENDER --seed ROUND``.
+    """
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+    for round_ in range(rounds):
+        for name in contenders:
+            command = [sys.executable, script, *sys.argv[1:], "--one", name]
             done = subprocess.run(
                 [*command, "--seed", str(round_)], check=True, capture_output=True, text=True
             )
             results[name].append(json.loads(done.stdout.splitlines()[-1]))
             print(name, results[name][-1], file=sys.stderr)
-    write(options, results)
+    return results
 
 
-def write(options: argparse.Namespace, results: dict[str, list[dict[str, Any]]]) -> None:
-    """JSON with every measurement, and a table of medians with the ratio to bertft."""
-    RESULTS.mkdir(exist_ok=True)
-    name = f"training-{options.recipe}"
+def main() -> None:
+    options = arguments()
+    if options.one:
+        measure_one(options)
+        return
+    results = in_turns(__file__, options.contenders, rounds=options.rounds)
+    write(f"training-{options.recipe}", options, results, table=table(results))
+
+
+def write(
+    name: str,
+    options: argparse.Namespace,
+    results: Mapping[str, Any],
+    *,
+    table: str,
+    folder: Path = RESULTS,
+) -> None:
+    """JSON with every measurement, and the table, which is printed as well."""
+    folder.mkdir(parents=True, exist_ok=True)
     content = {
         "machine": platform.platform(),
         "date": time.strftime("%Y-%m-%d"),
         "options": vars(options),
         "results": results,
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1))
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=str))
+    (folder / f"{name}.md").write_text(table)
+    print(table)
+
+
+def table(results: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Medians, with the ratio to bertft."""
     own = median(results["bertft"], "seconds") if results.get("bertft") else None
     lines = [
         "| contender | seconds | times bertft | examples/s | peak | memory | accuracy (mean) |",
@@ -235,9 +276,7 @@ def write(options: argparse.Namespace, results: dict[str, list[dict[str, Any]]])
             f" | {median(found, 'share_of_peak'):.0%} | {median(found, 'memory_gib'):.1f} GiB"
             f" | {accuracy} |"
         )
-    table = "\n".join(lines) + "\n"
-    (RESULTS / f"{name}.md").write_text(table)
-    print(table)
+    return "\n".join(lines) + "\n"
 
 
 def median(found: list[dict[str, Any]], name: str) -> float:

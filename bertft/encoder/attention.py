@@ -4,6 +4,10 @@ Linear layers, LayerNorm and GELU run on the real tokens only; attention runs pe
 of similar length, padded inside the group. Registered with transformers under NAME; the groups
 reach ``packed_attention`` as the extra model argument ``packing``.
 
+A GPU takes the same groups through SDPA. torch's kernel for rows of many lengths is not used
+(torch.nn.attention.varlen, 2.13): it drops no attention weights, so that BERT would train otherwise
+than padded; it takes half precision only, while the trial that chooses packing compares in float32.
+
 Shape legend: B sequences and T tokens of the row, H hidden width, h heads, d width of a head, Q
 tokens that attend: T, or B where first tokens alone do (last_layer.py); of a group b sequences, L
 longest. Where attention is local, each token sees w others on each side.

@@ -58,11 +58,8 @@ def states_of(job: Job, reading: Reading, *, watch: Watch) -> tuple[FloatArray, 
         ModelError: the encoder computes what is no number.
         RunError: the cache cannot hold them.
     """
-    own, pools = list(chain(*job.encoded.values())), reading.readout.pools
-    tokenizer, longest = job.encoder.tokenizer, job.recipe.model.max_length
-    spare = job.task.encode(job.spare, tokenizer, max_length=longest) if job.spare else []
-    for encoded in ([*own, *spare], own) if spare else (own,):
-        texts, places = rows_in_order(encoded, pools=pools)
+    for encoded in _served_by(job):
+        texts, places = rows_in_order(encoded, pools=reading.readout.pools)
         cached = cached_states(job, reading, texts)
         states = cached.read()
         if states is not None:
@@ -71,6 +68,22 @@ def states_of(job: Job, reading: Reading, *, watch: Watch) -> tuple[FloatArray, 
     if cached.path.exists():
         watch.note(f"{cached.path} is damaged: the texts are encoded again")
     return _made(job, reading, texts, cached, watch=watch), places
+
+
+def are_kept(job: Job, reading: Reading) -> bool:
+    """Whether the cache has a file for the states of all texts; it may be damaged."""
+    pools = reading.readout.pools
+    texts = (rows_in_order(encoded, pools=pools)[0] for encoded in _served_by(job))
+    return any(cached_states(job, reading, one).path.exists() for one in texts)
+
+
+def _served_by(job: Job) -> Iterator[list[Encoded]]:
+    """Sets of texts whose states serve a job: with the examples that are spared, and its own."""
+    own = list(chain(*job.encoded.values()))
+    if job.spare:
+        tokenizer, longest = job.encoder.tokenizer, job.recipe.model.max_length
+        yield [*own, *job.task.encode(job.spare, tokenizer, max_length=longest)]
+    yield own
 
 
 def cached_states(job: Job, reading: Reading, texts: Sequence[Encoded]) -> CachedStates:

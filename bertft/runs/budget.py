@@ -1,9 +1,12 @@
 """What fits a time: a prepared job and its measured first steps in, epochs and share of data out.
 
-    spent so far + start + share * epochs * training + evaluations + end <= seconds
+    spent so far + start + share * (epochs * training + encoding) + evaluations + end <= seconds
 
-The answer is a recipe like any other (``training.epochs``, ``data.train_share``), so that the run
-has its whole schedule, goes on exactly where it was stopped, and can be trained again.
+Features mode encodes its texts once, and its head learns in all its epochs: a share of the texts is
+what gives. Few-shot mode takes few texts several times, so that a share of them is no quicker: it
+is planned by whole epochs. The answer is a recipe like any other (``training.epochs``,
+``data.train_share``), so that the run has its whole schedule, goes on exactly where it was stopped,
+and can be trained again.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from bertft.contracts import SelfSupervised
 from bertft.errors import RecipeError
 from bertft.jobs.cost import duration, first_steps, preview_of, seconds_a_token
 from bertft.jobs.dev import scoring_seconds
+from bertft.jobs.features import encoding_cost, seconds_to_encode, use_made_up_states
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.files import STDIN
@@ -54,13 +58,16 @@ class Costs:
     every: int
     """Steps between evaluations; 0 for one after each epoch."""
     after: float
+    encoding: float = 0.0
+    """Of all training texts, once, whatever the epochs are (features mode)."""
 
     def evaluations(self, epochs: int, share: float) -> float:
         return epochs * share * self.steps / self.every if self.every else epochs
 
     def total(self, epochs: int, share: float) -> float:
         evaluating = self.evaluations(epochs, share) * self.evaluation
-        return self.before + epochs * share * self.epoch + evaluating + self.after
+        learning = share * (epochs * self.epoch + self.encoding)
+        return self.before + learning + evaluating + self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +92,27 @@ def measured_costs(
     ``again`` is what reading, encoding and building took, and take once more. ``steps`` are those
     that were taken already.
     """
+    mode, sizes = job.recipe.training.mode, {k: len(rows) for k, rows in job.splits.items()}
+    encoding: dict[str, float] = {}
+    answering = 0.0
+    if mode == "features":
+        encoding, answering = seconds_to_encode(job, trainer), scoring_seconds(job, trainer)
+        use_made_up_states(job, trainer)
     longest = MEASURED * seconds_of(request.budget) if request.budget else 0.0
     steps = steps or first_steps(trainer, seconds=longest)
     each, saving = scoring_seconds(job, trainer), _saving_seconds(trainer)
-    sizes = {split: len(examples) for split, examples in job.splits.items()}
+    # In few-shot mode the head is fitted before it is scored, from one more pass over the texts.
+    fitting = each * sizes["train"] if mode == "few-shot" else 0.0
+    last = sizes.get("test", sizes.get("dev", 0))
+    plan = trainer.plan
     return Costs(
-        before=time.monotonic() - request.began + again + saving,
-        epoch=trainer.plan.tokens_per_round * seconds_a_token(steps),
-        steps=trainer.plan.steps_per_epoch,
-        evaluation=each * sizes.get("dev", 0) + 1.5 * saving,
+        before=time.monotonic() - request.began + again + saving + encoding.get("dev", 0.0),
+        epoch=plan.tokens_per_round * plan.rounds * seconds_a_token(steps),
+        steps=plan.steps_per_epoch,
+        evaluation=each * sizes.get("dev", 0) + 1.5 * saving + fitting,
         every=job.recipe.training.evaluate_every,
-        after=each * sizes.get("test", sizes.get("dev", 0)) + saving + END,
+        after=(answering or each) * last + saving + END,  # a saved model reads texts
+        encoding=encoding.get("train", 0.0),
     )
 
 
@@ -110,16 +127,36 @@ def _saving_seconds(trainer: loop.Trainer) -> float:
     return time.monotonic() - started
 
 
-def fit(costs: Costs, *, epochs: int, seconds: float) -> Fit | None:
-    """The most training of at most ``epochs`` that takes ``seconds``; None where none does."""
-    fitting = [one for one in range(1, epochs + 1) if costs.total(one, 1.0) <= seconds]
-    if len(fitting) == epochs:
+def fit(
+    costs: Costs, *, epochs: int, seconds: float, least: int = 1, in_shares: bool = True
+) -> Fit | None:
+    """The most training of ``least`` to ``epochs`` that takes ``seconds``; None where none does.
+
+    Where it is not all, the last epoch that does not fit whole does for a share of the rows; or is
+    left out, without ``in_shares``.
+    """
+    fitting = [one for one in range(least, epochs + 1) if costs.total(one, 1.0) <= seconds]
+    if epochs in fitting:
         return Fit(epochs, 1.0, whole=True)
-    count = len(fitting) + 1
+    if not in_shares:
+        return Fit(fitting[-1], 1.0, whole=False) if fitting else None
+    count = least + len(fitting)
     fixed = costs.total(count, 0.0)
     share = (seconds - fixed) / (costs.total(count, 1.0) - fixed)
     share = math.floor(share * 1000) / 1000
     return Fit(count, share, whole=False) if share * costs.steps >= 1 else None
+
+
+def fit_job(job: Job, costs: Costs, *, seconds: float) -> Fit | None:
+    """What of a job's recipe fits a budget of ``seconds``."""
+    settings = job.recipe.training
+    return fit(
+        costs,
+        epochs=settings.epochs,
+        seconds=PLANNED * seconds,
+        least=settings.epochs if settings.mode == "features" else 1,
+        in_shares=settings.mode != "few-shot",
+    )
 
 
 def recipe_within(
@@ -135,15 +172,12 @@ def recipe_within(
     if STDIN in (recipe.data.train, *recipe.data.further):
         raise RecipeError("--budget reads the data twice", hint="save them to a file")
     if not _can_be_planned(job):
-        what = "--budget plans the fine-tuning of a task in one process"
+        what = "--budget plans the training of a task in one process"
         raise RecipeError(what, hint="leave it out; --dry-run tells what training would cost")
     costs = measured_costs(job, trainer, request, again=again)
-    found = fit(costs, epochs=recipe.training.epochs, seconds=PLANNED * seconds)
+    found = fit_job(job, costs, seconds=seconds)
     if found is None:
-        least = costs.total(1, 1 / costs.steps) / PLANNED
-        what = f"--budget {budget}: one step, with reading, scoring and saving, takes about"
-        hint = f"--budget {math.ceil(least / 60)}m or more"
-        raise RecipeError(f"{what} {duration(least)}", hint=hint)
+        raise _too_short(job, costs, budget)
     data = recipe.data.model_copy(update={"train_share": recipe.data.train_share * found.share})
     training = recipe.training.model_copy(update={"epochs": found.epochs})
     said = f"--budget {budget}: {told(job, costs, found)}"
@@ -151,20 +185,36 @@ def recipe_within(
 
 
 def _can_be_planned(job: Job) -> bool:
-    is_tuned = job.recipe.training.mode == "fine-tune" and not isinstance(job.task, SelfSupervised)
-    return is_tuned and processes.count() == 1
+    return not isinstance(job.task, SelfSupervised) and processes.count() == 1
+
+
+def _too_short(job: Job, costs: Costs, budget: str) -> RecipeError:
+    """What the least training takes, and why it is not less."""
+    settings = job.recipe.training
+    step = 1 / costs.steps
+    epochs, share, what, other = {
+        "few-shot": (1, 1.0, "an epoch of few-shot mode", ", or --set training.mode=features"),
+        "features": (settings.epochs, step, "one step of each epoch", ""),
+    }.get(settings.mode, (1, step, "one step", ""))
+    least = costs.total(epochs, share) / PLANNED
+    said = f"{what}, with reading, scoring and saving, takes about {duration(least)}"
+    if settings.mode == "few-shot":
+        said += " (it is not cut: a share of few texts is taken more often)"
+    hint = f"--budget {math.ceil(least / 60)}m or more{other}"
+    return RecipeError(f"--budget {budget}: {said}", hint=hint)
 
 
 def told(job: Job, costs: Costs, found: Fit) -> str:
     """What is trained, and what its parts take."""
     epochs = f"{found.epochs} epoch{'s' if found.epochs > 1 else ''}"
     rows = len(job.splits["train"])
-    what = f"the whole recipe, {epochs}" if found.whole else f"{epochs} of {found.share:.1%}"
-    if not found.whole:
-        what += f" of the rows (about {found.share * rows:,.0f} of {rows:,})"
+    what = f"the whole recipe, {epochs}" if found.whole else epochs
+    if found.share < 1:
+        what += f" of {found.share:.1%} of the rows (about {found.share * rows:,.0f} of {rows:,})"
     evaluating = costs.evaluations(found.epochs, found.share) * costs.evaluation
     parts = {
         "start": costs.before,
+        **({"encoding": found.share * costs.encoding} if costs.encoding else {}),
         "training": found.epochs * found.share * costs.epoch,
         "evaluations and checkpoints": evaluating,
         "end": costs.after,
@@ -177,13 +227,17 @@ def costs_told(
     job: Job, trainer: loop.Trainer, request: TrainRequest, *, again: float
 ) -> Iterator[str]:
     """For a dry run: what the training costs, and what fits each time of SHOWN, until all does."""
-    steps = first_steps(trainer)
-    yield preview_of(trainer, steps)
+    steps: Sequence[StepReport] = ()
+    if job.recipe.training.mode == "features":
+        yield encoding_cost(job, trainer)
+    else:
+        steps = first_steps(trainer)
+        yield preview_of(trainer, steps)
     if not _can_be_planned(job):
         return
     costs = measured_costs(job, trainer, request, again=again, steps=steps)
     for seconds in SHOWN:
-        found = fit(costs, epochs=job.recipe.training.epochs, seconds=PLANNED * seconds)
+        found = fit_job(job, costs, seconds=seconds)
         budget = f"--budget {seconds // 60}m"
         yield f"{budget}: {told(job, costs, found) if found else 'not one step'}"
         if found and found.whole:

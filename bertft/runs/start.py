@@ -23,7 +23,7 @@ from bertft.errors import RunError
 from bertft.heads.inherited import inherited
 from bertft.jobs.build import build_model, make_trainer, training_plan
 from bertft.jobs.dev import check_metric, dev_scorer
-from bertft.jobs.features import encoding_cost, feature_notes, learn_from_states
+from bertft.jobs.features import feature_notes, learn_from_states
 from bertft.jobs.few_shot import few_shot_notes, proposal
 from bertft.jobs.lora import lora_notes
 from bertft.jobs.lower_layers import frozen_note, keep_lower_states
@@ -93,8 +93,7 @@ def start(
         for note in mode_notes(job, trainer):
             watch.note(note)
         if request.dry_run:
-            costs = costs_told(job, trainer, request, again=again)
-            for note in [encoding_cost(job, trainer)] if from_states else costs:
+            for note in costs_told(job, trainer, request, again=again):
                 watch.note(note)
             return None
         if from_states:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bertft.errors import RecipeError
 from bertft.jobs.request import TrainRequest
 from bertft.recipe import load_recipe
 from bertft.runs import budget
-from bertft.runs.budget import Costs, fit
+from bertft.runs.budget import Costs, Fit, fit
 from bertft.words import seconds_of
 
 COSTS = Costs(before=10, epoch=100, steps=50, evaluation=5, every=0, after=5)
@@ -54,6 +55,21 @@ def test_the_recipe_is_never_exceeded() -> None:
     found = fit(COSTS, epochs=3, seconds=10_000)
     assert found is not None
     assert (found.epochs, found.share, found.whole) == (3, 1.0, True)
+
+
+def test_texts_that_are_encoded_once_are_what_gives() -> None:
+    """30 s are spent whatever is trained; of all texts three epochs and their encoding take 360."""
+    costs = replace(COSTS, encoding=60)
+    found = fit(costs, epochs=3, least=3, seconds=210)
+    assert found is not None
+    assert (found.epochs, found.share, found.whole) == (3, 0.5, False)
+    assert fit(costs, epochs=3, least=3, seconds=390) == Fit(3, 1.0, whole=True)
+
+
+def test_whole_epochs_alone() -> None:
+    found = fit(COSTS, epochs=3, in_shares=False, seconds=240)
+    assert found == Fit(2, 1.0, whole=False)
+    assert fit(COSTS, epochs=3, in_shares=False, seconds=100) is None
 
 
 def test_nothing_fits() -> None:
@@ -128,11 +144,69 @@ def test_a_dry_run_tells_what_times_would_buy(ask: Callable[..., TrainRequest], 
     assert told[0].startswith("--budget 5m: the whole recipe, 2 epochs, in about")
 
 
+FEATURES = ("training.mode=features", "training.epochs=3")
+
+
+def test_features_within_a_budget(
+    ask: Callable[..., TrainRequest], ear: Ear, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All epochs of a share of the texts; its recipe trains the same weights again."""
+    costs = Costs(20, 2, steps=6, evaluation=2, every=0, after=11, encoding=94)
+    monkeypatch.setattr(budget, "measured_costs", lambda *_, **__: costs)
+    result = train(ask("fitted", *FEATURES, budget="100s"), watch=ear)
+    assert result is not None
+    (said,) = [note for note in ear.notes if note.startswith("--budget 100s: ")]
+    assert "3 epochs of 60.0% of the rows" in said
+    assert "start 20 s, encoding 56 s, training 4 s, " in said
+    again = train(TrainRequest(recipe=str(result.run / "recipe.toml"), out=str(tmp_path / "again")))
+    assert again is not None
+    assert outcome(again.run) == outcome(result.run)
+
+
+def test_measuring_features_leaves_nothing_behind(
+    ask: Callable[..., TrainRequest], ear: Ear, own_cache: Path
+) -> None:
+    """Not in the cache, nor in what is trained then; and states that are there cost nothing."""
+    assert train(ask("dry", *FEATURES, dry_run=True), watch=ear) is None
+    assert not list(own_cache.glob("*.states"))
+    told = [note for note in ear.notes if note.startswith("--budget")]
+    assert "the whole recipe, 3 epochs, in about" in told[0]
+    assert ", encoding " in told[0]
+    plain = train(ask("plain", *FEATURES))
+    fitted = train(ask("fitted", *FEATURES, budget="60m"), watch=ear)
+    assert plain is not None
+    assert fitted is not None
+    assert outcome(fitted.run) == outcome(plain.run)
+    (said,) = [note for note in ear.notes if note.startswith("--budget 60m: ")]
+    assert ", encoding " not in said
+    assert train(ask("dry", *FEATURES, dry_run=True), watch=ear) is None
+    assert ear.notes.count("12 texts encoded before: the head alone is trained") == 1
+
+
+@pytest.mark.parametrize("mode", ["few-shot", "lora"])
+def test_other_modes_are_measured_too(
+    ask: Callable[..., TrainRequest], ear: Ear, mode: str
+) -> None:
+    settings = (f"training.mode={mode}", "training.epochs=2")
+    if mode == "lora":
+        pytest.importorskip("peft")
+    plain, fitted = (train(ask(n, *settings, budget=t), watch=ear) for n, t in RUNS.items())
+    assert plain is not None
+    assert fitted is not None
+    assert outcome(fitted.run) == outcome(plain.run)
+    (said,) = [note for note in ear.notes if note.startswith("--budget 60m: ")]
+    assert "the whole recipe, 2 epochs, in about" in said
+
+
+RUNS = {"plain": "", "fitted": "60m"}
+
+
 @pytest.mark.parametrize(
     ("settings", "time", "message"),
     [
         ((), "0.1s", "one step, with reading, scoring and saving, takes about"),
-        (("training.mode=features",), "10m", "plans the fine-tuning of a task in one process"),
+        (FEATURES, "0.1s", "one step of each epoch, with reading"),
+        (("training.mode=few-shot",), "0.1s", "an epoch of few-shot mode, .* .it is not cut"),
     ],
 )
 def test_what_cannot_be_planned(
@@ -142,6 +216,14 @@ def test_what_cannot_be_planned(
     with pytest.raises(RecipeError, match=message):
         train(request)
     assert not Path(request.out).exists()
+
+
+def test_several_processes_are_not_planned(
+    ask: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget.processes, "count", lambda: 2)
+    with pytest.raises(RecipeError, match="plans the training of a task in one process"):
+        train(ask("none", budget="10m"))
 
 
 def test_several_runs_have_no_budget(command: Any) -> None:
