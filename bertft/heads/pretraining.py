@@ -87,7 +87,9 @@ class MaskedTokens:
     ) -> Any:
         """Forward hook: hidden states [B, L, H] -> those of masked tokens [1, M, H]."""
         ids = settings.get("input_ids", arguments[0] if arguments else None)
-        output.last_hidden_state = output.last_hidden_state[ids == self.mask_id][None]
+        hidden = output.last_hidden_state
+        real = ids[:, : hidden.shape[1]]  # without what fills a packed row up
+        output.last_hidden_state = hidden[real == self.mask_id][None]
         return output
 
     def split(self, output: Any, batch: Batch) -> list[FloatArray]:

@@ -22,7 +22,7 @@ from bertft.jobs.request import TrainRequest
 from bertft.recipe import load_recipe
 from bertft.search.request import SweepRequest
 
-OVER = ("training.learning_rate=1e-4..1e-2:log", "training.epochs=2,3")
+OVER = ("training.learning_rate=1e-4..1e-2:log", "training.epochs=1,6")
 TRIALS = 7
 SETTINGS = tuple(one for one in FAST if "epochs" not in one and "learning_rate" not in one)
 
