@@ -8,8 +8,9 @@ Shape legend: N passages, W width of a vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import Losses, OpenEncoder, open_encoder
 from bertft.loaders.files import sha256
 from bertft.retrieval.collection import File, Reading, find_files
-from bertft.retrieval.parts import Part, key_of, parts_of
+from bertft.retrieval.parts import Part, key_of, parts_of, table_of
 from bertft.retrieval.passages import Passage
 from bertft.retrieval.request import IndexRequest
 from bertft.training.folders import MANIFEST
@@ -62,6 +63,8 @@ class Index:
     words: Words
     embedder: Embedder
     prompt: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What vectors follow from, apart from their texts."""
     starts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +86,14 @@ class Index:
             self._hit(place, score, float(similarity[place]), float(words[place]))
             for place, score in zip(places, scores, strict=True)
         ]
+
+    def over(self, texts: Sequence[str]) -> Index:
+        """An index of other texts, by the same encoder, in memory."""
+        vectors = _vectors(self.embedder, texts)
+        passages = [Passage(text, "line", line) for line, text in enumerate(texts, start=1)]
+        part = Part(Path(), table_of(passages, vectors))
+        words = Words.of(part.texts())
+        return Index([("", part)], vectors, words, self.embedder, self.prompt, self.facts)
 
     def _hit(self, place: int, score: float, similarity: float, words: float) -> Hit:
         number = int(np.searchsorted(self.starts, place, side="right")) - 1
@@ -117,27 +128,32 @@ def open_index(request: IndexRequest, *, watch: Watch) -> Index:
     files = find_files(request.files, watch=watch)
     encoder = open_encoder(request.encoder)
     embedder, prompt = _embedder(encoder, request, watch=watch)
-    work = _Work(encoder, embedder, reading, watch)
+    facts = _facts(encoder, embedder)
+    work = _Work(encoder, embedder, facts, reading, watch)
     parts = [(file.path, part) for file in files for part in work.parts(file)]
     work.tell()
     if not sum(len(part) for _, part in parts):
         raise DataError("no text to search", path=", ".join(request.files[:3]))
     vectors = np.concatenate([part.vectors for _, part in parts if len(part)])
     words = _words([part for _, part in parts])
-    return Index(parts, vectors, words, embedder, prompt)
+    return Index(parts, vectors, words, embedder, prompt, facts)
 
 
 class _Work:
     """Makes the parts of files, and counts."""
 
     def __init__(
-        self, encoder: OpenEncoder, embedder: Embedder, reading: Reading, watch: Watch
+        self,
+        encoder: OpenEncoder,
+        embedder: Embedder,
+        facts: Mapping[str, object],
+        reading: Reading,
+        watch: Watch,
     ) -> None:
         self._embedder, self._reading, self._watch = embedder, reading, watch
         self._losses = Losses(encoder, watch=watch)
-        self._facts = _facts(encoder, embedder) | {
-            "reading": [reading.data.model_dump(mode="json"), reading.columns.model_dump()]
-        }
+        read = [reading.data.model_dump(mode="json"), reading.columns.model_dump()]
+        self._facts = {**facts, "reading": read}
         self._files = self._passages = self._new = 0
 
     def parts(self, file: File) -> Iterator[Part]:
