@@ -4,7 +4,10 @@
 
 Every paragraph of a SQuAD file is a passage. Recall of the paragraph that a question was asked
 about: by vectors, by words, fused. EM and F1 of a run that reads the best passages, beside the same
-run given the right one. Then the search alone, exact, over random vectors and made-up texts.
+run given the right one; how far its scores are probabilities, as the run's own confidence gives
+them and calibrated on its dev set (take other articles than those of --squad); and how often it
+says that there is no answer, also where the right passage is taken away. Then the search alone,
+exact, over random vectors and made-up texts.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import random
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,14 +31,19 @@ from bertft.cache_folder import cached_files, cached_size
 from bertft.console.console import Console
 from bertft.evaluation import answers as scoring
 from bertft.evaluation.ranking import best
+from bertft.evaluation.reliability import calibration_error, error_by_chance
 from bertft.inside.request import EncoderRequest
-from bertft.prediction.predictor import load
-from bertft.retrieval.answering import Answerer
-from bertft.retrieval.index import Index, fuse, open_index
+from bertft.prediction.predictor import Predictor, load
+from bertft.retrieval.answering import Candidate, Scale, candidates, scored
+from bertft.retrieval.calibrating import scale_for
+from bertft.retrieval.index import Hit, Index, fuse, open_index
 from bertft.retrieval.parts import COLUMNS, Part
 from bertft.retrieval.request import IndexRequest
+from bertft.runs.folder import Run, find_run
 
 DEPTHS = (1, 5, 20)
+ABSENT = 150
+"""Questions whose passage is taken away."""
 
 
 def read_squad(path: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -98,10 +107,11 @@ def scores(given: Sequence[str], golds: Sequence[Sequence[str]]) -> dict[str, fl
 
 
 def answered(
-    index: Index, run: str, questions: Sequence[dict[str, Any]], contexts: Sequence[str],
+    index: Index, run: Run, questions: Sequence[dict[str, Any]], contexts: Sequence[str],
     depths: Sequence[int],
 ) -> dict[str, Any]:  # fmt: skip
-    """EM and F1 with the right passage, and with the best ones; milliseconds of a question."""
+    """EM and F1 with the right passage, and with the best ones, as the run's own confidence and as
+    the scale fitted on its dev set have it; milliseconds of a question."""
     predictor = load(run, device="cpu", precision="fp32")
     golds = [one["golds"] for one in questions]
     pairs = zip(questions, contexts, strict=True)
@@ -110,32 +120,80 @@ def answered(
         "gold passage": scores([one["answer"] for one in predictor.predict(asked)], golds)
     }
     for depth in depths:
-        reader = Answerer(predictor, index, passages=depth)
-        first, times = [], []
-        for one in questions:
-            start = time.perf_counter()
-            first.append(reader.answers(one["question"])[0])
-            times.append(time.perf_counter() - start)
-        given = [one["answer"] for one in first]
-        right = [
-            scoring.exact_match(a, g, scoring="squad") for a, g in zip(given, golds, strict=True)
-        ]
-        sure = np.array([one["score"] or 0.0 for one in first])
-        found[f"best {depth}"] = {
-            **scores(given, golds),
-            "no_answer": sum(one["no_answer"] for one in first) / len(first),
-            "mean_score": float(sure.mean()),
-            "ece": calibration_error(sure, np.array(right, dtype=float)),
-            "ms": 1e3 * median(times),
-        }
+        start = time.perf_counter()
+        scale = scale_for(run, predictor, index, passages=depth, watch=Console())
+        own: dict[str, Any] = {"fitted_s": time.perf_counter() - start}
+        start = time.perf_counter()
+        read = read_all(predictor, index, questions, passages=depth)
+        own["ms"] = 1e3 * (time.perf_counter() - start) / len(questions)
+        some = slice(ABSENT)
+        absent = read_all(predictor, index, questions[some], passages=depth, without=contexts[some])
+        own["own confidence"] = judged(None, read, absent, golds)
+        if scale is not None:
+            own["calibrated"] = judged(scale, read, absent, golds)
+        found[f"best {depth}"] = own
     return found
 
 
-def calibration_error(sure: np.ndarray, right: np.ndarray, *, bins: int = 10) -> float:
-    """Mean distance of score and share of right answers, over bins of equal size."""
-    order = np.argsort(sure)
-    parts = [one for one in np.array_split(order, bins) if len(one)]
-    return float(sum(len(p) * abs(sure[p].mean() - right[p].mean()) for p in parts) / len(sure))
+def read_all(
+    predictor: Predictor, index: Index, questions: Sequence[dict[str, Any]], *, passages: int,
+    without: Sequence[str] = (),
+) -> list[list[Candidate]]:  # fmt: skip
+    """The candidates of each question; ``without`` are passages that it shall not find."""
+    if not without:
+        texts = [one["question"] for one in questions]
+        return [own for own, _ in candidates(predictor, index, texts, passages=passages)]
+    found = []
+    for one, context in zip(questions, without, strict=True):
+        lacking: Any = Lacking(index, context)
+        ((own, _),) = candidates(predictor, lacking, [one["question"]], passages=passages)
+        found.append(own)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """An index without one of its passages."""
+
+    index: Index
+    text: str
+
+    def search(self, query: str, *, top_k: int) -> list[Hit]:
+        hits = self.index.search(query, top_k=top_k + 1)
+        return [one for one in hits if one.passage.text != self.text.strip()][:top_k]
+
+
+def judged(
+    scale: Scale | None, read: Sequence[Sequence[Candidate]],
+    absent: Sequence[Sequence[Candidate]], golds: Sequence[Sequence[str]],
+) -> dict[str, Any]:  # fmt: skip
+    """EM, F1 and calibration error of the best answers; what of it is refused, where the files hold
+    the right passage and where they lack it."""
+    least = 0.0 if scale is None else scale.least
+    best = [next(iter(scored(scale, own)), (0.0, None)) for own in read]
+    given = ["" if one is None else one.read.given.answer["answer"] for _, one in best]
+    right = np.array(
+        [scoring.exact_match(a, g, scoring="squad") for a, g in zip(given, golds, strict=True)]
+    )
+    sure = np.array([score for score, _ in best])
+    lacking = np.array([next(iter(scored(scale, own)), (0.0, None))[0] for own in absent])
+    return {
+        **scores(given, golds),
+        "mean_score": float(sure.mean()),
+        "calibration_error": calibration_error(sure, right),
+        "by_chance": error_by_chance(sure),
+        "auroc": area_under(sure, right),
+        "least": least,
+        "refused_right": float((sure[right > 0] < least).mean()),
+        "refused_wrong": float((sure[right == 0] < least).mean()),
+        "refused_absent": float((lacking < least).mean()),
+    }
+
+
+def area_under(sure: np.ndarray, right: np.ndarray) -> float:
+    """The share of pairs of a right and a wrong answer in which the right one scores higher."""
+    above = sure[right > 0][:, None] - sure[right == 0][None]
+    return float(((above > 0) + 0.5 * (above == 0)).mean())
 
 
 def exact_search(count: int, *, width: int) -> dict[str, float]:
@@ -170,7 +228,7 @@ def main() -> None:
     parser.add_argument("--run", default="")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--questions", type=int, default=500, help="that the run answers")
-    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10, 20])
+    parser.add_argument("--depths", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--random", type=int, default=100_000, help="passages of the search alone")
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
@@ -183,7 +241,8 @@ def main() -> None:
         if arguments.run:
             some = random.Random(13).sample(questions, min(arguments.questions, len(questions)))
             contexts = [passages[one["passage"]] for one in some]
-            found["answers"] = answered(index, arguments.run, some, contexts, arguments.depths)
+            run = find_run(arguments.run)
+            found["answers"] = answered(index, run, some, contexts, arguments.depths)
     if arguments.random:
         found["search"] = exact_search(arguments.random, width=384)
     print(json.dumps(found, indent=2))

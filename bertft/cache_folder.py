@@ -21,9 +21,10 @@ from bertft.errors import RunError
 LARGEST = 10.0
 """GiB."""
 GIB = 2**30
-KEPT = (".states", ".passages", ".words")
-"""Suffixes of what is kept: states of features mode, passages with their vectors, and folders of
-words for the index of a search."""
+KEPT = (".states", ".passages", ".words", ".vectors", ".scale")
+"""Suffixes of what is kept: states of features mode, passages with their vectors, folders of words
+and lists of vectors for the index of a search, and what makes probabilities of the answers of a
+run."""
 
 
 def cache_folder() -> Path:

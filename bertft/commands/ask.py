@@ -9,6 +9,7 @@ from bertft.errors import BertftError
 from bertft.prediction.certainty import Certainty
 from bertft.prediction.predictor import load
 from bertft.retrieval.answering import PASSAGES, Answerer, check_reader
+from bertft.retrieval.calibrating import scale_for
 from bertft.retrieval.index import open_index
 from bertft.retrieval.request import IndexRequest
 from bertft.runs.folder import find_run, newest_run
@@ -43,14 +44,12 @@ class Ask:
         Certainty(min_confidence=request.min_confidence).rule(
             self._predictor.task, self._predictor.folder, watch=watch
         )
-        threshold = getattr(self._predictor.task, "null_threshold", None)
-        if threshold is None and request.min_confidence is None:
-            what = "this run was trained on questions that all have an answer, and always gives one"
-            watch.note(f"{what}; --min-confidence withholds those it is not sure of")
+        index = open_index(request.index, watch=watch)
         self._answerer = Answerer(
             self._predictor,
-            open_index(request.index, watch=watch),
+            index,
             passages=request.passages,
+            scale=scale_for(run, self._predictor, index, passages=request.passages, watch=watch),
             least=request.min_confidence,
         )
         self._top_k, self._watch = request.top_k, watch

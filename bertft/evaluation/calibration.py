@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bertft.evaluation.logistic import fit_logistic
 from bertft.evaluation.probabilities import log_softmax, sigmoid
 
 if TYPE_CHECKING:
@@ -69,11 +70,8 @@ def fit_temperature(logits: npt.ArrayLike, gold: npt.ArrayLike) -> float:
 def fit_confidence(p: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[float, float]:
     """(a, b) of sigmoid(a logit(p) + b), fitted to whether answers of confidence ``p`` are right.
 
-    Platt (1999, Probabilistic outputs for support vector machines): cross-entropy against targets
-    (R + 1) / (R + 2) for the R right and 1 / (W + 2) for the W wrong ones, by Newton's method with
-    step halving (Lin, Lin and Weng 2007, Machine Learning 68, 267-276). ``p`` and ``correct`` are
-    [N]; without examples (a, b) is (1, 0), which changes nothing. Raises ValueError for a ``p``
-    that is no probability.
+    Platt scaling, as logistic.py has it. ``p`` and ``correct`` are [N]; without examples (a, b) is
+    (1, 0), which changes nothing. Raises ValueError for a ``p`` that is no probability.
     """
     p, right = columns(p, correct)
     return fit_platt(logit(p), right)
@@ -83,29 +81,8 @@ def fit_platt(logits: FloatArray, right: FloatArray) -> tuple[float, float]:
     """(a, b) of sigmoid(a z + b) as ``fit_confidence`` has it, from logits [N]."""
     if len(logits) == 0:
         return 1.0, 0.0
-    inputs = np.stack([logits, np.ones_like(logits)], axis=1)  # [N, 2]
-    count = right.sum()
-    wrong = len(right) - count
-    targets = np.where(right > 0, (count + 1) / (count + 2), 1 / (wrong + 2))  # [N]
-    weights = np.array([0.0, np.log((count + 1) / (wrong + 1))])
-
-    def loss(weights: FloatArray) -> float:
-        scores = inputs @ weights
-        return float((np.logaddexp(0, scores) - targets * scores).sum())
-
-    for _ in range(100):
-        given = sigmoid(inputs @ weights)
-        gradient = inputs.T @ (given - targets)
-        if np.abs(gradient).max() < 1e-9 * len(logits):
-            break
-        curvature = (inputs * (given * (1 - given))[:, None]).T @ inputs
-        # Inputs that are all equal leave one direction flat: the ridge keeps the step finite.
-        step = np.linalg.solve(curvature + 1e-9 * len(logits) * np.eye(2), gradient)
-        size = 1.0
-        while size > 1e-9 and loss(weights - size * step) > loss(weights):
-            size /= 2
-        weights = weights - size * step
-    return float(weights[0]), float(weights[1])
+    a, b = fit_logistic(logits[:, None], right)
+    return float(a), float(b)
 
 
 def calibrated(p: npt.ArrayLike, a: float, b: float) -> FloatArray:

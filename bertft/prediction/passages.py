@@ -6,6 +6,7 @@ Each plain text file is one passage; of a table, each row (column context, passa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from bertft.errors import DataError
 from bertft.evaluation.probabilities import softmax
@@ -73,21 +74,35 @@ def best_answers(
         yield Predicted(one.answer | {"score": float(share)}, context=one.context)
 
 
-def read_each(predictor: Answering, questions: Sequence[Question]) -> list[Predicted]:
-    """One answer for each passage that has one, best first; [] where none has.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The answer of one passage; the ``logit`` of its span, and its ``share`` among the answers of
+    all passages: the softmax of their logits."""
 
-    Their order is that of their logits. ``score`` is the calibrated confidence of an answer, given
-    its passage, times the passage's share among all: the softmax of the logits.
+    given: Predicted
+    logit: float
+    share: float
+
+
+def read_each(predictor: Answering, asked: Sequence[Sequence[Question]]) -> list[list[Read]]:
+    """For each of some questions, given with its passages: one answer of each passage that has one,
+    by their logits; [] where none has.
     """
-    found: list[tuple[float, Predicted]] = []
-    for window in windows(questions, most=WINDOW, length=lambda one: len(one.text)):
-        answers = predictor.answer(window, top_k=1)
-        for question, answer in zip(window, answers, strict=True):
+    flat = [(number, one) for number, questions in enumerate(asked) for one in questions]
+    found: list[list[tuple[float, Predicted]]] = [[] for _ in asked]
+    for window in windows(flat, most=WINDOW, length=lambda pair: len(pair[1].text)):
+        answers = predictor.answer([one for _, one in window], top_k=1)
+        for (number, one), answer in zip(window, answers, strict=True):
             spans = answer.pop("answers")
             if not answer["no_answer"]:
-                found.append((spans[0]["logit"], Predicted(answer, context=question.context)))
-    found.sort(key=lambda pair: -pair[0])
+                given = Predicted(answer, context=one.context)
+                found[number].append((spans[0]["logit"], given))
+    return [_with_shares(one) for one in found]
+
+
+def _with_shares(found: list[tuple[float, Predicted]]) -> list[Read]:
+    found = sorted(found, key=lambda pair: -pair[0])
     shares = softmax([logit for logit, _ in found]) if found else ()
-    for share, (_, one) in zip(shares, found, strict=True):
-        one.answer["score"] *= float(share)
-    return [one for _, one in found]
+    return [
+        Read(one, logit, float(share)) for share, (logit, one) in zip(shares, found, strict=True)
+    ]

@@ -5,22 +5,79 @@ The index finds passages, the run reads each of them, and its answers are compar
 
 from __future__ import annotations
 
-from bertft.contracts import Answer
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bertft.contracts import Answer, FloatArray
 from bertft.errors import BertftError
+from bertft.evaluation.logistic import probabilities
 from bertft.loaders.squad import Question
-from bertft.prediction.passages import read_each
-from bertft.prediction.predicted import Predicted
-from bertft.prediction.predictor import Predictor
+from bertft.prediction.passages import Read, read_each
+from bertft.prediction.predictor import Answering, Predictor
 from bertft.retrieval.index import Hit, Index
 
 PASSAGES = 5
 """Passages that are read for a question."""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An answer, and the passage that a search has found it in."""
+
+    read: Read
+    hit: Hit
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """What speaks for it: to the run, beside the other passages, and to the search."""
+        return self.read.logit, self.read.share, self.hit.score
+
+    @property
+    def confidence(self) -> float:
+        """The run's, given the passage, times the passage's share: no calibrated probability."""
+        return float(self.read.given.answer["score"]) * self.read.share
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Makes a probability of a candidate's numbers: the weights of a logistic regression.
+
+    ``least`` is the probability from which an answer is given.
+    """
+
+    weights: tuple[float, ...]
+    least: float
+
+    def probabilities(self, candidates: Sequence[Candidate]) -> FloatArray:
+        """[N] how likely each is right."""
+        numbers = np.array([one.numbers for one in candidates])  # [N, 3]
+        return probabilities(numbers, np.array(self.weights))
+
+
+def candidates(
+    predictor: Answering, index: Index, questions: Sequence[str], *, passages: int
+) -> list[tuple[list[Candidate], Hit]]:
+    """Of each question an answer of each passage that has one, by the run's logits; and the passage
+    that was found first.
+    """
+    hits = [index.search(question, top_k=passages) for question in questions]
+    asked = [
+        [Question(str(place), 0, question, hit.passage.text, None) for place, hit in enumerate(own)]
+        for question, own in zip(questions, hits, strict=True)
+    ]
+    return [
+        ([Candidate(one, own[int(one.given.answer["id"])]) for one in read], own[0])
+        for read, own in zip(read_each(predictor, asked), hits, strict=True)
+    ]
+
+
 class Answerer:
     """A run that answers questions, and the index of the files it reads.
 
-    An answer whose score is below ``least`` is not given.
+    Answers are compared, and given from ``least`` on, by the probability of ``scale``; without one,
+    compared by the run's logits, with its own confidence as their score.
     """
 
     def __init__(
@@ -29,34 +86,46 @@ class Answerer:
         index: Index,
         *,
         passages: int = PASSAGES,
+        scale: Scale | None = None,
         least: float | None = None,
     ) -> None:
         self._predictor, self._index = predictor, index
-        self._passages, self._least = passages, least
+        self._passages, self._scale = passages, scale
+        self._least = scale.least if least is None and scale is not None else least
 
     def answers(self, question: str, *, top_k: int = 1) -> list[Answer]:
         """The best answers, each of another passage; where there is none, one that says so, with
         the passage that was nearest.
         """
-        hits = self._index.search(question, top_k=self._passages)
-        questions = [
-            Question(str(place), 0, question, hit.passage.text, None)
-            for place, hit in enumerate(hits)
+        ((read, nearest),) = candidates(
+            self._predictor, self._index, [question], passages=self._passages
+        )
+        given = [
+            (score, one)
+            for score, one in scored(self._scale, read)[:top_k]
+            if self._least is None or score >= self._least
         ]
-        found: list[Answer] = []
-        for one in read_each(self._predictor, questions)[:top_k]:
-            if self._least is None or one.answer["score"] >= self._least:
-                found.append(_answer(one, hits[int(one.answer["id"])], rank=len(found) + 1))
-        if found:
-            return found
+        if given:
+            return [_answer(one, score, rank=rank) for rank, (score, one) in enumerate(given, 1)]
         nothing = {"question": question, "answer": "", "score": None, "no_answer": True}
-        return [{"rank": 1, **nothing, **hits[0].place, "passage": hits[0].passage.text}]
+        return [{"rank": 1, **nothing, **nearest.place, "passage": nearest.passage.text}]
 
 
-def _answer(one: Predicted, hit: Hit, *, rank: int) -> Answer:
-    said = {name: one.answer[name] for name in ("question", "answer", "score", "no_answer")}
-    span = {name: one.answer[name] for name in ("start", "end")}
-    return {"rank": rank, **said, **hit.place, **span, "passage": one.context}
+def scored(scale: Scale | None, read: Sequence[Candidate]) -> list[tuple[float, Candidate]]:
+    """(score, candidate), best first; without a scale the run's confidence, in the order given."""
+    if scale is None or not read:
+        return [(one.confidence, one) for one in read]
+    scores = scale.probabilities(read).tolist()
+    return sorted(zip(scores, read, strict=True), key=lambda pair: -pair[0])
+
+
+def _answer(one: Candidate, score: float, *, rank: int) -> Answer:
+    answer = one.read.given.answer
+    said = {"question": answer["question"], "answer": answer["answer"], "score": score}
+    span = {name: answer[name] for name in ("start", "end")}
+    place = one.hit.place
+    passage = one.read.given.context
+    return {"rank": rank, **said, "no_answer": False, **place, **span, "passage": passage}
 
 
 def check_reader(predictor: Predictor) -> None:

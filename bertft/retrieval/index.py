@@ -1,15 +1,17 @@
 """Searching: files in, an Index of their passages out; a question in, its Hits out, best first.
 
-Two lists are made of all passages, by the cosine of vectors and by BM25 of words, both exact, and
-fused by reciprocal rank (Cormack et al. 2009): score = sum over the lists of 1 / (60 + rank).
+Two lists are made of all passages, by the cosine of vectors and by BM25 of words, and fused by
+reciprocal rank (Cormack et al. 2009): score = sum over the lists of 1 / (60 + rank). Both are
+exact, but for the vectors of very many passages (nearest.py).
 
 Shape legend: N passages, W width of a vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +25,8 @@ from bertft.inside.embedder import Embedder, View
 from bertft.inside.encoders import Losses, OpenEncoder, open_encoder
 from bertft.loaders.files import sha256
 from bertft.retrieval.collection import File, Reading, find_files
-from bertft.retrieval.parts import Part, key_of, parts_of
+from bertft.retrieval.nearest import Nearest, nearest_of
+from bertft.retrieval.parts import Part, key_of, parts_of, table_of
 from bertft.retrieval.passages import Passage
 from bertft.retrieval.request import IndexRequest
 from bertft.training.folders import MANIFEST
@@ -62,6 +65,9 @@ class Index:
     words: Words
     embedder: Embedder
     prompt: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What vectors follow from, apart from their texts."""
+    nearest: Nearest | None = None
     starts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,12 +83,32 @@ class Index:
 
     def ranked(self, vector: FloatArray, query: str, *, top_k: int) -> list[Hit]:
         """The same for a query whose vector [W] is known."""
-        similarity, words = self.vectors @ vector, self.words.scores(query)  # [N]
+        words = self.words.scores(query)  # [N]
+        similarity = self._similarity(vector, words, count=max(POOL, top_k))  # [N]
         places, scores = fuse(similarity, words, count=top_k)
         return [
             self._hit(place, score, float(similarity[place]), float(words[place]))
             for place, score in zip(places, scores, strict=True)
         ]
+
+    def _similarity(self, vector: FloatArray, words: FloatArray, *, count: int) -> FloatArray:
+        """[N] cosines; of those that are not looked at -inf."""
+        if self.nearest is None:
+            return self.vectors @ vector
+        by_words = best(words, count=count)
+        by_words = by_words[words[by_words] > 0]
+        seen = np.union1d(self.nearest.places(vector, count=count), by_words)
+        similarity = np.full(len(self), -np.inf, dtype=np.float32)
+        similarity[seen] = self.vectors[seen] @ vector
+        return similarity
+
+    def over(self, texts: Sequence[str]) -> Index:
+        """An index of other texts, by the same encoder, in memory."""
+        vectors = _vectors(self.embedder, texts)
+        passages = [Passage(text, "line", line) for line, text in enumerate(texts, start=1)]
+        part = Part(Path(), table_of(passages, vectors))
+        words = Words.of(part.texts())
+        return Index([("", part)], vectors, words, self.embedder, self.prompt, self.facts)
 
     def _hit(self, place: int, score: float, similarity: float, words: float) -> Hit:
         number = int(np.searchsorted(self.starts, place, side="right")) - 1
@@ -94,12 +120,13 @@ class Index:
 def fuse(similarity: FloatArray, words: FloatArray, *, count: int) -> tuple[list[int], list[float]]:
     """The best places by reciprocal rank in both lists [N], with their scores.
 
-    A passage without any word of the query is in no place of that list.
+    A passage without any word of the query is in no place of that list, nor one of similarity -inf
+    in the other.
     """
     pool = max(POOL, count)
-    by_words = best(words, count=pool)
+    by_words, by_vectors = best(words, count=pool), best(similarity, count=pool)
     scores: dict[int, float] = {}
-    for order in (best(similarity, count=pool), by_words[words[by_words] > 0]):
+    for order in (by_vectors[similarity[by_vectors] > -np.inf], by_words[words[by_words] > 0]):
         for rank, place in enumerate(order.tolist(), start=1):
             scores[place] = scores.get(place, 0.0) + 1 / (CONSTANT + rank)
     places = sorted(scores, key=lambda place: (-scores[place], -similarity[place], place))[:count]
@@ -117,27 +144,34 @@ def open_index(request: IndexRequest, *, watch: Watch) -> Index:
     files = find_files(request.files, watch=watch)
     encoder = open_encoder(request.encoder)
     embedder, prompt = _embedder(encoder, request, watch=watch)
-    work = _Work(encoder, embedder, reading, watch)
+    facts = _facts(encoder, embedder)
+    work = _Work(encoder, embedder, facts, reading, watch)
     parts = [(file.path, part) for file in files for part in work.parts(file)]
     work.tell()
     if not sum(len(part) for _, part in parts):
         raise DataError("no text to search", path=", ".join(request.files[:3]))
     vectors = np.concatenate([part.vectors for _, part in parts if len(part)])
-    words = _words([part for _, part in parts])
-    return Index(parts, vectors, words, embedder, prompt)
+    key = key_of([part for _, part in parts])[:32]
+    nearest = nearest_of(vectors, key=key, watch=watch)
+    words = _words([part for _, part in parts], key=key)
+    return Index(parts, vectors, words, embedder, prompt, facts, nearest)
 
 
 class _Work:
     """Makes the parts of files, and counts."""
 
     def __init__(
-        self, encoder: OpenEncoder, embedder: Embedder, reading: Reading, watch: Watch
+        self,
+        encoder: OpenEncoder,
+        embedder: Embedder,
+        facts: Mapping[str, object],
+        reading: Reading,
+        watch: Watch,
     ) -> None:
         self._embedder, self._reading, self._watch = embedder, reading, watch
         self._losses = Losses(encoder, watch=watch)
-        self._facts = _facts(encoder, embedder) | {
-            "reading": [reading.data.model_dump(mode="json"), reading.columns.model_dump()]
-        }
+        read = [reading.data.model_dump(mode="json"), reading.columns.model_dump()]
+        self._facts = {**facts, "reading": read}
         self._files = self._passages = self._new = 0
 
     def parts(self, file: File) -> Iterator[Part]:
@@ -217,10 +251,10 @@ def _facts(encoder: OpenEncoder, embedder: Embedder) -> dict[str, object]:
     }
 
 
-def _words(parts: Sequence[Part]) -> Words:
+def _words(parts: Sequence[Part], *, key: str) -> Words:
     """The index of words, from the cache or made now."""
     count = sum(map(len, parts))
-    folder = cache_folder() / f"{key_of(parts)[:32]}.words"
+    folder = cache_folder() / f"{key}.words"
     found = Words.read(folder, count=count)
     if found is None:
         found = Words.of(text for part in parts for text in part.texts())

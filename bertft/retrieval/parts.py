@@ -105,6 +105,17 @@ def parts_of(
             return
 
 
+def table_of(passages: Sequence[Passage], vectors: FloatArray) -> pa.Table:
+    """Passages with their vectors [N, W], as a part holds them."""
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    width = vectors.shape[1] if vectors.ndim == 2 else 1
+    arrays = [
+        pa.array([getattr(one, name) for one in passages], kind) for name, kind in COLUMNS.items()
+    ]
+    arrays.append(pa.FixedSizeListArray.from_arrays(flat, width))
+    return pa.Table.from_arrays(arrays, names=[*COLUMNS, "vector"])
+
+
 def key_of(parts: Sequence[Part]) -> str:
     """What an index of these parts follows from."""
     return _hash([part.path.name for part in parts])
@@ -125,14 +136,7 @@ def _read(file: Path) -> Part | None:
 
 
 def _made(file: Path, passages: list[Passage], embed: Embed, *, said: Sequence[str]) -> Part:
-    vectors = embed([one.compared for one in passages])
-    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-    width = vectors.shape[1] if vectors.ndim == 2 else 1
-    arrays = [
-        pa.array([getattr(one, name) for one in passages], kind) for name, kind in COLUMNS.items()
-    ]
-    arrays.append(pa.FixedSizeListArray.from_arrays(flat, width))
-    table = pa.Table.from_arrays(arrays, names=[*COLUMNS, "vector"])
+    table = table_of(passages, embed([one.compared for one in passages]))
     table = table.replace_schema_metadata({NOTES: json.dumps(said).encode()})
     try:
         make_room(max(0, largest() - table.nbytes))

@@ -8,6 +8,7 @@ from typing import Any
 from bertft.contracts import Task
 from bertft.errors import DataError, RunError
 from bertft.jobs.prepare import read_splits
+from bertft.loaders.reading import read_examples
 from bertft.recipe import load_recipe
 from bertft.runs.folder import Run
 from bertft.runs.inputs import found_recipe
@@ -38,6 +39,24 @@ def train_and_dev(
         what = f"the data of {run.path} cannot be read: {error.message}"
         raise RunError(what, hint=hint) from None
     return splits
+
+
+def dev_of(run: Run, task: Task[Any], *, watch: Watch) -> list[Any]:
+    """The examples that a run was chosen on; none of a run without a dev set.
+
+    Raises:
+        RunError: the run has no recipe any more, or its data are not found.
+    """
+    path = run.path / "recipe.toml"
+    if not path.is_file():
+        raise RunError(f"{run.path} does not say which data it was chosen on")
+    recipe = found_recipe(load_recipe(str(path)), run.environment, run.path, given={})
+    if not recipe.data.dev:
+        return train_and_dev(run, task, given={}, watch=watch).get("dev", [])
+    try:
+        return read_examples(task, recipe.data.dev, recipe.data, watch=watch)
+    except DataError as error:
+        raise RunError(f"the dev set of {run.path} cannot be read: {error}") from None
 
 
 def some_of(examples: list[Any], most: int) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from samples import Command
 from bertft.contracts import Answer
 from bertft.loaders.squad import Question
 from bertft.prediction.passages import read_each
-from bertft.prediction.predicted import Predicted
 
 
 @pytest.fixture
@@ -111,7 +111,8 @@ class TestAsk:
             assert (one["question"], one["no_answer"]) == ("is the food good ?", False)
             assert 0 < one["score"] <= 1
         assert {one["file"] for one in found} == {"docs/film.txt", "docs/faq.csv"}
-        assert "always gives one; --min-confidence withholds" in err
+        assert "scores are no calibrated probabilities: " in err
+        assert "does not say which data it was chosen on; --min-confidence withholds" in err
         (one,), _ = call(command, tiny, *asked, "--top-k", "1")
         assert one == found[0]
 
@@ -146,6 +147,70 @@ class TestAsk:
             assert (code, out, said in err) == (2, "", True)
 
 
+WORDS = ("film", "movie", "food", "plot", "yes", "fun", "love", "hate", "happy", "sad", "dull",
+         "slow", "good", "bad", "great", "awful", "never", "very", "they", "we")  # fmt: skip
+
+
+class TestCalibratedAsk:
+    """A run whose dev set has passages of one word, so that even a random model may be right."""
+
+    @pytest.fixture
+    def run(self, qa_model: Path, tmp_path: Path) -> Path:
+        folder = tmp_path / "qa-run"
+        shutil.copytree(qa_model, folder / "best")
+        rows = [
+            {"context": word, "question": f"{ask} {said} ?", "answers": [word]}
+            for word, other in zip(WORDS, WORDS[::-1], strict=True)
+            for ask, said in (("is it", word), ("was it", word), ("the", other))
+        ]
+        dev = tmp_path / "dev.jsonl"
+        dev.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        recipe = f'[task]\nname = "qa"\n[data]\ntrain = "gone.jsonl"\ndev = "{dev}"\n'
+        (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
+        return folder
+
+    def test_dev_tells_once_what_scores_are(
+        self, command: Command, tiny: Path, docs: Path, run: Path, own_cache: Path
+    ) -> None:
+        asked = ("ask", "is the food good ?", "docs", "--run", str(run), "--min-confidence", "1e-9")
+        first, err = call(command, tiny, *asked)
+        assert "calibrating, once: 60 questions of the run's dev set are asked among 20 pass" in err
+        said = next(line for line in err.splitlines() if "scores are probabilities: " in line)
+        assert "of 60 questions of dev were answered rightly among 20 passages" in said
+        scores = [one["score"] for one in first]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 < one < 1 for one in scores)
+        again, err = call(command, tiny, *asked)
+        assert again == first
+        assert (said in err, "calibrating" in err) == (True, False)
+        (kept,) = own_cache.glob("*.scale")
+        kept.write_bytes(kept.read_bytes()[:20])
+        again, err = call(command, tiny, *asked)
+        assert again == first
+        assert "calibrating" in err
+        assert kept.name in command("cache", "list")[1]
+
+    def test_it_is_of_this_run_this_encoder_and_this_many_passages(
+        self, command: Command, tiny: Path, docs: Path, run: Path, own_cache: Path
+    ) -> None:
+        asked = ("ask", "is it ?", "docs", "--run", str(run))
+        call(command, tiny, *asked)
+        call(command, tiny, *asked, "--passages", "3")
+        call(command, tiny, *asked, "--prompt", "good ")
+        card = run / "best" / "bertft.json"
+        card.write_text(card.read_text().replace("24", "23"))
+        call(command, tiny, *asked)
+        assert len(list(own_cache.glob("*.scale"))) == 4
+
+    def test_a_dev_set_that_is_gone_is_said(
+        self, command: Command, tiny: Path, docs: Path, run: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "dev.jsonl").unlink()
+        (one, *_), err = call(command, tiny, "ask", "is it ?", "docs", "--run", str(run))
+        assert "scores are no calibrated probabilities: the dev set of" in err
+        assert one["score"] > 0
+
+
 class Reader:
     """Answers with the first word of a passage; its logit is the second, -1 for no answer."""
 
@@ -163,8 +228,8 @@ def test_passages_are_compared_by_logits_and_share_the_confidence() -> None:
     questions = [Question(str(n), 0, "?", text, None) for n, text in
                  enumerate(["a 1", "b 3", "c -1"])]  # fmt: skip
     reader: Any = Reader()
-    found: list[Predicted] = read_each(reader, questions)
-    assert [one.answer["answer"] for one in found] == ["b", "a"]
+    found, none = read_each(reader, [questions, questions[2:]])
+    assert [(one.given.answer["answer"], one.logit) for one in found] == [("b", 3.0), ("a", 1.0)]
     share = 1 / (1 + 2.718281828**-2)
-    assert [one.answer["score"] for one in found] == pytest.approx([share / 2, (1 - share) / 2])
-    assert read_each(reader, questions[2:]) == []
+    assert [one.share for one in found] == pytest.approx([share, 1 - share])
+    assert none == []
