@@ -86,7 +86,7 @@ class MaskedTokens:
         self, module: Any, arguments: Any, settings: dict[str, Any], output: Any
     ) -> Any:
         """Forward hook: hidden states [B, L, H] -> those of masked tokens [1, M, H]."""
-        ids = settings.get("input_ids", arguments[0] if arguments else None)
+        ids: Any = settings.get("input_ids", arguments[0] if arguments else None)
         hidden = output.last_hidden_state
         real = ids[:, : hidden.shape[1]]  # without what fills a packed row up
         output.last_hidden_state = hidden[real == self.mask_id][None]
