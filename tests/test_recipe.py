@@ -286,7 +286,9 @@ class TestFiles:
     def test_unknown_names(self):
         with pytest.raises(RecipeError, match=r"no recipe 'sentimnt'; did you mean 'sentiment'\?"):
             find_recipe("sentimnt")
-        with pytest.raises(RecipeError, match=r"no recipe 'zzz'; choose one of: .*banking77, .*, \.\.\."):
+        with pytest.raises(
+            RecipeError, match=r"no recipe 'zzz'; choose one of: .*banking77, .*, \.\.\."
+        ):
             find_recipe("zzz")
 
     @pytest.mark.parametrize("path", ["mine.toml", "folder/mine"])
