@@ -95,6 +95,12 @@ def remove_cached(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def not_kept(path: Path, error: OSError) -> RunError:
+    """What to raise where the cache cannot hold a file."""
+    what = f"{path.parent}: {os.strerror(error.errno).lower() if error.errno else error}"
+    return RunError(what, hint="fix that, or set BERTFT_CACHE to another folder")
+
+
 def make_room(size: int) -> None:
     """Remove what was not used for longest, until the rest is no larger than that."""
     files = [(path, cached_size(path)) for path in cached_files()]

@@ -31,9 +31,9 @@ from bertft.encoder.dropout import FastDropout
 NAME = "bertft_packed"
 
 SHORTEST = 32
-"""Longest sequences whose attention is in float32 on a CPU: products as small as theirs gain
+"""Longest sequences whose attention learns in float32 on a CPU: products as small as theirs gain
 nothing by bfloat16, whose kernels are made anew for each shape."""
-SHORT = 64
+SHORT = 48
 """Longest sequences that plain products answer faster on a CPU than SDPA's kernel does."""
 
 LONG = 1024
@@ -47,7 +47,7 @@ Drop = Callable[[torch.Tensor], torch.Tensor]
 @dataclass(frozen=True, slots=True)
 class Group:
     """Neighbouring sequences of similar length: tokens ``start`` to ``end`` of the row. L is a
-    multiple of 16, at least the length of the longest.
+    multiple of 16 where the row is to be learned from, else the length of the longest.
 
     ``gather`` [b * L] takes the group's tokens to padded places, ``real`` [tokens] takes them back,
     ``mask`` [b, 1, 1, L] is True at real tokens. All three are None when the lengths are equal.
@@ -95,13 +95,18 @@ def _moved(group: Group, device: torch.device) -> Group:
     )
 
 
-def plan_groups(lengths: Sequence[int]) -> Packing:
-    """Groups for sequences whose lengths ascend, of lengths for which the kernels are fast."""
+def plan_groups(lengths: Sequence[int], *, learns: bool = False) -> Packing:
+    """Groups for sequences whose lengths ascend. Where the row ``learns`` they have lengths for
+    which kernels are there and fast: texts drawn at random are of many, those answered in order of
+    their lengths are not.
+    """
     starts = [0, *accumulate(lengths)]
     groups, first = [], 0
     for index in range(1, len(lengths) + 1):
         if index == len(lengths) or _most(lengths[index]) > _most(lengths[first]):
-            groups.append(_group(lengths[first:index], starts[first]))
+            own = lengths[first:index]
+            length = _rounded(own[-1]) if learns else own[-1]
+            groups.append(_group(own, starts[first], length=length))
             first = index
     return Packing(torch.tensor(starts[:-1]), tuple(groups))
 
@@ -120,16 +125,15 @@ def _rounded(length: int) -> int:
     return -(-length // step) * step
 
 
-def _group(lengths: Sequence[int], start: int) -> Group:
-    sizes = torch.tensor(lengths)  # [b]
-    longest, end = _rounded(max(lengths)), start + sum(lengths)
-    if min(lengths) == longest:
-        return Group(start, end, len(lengths), longest)
-    mask = torch.arange(longest) < sizes[:, None]  # [b, L]
+def _group(lengths: Sequence[int], start: int, *, length: int) -> Group:
+    sizes, end = torch.tensor(lengths), start + sum(lengths)  # [b]
+    if lengths[0] == length:
+        return Group(start, end, len(lengths), length)
+    mask = torch.arange(length) < sizes[:, None]  # [b, L]
     real = mask.flatten().nonzero().flatten()  # [tokens]
     gather = torch.zeros(mask.numel(), dtype=torch.int64)  # [b * L]
     gather[real] = torch.arange(len(real))
-    return Group(start, end, len(lengths), longest, gather, real, mask[:, None, None, :])
+    return Group(start, end, len(lengths), length, gather, real, mask[:, None, None, :])
 
 
 def packed_attention(
@@ -214,14 +218,15 @@ def _attend(
     in_blocks = side is not None and group.length > BLOCKS * side
     if side is not None and side + 1 < group.length and not in_blocks:
         mask = _near(group.length, side, mask, device=q.device)
-    by_products = torch.is_grad_enabled() and (dropout > 0 or group.length <= LONG)
+    learns = torch.is_grad_enabled()
+    by_products = learns and (dropout > 0 or group.length <= LONG)
     if side is not None and in_blocks:
         drops = drop if dropout else None
         mixed = _attend_near(q, k, v, mask, side=side, scale=scale, drop=drops)
     elif q.device.type == "cpu" and (by_products or group.length <= SHORT):
         # torch 2.13 on CPU: SDPA takes its fast kernel only without dropout; that kernel's backward
         # is slower than plain products up to LONG tokens, its forward below SHORT tokens.
-        kind = torch.float32 if group.length <= SHORTEST else v.dtype
+        kind = torch.float32 if learns and group.length <= SHORTEST else v.dtype
         q, k, v = (one.to(kind).reshape(-1, *one.shape[2:]) for one in (q, k, v))  # [b * h, L, d]
         scores = torch.bmm(q, k.transpose(1, 2)).float().mul_(scale)  # [b * h, L, L]
         if mask is not None:

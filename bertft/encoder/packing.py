@@ -61,8 +61,10 @@ class Padder:
 
 @dataclass(frozen=True, slots=True)
 class Packer:
-    """Lays the sequences of a batch end to end, shortest first, in one row of T tokens, and fills
-    it up to a length that other batches have, too: a product costs more where its shape is new.
+    """Lays the sequences of a batch end to end, shortest first, in one row of T tokens.
+
+    A row to learn from, which has a head's targets, is filled up to a length that others have, too:
+    a product costs more where its shape is new.
 
     ``first_position`` is the position id of a sequence's first token: 0, or pad_token_id + 1 for
     RoBERTa's descendants. What fills up is in no sequence, so that nothing sees it.
@@ -82,12 +84,13 @@ class Packer:
         chosen = [encoded[index] for index in order]
         lengths = [len(one) for one in chosen]
         first = self.first_position
-        more = row_length(sum(lengths)) - sum(lengths)
+        learns = head is not None
+        more = row_length(sum(lengths)) - sum(lengths) if learns else 0
         positions = [range(first, first + length) for length in lengths]
         inputs: dict[str, Any] = {
             "input_ids": self._join([one.input_ids for one in chosen], [self.pad_id] * more),
             "position_ids": self._join(positions, [first] * more),
-            "packing": plan_groups(lengths),
+            "packing": plan_groups(lengths, learns=learns),
         }
         if chosen[0].token_type_ids:
             inputs["token_type_ids"] = self._join([o.token_type_ids for o in chosen], [0] * more)

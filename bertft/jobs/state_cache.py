@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bertft.cache_folder import GIB, cache_folder, largest, make_room, whole_file
+from bertft.cache_folder import GIB, cache_folder, largest, make_room, not_kept, whole_file
 from bertft.contracts import FloatArray
 from bertft.errors import RunError
 
@@ -83,10 +83,7 @@ class CachedStates:
             make_room(limit - self.size)
             self._write_whole(parts)
         except OSError as error:
-            what = (
-                f"{self.path.parent}: {os.strerror(error.errno).lower() if error.errno else error}"
-            )
-            raise RunError(what, hint="fix that, or set BERTFT_CACHE to another folder") from None
+            raise not_kept(self.path, error) from None
 
     def _write_whole(self, parts: Iterable[FloatArray]) -> None:
         digest = hashlib.sha256()

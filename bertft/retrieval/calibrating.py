@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bertft.cache_folder import cache_folder, whole_file
+from bertft.cache_folder import cache_folder, not_kept, whole_file
 from bertft.contracts import FloatArray
 from bertft.errors import BertftError, RunError
 from bertft.evaluation.answers import exact_match
@@ -214,5 +214,4 @@ def _write(file: Path, fitted: Fitted) -> None:
         with whole_file(file) as out:
             out.write(fitted.model_dump_json().encode())
     except OSError as error:
-        what = f"{file.parent}: {os.strerror(error.errno).lower() if error.errno else error}"
-        raise RunError(what, hint="fix that, or set BERTFT_CACHE to another folder") from None
+        raise not_kept(file, error) from None

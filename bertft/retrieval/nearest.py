@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from bertft.cache_folder import cache_folder, largest, make_room, whole_file
+from bertft.cache_folder import cache_folder, largest, make_room, not_kept, whole_file
 from bertft.contracts import FloatArray
-from bertft.errors import RunError
 from bertft.evaluation.ranking import IndexArray
 from bertft.watch import Watch
 
@@ -117,5 +116,4 @@ def write_lists(file: Path, lists: Any) -> None:
             writer = faiss.PyCallbackIOWriter(out.write)  # type: ignore[attr-defined, unused-ignore]
             faiss.write_index(lists, writer)
     except OSError as error:
-        what = f"{file.parent}: {os.strerror(error.errno).lower() if error.errno else error}"
-        raise RunError(what, hint="fix that, or set BERTFT_CACHE to another folder") from None
+        raise not_kept(file, error) from None

@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bertft.cache_folder import cache_folder, largest, make_room, whole_file
+from bertft.cache_folder import cache_folder, largest, make_room, not_kept, whole_file
 from bertft.contracts import FloatArray
-from bertft.errors import RunError
 from bertft.retrieval.passages import Passage
 
 FORMAT = 2
@@ -143,6 +142,5 @@ def _made(file: Path, passages: list[Passage], embed: Embed, *, said: Sequence[s
         with whole_file(file) as out, pa.ipc.new_file(out, table.schema) as writer:
             writer.write_table(table)
     except OSError as error:
-        what = f"{file.parent}: {os.strerror(error.errno).lower() if error.errno else error}"
-        raise RunError(what, hint="fix that, or set BERTFT_CACHE to another folder") from None
+        raise not_kept(file, error) from None
     return Part(file, table)

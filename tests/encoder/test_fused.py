@@ -55,7 +55,7 @@ def passed(
     """Output of the model's layers for random states, and the gradients of these and of weights."""
     generator = torch.Generator().manual_seed(3)
     given = torch.randn(1, TOKENS, 32, generator=generator).requires_grad_()
-    packing = plan_groups(LENGTHS)
+    packing = plan_groups(LENGTHS, learns=True)
     *lower, last = layers_of(model)
     states = given
     torch.manual_seed(seed)

@@ -23,7 +23,7 @@ from bertft.encoder import packing
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.dropout import use_fast_dropout
 from bertft.encoder.load import load_tokenizer
-from bertft.encoder.packing import Packer, choose_batcher, row_length
+from bertft.encoder.packing import Packer, choose_batcher
 from bertft.heads.number import NumberHead
 from bertft.heads.sequence import SequenceHead
 from bertft.heads.token import TokenHead
@@ -107,7 +107,7 @@ def test_logits_and_gradients_are_those_of_the_whole_layer(
             for module in one.modules():
                 if isinstance(module, torch.nn.Dropout):
                     module.p = 0.0
-    assert tokens_of_last_layer(whole, batcher) == row_length(sum(LENGTHS))
+    assert tokens_of_last_layer(whole, batcher) == sum(LENGTHS)
     assert tokens_of_last_layer(first, batcher) == len(LENGTHS)
     expected, gradients = taken(whole, batcher, HEAD)
     found, own = taken(first, batcher, HEAD)
@@ -128,7 +128,7 @@ def test_a_head_that_reads_every_token_gets_every_token(tiny: Path) -> None:
     head = TokenHead(("a", "b"))
     model = head.build(tiny).eval()
     batcher: Any = choose_batcher(model, load_tokenizer(tiny), head=head)
-    assert tokens_of_last_layer(model, batcher) == row_length(sum(LENGTHS))
+    assert tokens_of_last_layer(model, batcher) == sum(LENGTHS)
 
 
 def test_padded_batches_go_through_the_whole_layer(tiny: Path) -> None:
