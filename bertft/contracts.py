@@ -253,7 +253,7 @@ class Task(Protocol[E]):
 
     def encode(
         self, examples: Sequence[E], tokenizer: PreTrainedTokenizerBase, *, max_length: int
-    ) -> list[Encoded]:
+    ) -> Sequence[Encoded]:
         """Windows of all examples, in order; targets are None for examples without gold."""
         ...
 
@@ -261,7 +261,7 @@ class Task(Protocol[E]):
         """What encoding gold has lost, counted, a sentence each; nothing is lost silently."""
         ...
 
-    def readings(self, examples: Sequence[E]) -> list[Reading]:
+    def readings(self, examples: Sequence[E]) -> Sequence[Reading]:
         """What checks look at in examples with gold."""
         ...
 

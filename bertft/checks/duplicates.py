@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from bertft.checks.finding import Finding, Hits, Split, short
 
 Texts = tuple[str, ...]
@@ -36,22 +38,52 @@ class Folder:
         return tuple(self._fold(text) for text in texts)
 
     def _fold(self, text: str) -> str:
-        folded = self._known.get(text)
-        if folded is None:
-            folded = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+        known = self._known.get(text)
+        if known is None:
+            known = folded(text)
             # One object for both where they are equal, as most texts of most data are.
-            folded = self._known[text] = text if folded == text else folded
-        return folded
+            known = self._known[text] = text if known == text else known
+        return known
 
 
-def repeats(splits: Sequence[Split], *, key: Callable[[Texts], Hashable]) -> Repeats:
+def folded(text: str) -> str:
+    """Composed, case-folded, white space squeezed."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def itself(texts: Texts) -> Texts:
+    """The key of rows that are the same word for word."""
+    return texts
+
+
+def may_repeat(
+    splits: Sequence[Split], *, key: Callable[[Texts], Hashable] = itself
+) -> list[list[int]]:
+    """Of each split the rows whose key may stand in another row: all that do, and hardly more.
+
+    Hashes are compared (8 bytes a row), so that the keys of single rows need not be kept.
+    """
+    hashes = [
+        split.hashes
+        if key is itself
+        else np.fromiter((hash(key(one.texts)) for one in split.readings), dtype=np.int64)
+        for split in splits
+    ]
+    if not hashes:
+        return []
+    sorted_hashes = np.sort(np.concatenate(hashes))
+    several = np.unique(sorted_hashes[1:][sorted_hashes[1:] == sorted_hashes[:-1]])
+    return [np.flatnonzero(np.isin(own, several)).tolist() for own in hashes]
+
+
+def repeats(splits: Sequence[Split], *, key: Callable[[Texts], Hashable] = itself) -> Repeats:
     """Rows whose key an earlier row of their split has, or a row of a split before theirs."""
     found: Repeats = {}
     before: list[tuple[str, dict[Hashable, int]]] = []
-    for split in splits:
+    for split, rows in zip(splits, may_repeat(splits, key=key), strict=True):
         own: dict[Hashable, int] = {}
-        for index, reading in enumerate(split.readings):
-            value = key(reading.texts)
+        for index in rows:
+            value = key(split.readings[index].texts)
             for name, known in before:
                 if value in known:
                     found.setdefault((split.name, name), {})[index] = known[value]
@@ -150,12 +182,7 @@ def _shown(texts: Texts) -> str:
 
 def exact_duplicates(splits: Sequence[Split]) -> list[Finding]:
     """Findings about rows that stand twice, word for word."""
-    return repeat_findings(splits, repeats(splits, key=itself), code="duplicate")
-
-
-def itself(texts: Texts) -> Texts:
-    """The key of rows that are the same word for word."""
-    return texts
+    return repeat_findings(splits, repeats(splits), code="duplicate")
 
 
 def shared_groups(splits: Sequence[Split]) -> list[Finding]:
@@ -184,9 +211,10 @@ def conflicts(splits: Sequence[Split]) -> list[Finding]:
     """Rows that read the same as an earlier row, of any split, and have other gold."""
     first: dict[Texts, tuple[Split, int]] = {}
     findings: list[Finding] = []
-    for split in splits:
+    for split, rows in zip(splits, may_repeat(splits), strict=True):
         hits = Hits()
-        for index, reading in enumerate(split.readings):
+        for index in rows:
+            reading = split.readings[index]
             known, row = first.setdefault(reading.texts, (split, index))
             before = known.readings[row]
             if before.gold != reading.gold:

@@ -6,9 +6,15 @@ few as Places, so that a fault of every row costs no memory.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
+
+import numpy as np
+
+HashArray = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 Severity = Literal["error", "warning", "note"]
 """``error``: training would refuse the data; ``warning``: results suffer, or deceive; ``note``."""
@@ -70,18 +76,34 @@ class Reading:
     gold: Hashable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Split:
     """The examples of one file, and the Reading of each.
 
-    ``by_id``: lines do not tell examples apart, as in JSON without line ends; ids are shown.
+    There may be millions: what several checks want to know of all of them is found out once.
     """
 
     name: str
     path: str
     examples: Sequence[Any]
     readings: Sequence[Reading]
-    by_id: bool = False
+
+    @cached_property
+    def label_counts(self) -> dict[str, int]:
+        """How often each label stands in it, the most frequent first."""
+        counts = Counter(name for reading in self.readings for name in reading.labels)
+        return dict(counts.most_common())
+
+    @cached_property
+    def hashes(self) -> HashArray:
+        """[N] of the texts of each."""
+        return np.fromiter((hash(one.texts) for one in self.readings), dtype=np.int64)
+
+    @cached_property
+    def by_id(self) -> bool:
+        """Whether lines do not tell examples apart, as in JSON without line ends: ids are shown."""
+        lines = [one.line for one in self.examples]
+        return len(set(lines)) < len(lines)
 
     def place(self, index: int, text: str = "") -> Place:
         """Where an example stands; without ``text`` its own is shown."""

@@ -11,24 +11,18 @@ from dataclasses import replace
 from typing import Any
 
 from bertft.checks import duplicates, labels, texts, tokens
-from bertft.checks.finding import Finding, Split
+from bertft.checks.finding import Finding, Reading, Split
 from bertft.checks.near import near_repeats
 from bertft.contracts import Answer, SelfSupervised, Task
 from bertft.errors import DataError
 
 
 def make_splits(
-    task: Task[Any], rows: Mapping[str, list[Any]], files: Mapping[str, str]
+    task: Task[Any], rows: Mapping[str, Sequence[Any]], files: Mapping[str, str]
 ) -> list[Split]:
     """The splits that have examples, in the order given: train comes first."""
     return [
-        Split(
-            name,
-            files[name],
-            examples,
-            task.readings(examples),
-            by_id=len({one.line for one in examples}) < len(examples),
-        )
+        Split(name, files[name], examples, task.readings(examples))
         for name, examples in rows.items()
         if examples
     ]
@@ -63,7 +57,7 @@ def label_readings(task: Task[Any], split: str, examples: Sequence[Any]) -> list
 def data_findings(splits: Sequence[Split]) -> list[Finding]:
     """Labels, contradictions, repeated rows and characters."""
     fold = duplicates.Folder()
-    exact = duplicates.repeats(splits, key=duplicates.itself)
+    exact = duplicates.repeats(splits)
     folded = duplicates.repeats(splits, key=fold)
     near = near_repeats(splits, known=folded, fold=fold)
     findings = labels.label_findings(splits) + duplicates.conflicts(splits)
@@ -80,7 +74,7 @@ def data_findings(splits: Sequence[Split]) -> list[Finding]:
 
 
 def quick_findings(
-    task: Task[Any], rows: Mapping[str, list[Any]], files: Mapping[str, str]
+    task: Task[Any], rows: Mapping[str, Sequence[Any]], files: Mapping[str, str]
 ) -> list[str]:
     """Warnings that cost no time worth speaking of, one line each."""
     splits = make_splits(task, rows, files)
@@ -96,21 +90,26 @@ def unseen_scores(
 
     Empty where all of them do, or none.
     """
-    fold = duplicates.Folder()
-    known = {fold(reading.texts) for reading in task.readings(train)}
-    pairs = zip(task.readings(examples), examples, answers, strict=True)
-    kept = [(one, answer) for reading, one, answer in pairs if fold(reading.texts) not in known]
+    keys = [_folded(reading) for reading in task.readings(examples)]
+    asked = set(keys)  # of these few alone, whatever the size of train
+    known = {key for reading in task.readings(train) if (key := _folded(reading)) in asked}
+    rows = zip(keys, examples, answers, strict=True)
+    kept = [(one, answer) for key, one, answer in rows if key not in known]
     if len(kept) in (0, len(examples)):
         return {}
     scores = task.score([one for one, _ in kept], [answer for _, answer in kept])
     return {"n": len(kept), "metrics": scores.values}
 
 
+def _folded(reading: Reading) -> duplicates.Texts:
+    return tuple(duplicates.folded(text) for text in reading.texts)
+
+
 def facts(splits: Sequence[Split]) -> dict[str, dict[str, Any]]:
     """Rows and labels of each split; the majority baseline where there are labels to choose."""
     found = {}
     for split in splits:
-        counts = labels.label_counts(split)
+        counts = split.label_counts
         share = labels.majority(split) if len(counts) > 1 else None
         found[split.name] = {
             "path": split.path,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 
 from bertft.checks.finding import Finding, Hits, Place, Split, short
@@ -19,22 +18,16 @@ IGNORED = "\ufe0e\ufe0f"
 """Marks that choose how an emoji is drawn."""
 
 
-def label_counts(split: Split) -> dict[str, int]:
-    """How often each label stands in a split, the most frequent first."""
-    counts = Counter(name for reading in split.readings for name in reading.labels)
-    return dict(counts.most_common())
-
-
 def majority(split: Split) -> float | None:
     """Accuracy of always answering the most frequent label; None where rows have not one each."""
     if not split.readings or any(len(one.labels) != 1 for one in split.readings):
         return None
-    return max(label_counts(split).values()) / len(split.readings)
+    return max(split.label_counts.values()) / len(split.readings)
 
 
 def label_findings(splits: Sequence[Split]) -> list[Finding]:
     """Labels that only some splits have; labels with few examples in train."""
-    counts = {split.name: label_counts(split) for split in splits}
+    counts = {split.name: split.label_counts for split in splits}
     if TRAIN not in counts:
         return []
     findings: list[Finding] = []
@@ -69,7 +62,7 @@ def label_findings(splits: Sequence[Split]) -> list[Finding]:
 
 def near_equal(split: Split) -> list[Finding]:
     """A warning about names that differ only in case, signs at the end, or how words are joined."""
-    counts = label_counts(split)
+    counts = split.label_counts
     alike: dict[str, list[str]] = {}
     for name in counts:
         alike.setdefault(folded_name(name), []).append(name)
@@ -97,7 +90,7 @@ def _missing(
     """A warning about labels of ``split``, each with the first row that has it."""
     if not names:
         return []
-    counts = label_counts(split)
+    counts = split.label_counts
     wanted = dict.fromkeys(names, 0)
     first: dict[str, int] = {}
     for index, reading in enumerate(split.readings):

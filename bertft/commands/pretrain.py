@@ -23,6 +23,7 @@ from bertft.jobs.pretraining import RECIPE, PretrainRequest, train_request
 from bertft.jobs.request import read_recipe
 from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
+from bertft.rows import joined
 from bertft.runs.folder import free_run_folder
 from bertft.settings import Recipe
 from bertft.tasks.pretraining import from_options
@@ -76,8 +77,8 @@ def _make_start(start: Path, request: PretrainRequest, recipe: Recipe, *, watch:
         raise DataError("a vocabulary needs text that can be read twice", path=STDIN, hint=hint)
     task = from_options(recipe.task)
     splits, files = read_splits(task, recipe, watch=Silent())  # train reads them again, and tells
-    own = splits["train"] if "dev" in files else splits["train"] + splits["dev"]
-    task = task.learn_labels(own, path=recipe.data.train)
+    own = [splits["train"]] if "dev" in files else [splits["train"], splits["dev"]]
+    task = task.learn_labels(joined(own), path=recipe.data.train)
     shape = Shape(
         request.size,
         request.vocabulary,

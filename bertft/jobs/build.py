@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from accelerate.utils import set_seed
@@ -32,6 +33,7 @@ from bertft.jobs.few_shot import learn_from_pairs
 from bertft.jobs.lora import check_lora
 from bertft.jobs.lower_layers import layers_to_keep
 from bertft.jobs.prepare import Job
+from bertft.rows import Mapped, Picked
 from bertft.settings import LAYERS
 from bertft.training import loop, processes, sharding
 from bertft.training.adapters import add_adapters
@@ -128,7 +130,7 @@ def make_trainer(job: Job, model: PreTrainedModel, head: Head) -> loop.Trainer:
         RowSteps(table, optimizer)
     optimizer = accelerator.prepare_optimizer(optimizer)
     prepared = model if job.runtime.sharded else accelerator.prepare_model(model)
-    ids = [job.splits["train"][example].id for example in examples_of(encoded)]
+    ids = Mapped(attrgetter("id"), Picked([job.splits["train"]], examples_of(encoded)))
     task, vary = job.task, None
     if isinstance(task, SelfSupervised):
         train, length = job.splits["train"], job.recipe.model.max_length

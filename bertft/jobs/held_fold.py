@@ -6,34 +6,39 @@ agree on it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from bertft.contracts import Task
 from bertft.errors import DataError
 from bertft.evaluation.folds import stratified_folds
 from bertft.evaluation.metrics import IdArray
 from bertft.loaders.reading import read_examples
+from bertft.rows import joined, picked
 from bertft.settings import DataSettings, Recipe
 from bertft.watch import Watch
 
 
-def read_training(task: Task[Any], data: DataSettings, *, watch: Watch) -> list[Any]:
+def read_training(task: Task[Any], data: DataSettings, *, watch: Watch) -> Sequence[Any]:
     """The examples of all files of training data."""
     column = data.group_column
-    return [
-        example
-        for path in (data.train, *data.further)
-        for example in read_examples(task, path, data, watch=watch, group_column=column)
-    ]
+    return joined(
+        [
+            read_examples(task, path, data, watch=watch, group_column=column)
+            for path in (data.train, *data.further)
+        ]
+    )
 
 
-def belonging(examples: list[Any]) -> list[str]:
+def belonging(examples: Sequence[Any]) -> list[str]:
     """What each example belongs to: its group, or its text, which may stand there twice."""
     return [one.group or one.text for one in examples]
 
 
 def fold_of_each(
-    task: Task[Any], examples: list[Any], *, count: int, seed: int, where: str
+    task: Task[Any], examples: Sequence[Any], *, count: int, seed: int, where: str
 ) -> IdArray:
     """The fold [N] of each example, from 0. Raises DataError where there are too few."""
     groups = belonging(examples)
@@ -46,15 +51,15 @@ def fold_of_each(
 
 
 def hold_out_fold(
-    task: Task[Any], examples: list[Any], recipe: Recipe, *, watch: Watch
-) -> tuple[list[Any], list[Any]]:
+    task: Task[Any], examples: Sequence[Any], recipe: Recipe, *, watch: Watch
+) -> tuple[Sequence[Any], Sequence[Any]]:
     """(train, test): the rows of the other folds, and those of ``data.fold``, in file order."""
     fold = recipe.data.fold
     number, count = map(int, fold.split("/"))
     seed, where = recipe.training.seed, recipe.data.train
     folds = fold_of_each(task, examples, count=count, seed=seed, where=where)
     train, test = (
-        [one for one, own in zip(examples, folds, strict=True) if bool(own == number - 1) is held]
+        picked(examples, np.flatnonzero((folds == number - 1) == held).tolist())
         for held in (False, True)
     )
     watch.note(f"fold {fold}: {len(test):,} of {len(examples):,} training rows are the test set")

@@ -39,13 +39,13 @@ Scores = Callable[[int], FloatArray]
 
 def with_negatives(
     task: Task[Pair],
-    examples: list[Pair],
+    examples: Sequence[Pair],
     encoder: Encoder,
     *,
     runtime: Runtime,
     model: ModelSettings,
     watch: Watch,
-) -> list[Pair]:
+) -> Sequence[Pair]:
     """The examples with the negatives that the task wants to be found; said."""
     if not isinstance(task, Retrieval) or task.options.mined == "none":
         return examples

@@ -7,6 +7,7 @@ Nothing is written to disk here. Read order: TrainRequest, Job, read_recipe, pre
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from bertft.jobs.negatives import with_negatives
 from bertft.jobs.request import TrainRequest
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
+from bertft.rows import joined, picked
 from bertft.settings import LoraSettings, Recipe, TrainingSettings
 from bertft.tasks import make_task
 from bertft.tasks.review import apply_corrections
@@ -35,6 +37,7 @@ from bertft.training.runtime import Runtime, choose_runtime, has_device, make_ac
 from bertft.watch import Watch
 
 HANGUL_SHARE = 0.1
+SYLLABLE = re.compile("[가-힣]")
 SPLITS = ("train", "dev", "test")
 
 
@@ -45,12 +48,12 @@ class Job:
     recipe: Recipe
     name: str
     task: Task[Any]
-    splits: dict[str, list[Any]]
+    splits: dict[str, Sequence[Any]]
     files: dict[str, str]
     encoder: Encoder
     runtime: Runtime
     accelerator: Accelerator
-    spare: list[Any] = field(default_factory=list)
+    spare: Sequence[Any] = ()
     """Training examples that are not used (``data.train_share``)."""
     encoded: dict[str, Sequence[Encoded]] = field(default_factory=dict)
     dev: Evidence | None = None
@@ -76,8 +79,8 @@ def prepare(
     refuse_frozen_encoder(task, recipe)
     with hub_is_off(off=request.offline):
         splits, files = read_splits(task, recipe, watch=watch)
-    own = [one for split in splits if split not in files for one in splits[split]]
-    task = task.learn_labels(splits["train"] + own, path=recipe.data.train)
+    own = [splits[split] for split in splits if split not in files]
+    task = task.learn_labels(joined([splits["train"], *own]), path=recipe.data.train)
     for split, examples in splits.items():
         for said in task.check(examples, path=files.get(split, recipe.data.train)):
             watch.note(f"{split}: {said}")
@@ -147,7 +150,7 @@ def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) 
 
 def read_splits(
     task: Task[Any], recipe: Recipe, *, watch: Watch
-) -> tuple[dict[str, list[Any]], dict[str, str]]:
+) -> tuple[dict[str, Sequence[Any]], dict[str, str]]:
     """({split: examples}, {split: path}); a missing dev set is held out from train, and said.
 
     There is none where ``data.dev_share`` is 0.
@@ -182,18 +185,18 @@ def read_splits(
 
 
 def share_of(
-    task: Task[Any], examples: list[Any], recipe: Recipe, *, watch: Watch
-) -> tuple[list[Any], list[Any]]:
+    task: Task[Any], examples: Sequence[Any], recipe: Recipe, *, watch: Watch
+) -> tuple[Sequence[Any], Sequence[Any]]:
     """The share of the training examples that is used, and the rest; said where there is one."""
     share, seed = recipe.data.train_share, recipe.training.seed
     if share == 1:
-        return examples, []
+        return examples, ()
     strata = [frozenset(reading.labels) for reading in task.readings(examples)]
     groups = [one.group or row for row, one in enumerate(examples)]
     chosen = set(nested_subset(strata, groups, share=share, seed=seed))
     watch.note(f"data.train_share: {len(chosen):,} of {len(examples):,} rows train the model")
-    kept = [one for row, one in enumerate(examples) if row in chosen]
-    return kept, [one for row, one in enumerate(examples) if row not in chosen]
+    rest = [row for row in range(len(examples)) if row not in chosen]
+    return picked(examples, sorted(chosen)), picked(examples, rest)
 
 
 def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
@@ -233,7 +236,7 @@ def tell_choices(
 def refuse_decomposed_hangul(examples: Sequence[Any], encoder: Encoder) -> None:
     """Raise ModelError for Korean text with a tokenizer that splits its syllables into jamo."""
     texts = (unicodedata.normalize("NFC", one.text) for one in examples)
-    korean = sum(any("가" <= c <= "힣" for c in text) for text in texts)
+    korean = sum(bool(SYLLABLE.search(text)) for text in texts)
     if korean > HANGUL_SHARE * len(examples) and decomposes_hangul(encoder.tokenizer):
         what = f"{korean:,} of {len(examples):,} texts are Korean, and {encoder.name} splits Hangul"
         hint = "choose a Korean model ('bertft models list --language ko')"

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from bertft.contracts import Task
 from bertft.errors import DataError, did_you_mean
 from bertft.loaders.source import BadRow, Source, refuse
 from bertft.recipe import parse_recipe
+from bertft.rows import picked, stored
 from bertft.settings import DataSettings, Recipe
 from bertft.watch import Watch
 from bertft.words import counted
@@ -82,7 +84,7 @@ def _said(source: Source) -> list[str]:
 
 def read_examples(
     task: Task[Any], path: str, data: DataSettings, *, watch: Watch, group_column: str = ""
-) -> list[Any]:
+) -> Sequence[Any]:
     """All examples with gold; ``group_column`` says which of them belong together.
 
     Raises:
@@ -91,7 +93,7 @@ def read_examples(
     rule = bad_row_rule(data)
     source = Source(path, data=data, bad_row=rule)
     read = task.read(source)
-    examples = list(_grouped(read, source, group_column) if group_column else read)
+    examples = stored(_grouped(read, source, group_column) if group_column else read)
     for line in _said(source):
         watch.note(line)
     if isinstance(rule, SkippedRows):
@@ -120,23 +122,32 @@ def _grouped(examples: Iterable[Any], source: Source, column: str) -> Iterator[A
             yield replace(example, given_group=str(value).strip())
 
 
-def hold_out(examples: list[Any], *, share: float, seed: int) -> tuple[list[Any], list[Any]]:
+def hold_out(
+    examples: Sequence[Any], *, share: float, seed: int
+) -> tuple[Sequence[Any], Sequence[Any]]:
     """(train, dev): a random ``share`` is held out, at least one row; file order is kept.
 
     Examples of one group (questions on one passage, hypotheses of one premise) stay together, so
     that dev does not ask about what was learned.
     """
     count = max(1, round(len(examples) * share))
-    groups: dict[str, list[int]] = {}
-    for index, example in enumerate(examples):
-        groups.setdefault(example.group or f"row {index}", []).append(index)
-    if count >= len(examples) or len(groups) < 2:
+    sizes, group_of = array("q"), array("q")  # of each group; of each example
+    known: dict[str, int] = {}
+    for name in (example.group for example in examples):
+        group = known.setdefault(name, len(sizes)) if name else len(sizes)
+        if group == len(sizes):
+            sizes.append(0)
+        sizes[group] += 1
+        group_of.append(group)
+    if count >= len(examples) or len(sizes) < 2:
         raise DataError("too few rows to hold out a dev set", hint="give one with --dev")
-    chosen: set[int] = set()
-    for name in random.Random(seed).sample(list(groups), len(groups) - 1):
-        if len(chosen) >= count:
+    held, chosen = 0, bytearray(len(sizes))
+    for group in random.Random(seed).sample(range(len(sizes)), len(sizes) - 1):
+        if held >= count:
             break
-        chosen.update(groups[name])
-    train = [one for index, one in enumerate(examples) if index not in chosen]
-    dev = [one for index, one in enumerate(examples) if index in chosen]
-    return train, dev
+        held += sizes[group]
+        chosen[group] = 1
+    train, dev = array("q"), array("q")
+    for row, group in enumerate(group_of):
+        (dev if chosen[group] else train).append(row)
+    return picked(examples, train), picked(examples, dev)

@@ -203,7 +203,7 @@ class Predictor:
 
     def encode(self, examples: Sequence[Any]) -> list[Encoded]:
         """The windows of all examples, in order."""
-        encoded = self.task.encode(examples, self.tokenizer, max_length=self.max_length)
+        encoded = list(self.task.encode(examples, self.tokenizer, max_length=self.max_length))
         self.foreign.see([one.text for one in examples], encoded)
         return encoded
 

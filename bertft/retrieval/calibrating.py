@@ -107,7 +107,7 @@ def scale_for(
 def _fit(run: Run, predictor: Predictor, index: Index, *, passages: int, watch: Watch) -> Fitted:
     """Ask, and fit. Raises BertftError where dev is not there, or too small."""
     with hub_is_off(off=True):  # a question is no reason to download a data set
-        dev: list[Question] = dev_of(run, predictor.task, watch=Silent())
+        dev: Sequence[Question] = dev_of(run, predictor.task, watch=Silent())
     contexts = spread(list(dict.fromkeys(one.context for one in dev)))
     among = set(contexts)
     chosen = some_of([one for one in dev if one.answers and one.context in among], QUESTIONS)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def _data(job: Job) -> dict[str, dict[str, str]]:
     }
 
 
-def _digest(path: str, examples: list[Any]) -> str:
+def _digest(path: str, examples: Sequence[Any]) -> str:
     """SHA-256 of a file; of stdin, Hub data and folders, of the examples as they were read."""
     if not path.startswith(HUB) and path != "-" and not Path(path).is_dir():
         return sha256(path)

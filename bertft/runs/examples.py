@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertft.contracts import Task
@@ -17,7 +17,7 @@ from bertft.watch import Watch
 
 def train_and_dev(
     run: Run, task: Task[Any], *, given: Mapping[str, str], watch: Watch
-) -> dict[str, list[Any]]:
+) -> dict[str, Sequence[Any]]:
     """``train`` and ``dev``, as for the training; no ``dev`` of a run that had none.
 
     ``given`` are files by their split that take the place of what the run recorded.
@@ -41,7 +41,7 @@ def train_and_dev(
     return splits
 
 
-def dev_of(run: Run, task: Task[Any], *, watch: Watch) -> list[Any]:
+def dev_of(run: Run, task: Task[Any], *, watch: Watch) -> Sequence[Any]:
     """The examples that a run was chosen on; none of a run without a dev set.
 
     Raises:
@@ -59,6 +59,6 @@ def dev_of(run: Run, task: Task[Any], *, watch: Watch) -> list[Any]:
         raise RunError(f"the dev set of {run.path} cannot be read: {error}") from None
 
 
-def some_of(examples: list[Any], most: int) -> list[Any]:
+def some_of(examples: Sequence[Any], most: int) -> list[Any]:
     """At most so many, spread evenly over all."""
-    return examples[:: -(-len(examples) // most)] if examples else []
+    return list(examples[:: -(-len(examples) // most)]) if examples else []

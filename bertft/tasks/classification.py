@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from bertft.evaluation.probabilities import sigmoid, softmax
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.source import Source
 from bertft.recipe import validate
+from bertft.rows import mapped
 from bertft.tasks.classification_options import (
     ClassificationLearned,
     ClassificationOptions,
@@ -256,14 +257,24 @@ class Classification:
                 ids.setdefault(str(number), ids[name])
         return ids
 
-    def gold_ids(self, examples: Sequence[TextExample]) -> list[list[int]]:
+    def gold_ids(self, examples: Sequence[TextExample]) -> Sequence[list[int]]:
         """Label ids of each example; empty where it has none, or is out of scope."""
+        return mapped(self._ids_of(), examples)
+
+    def _ids_of(self) -> Callable[[TextExample], list[int]]:
+        """What ``gold_ids`` asks of each example."""
         ids = self._ids()
         outside = self._spelled_outside(self.scope)
-        return [
-            sorted(ids[name] for name in example.names if name not in outside)
-            for example in examples
-        ]
+        known: dict[tuple[str, ...], list[int]] = {}
+
+        def ids_of(example: TextExample) -> list[int]:
+            names = example.names
+            if (found := known.get(names)) is None:
+                found = sorted(ids[name] for name in names if name not in outside)
+                known[names] = found
+            return found
+
+        return ids_of
 
     # --- model --------------------------------------------------------------------------------
 
@@ -303,9 +314,9 @@ class Classification:
         """The head, with the class weights of the training examples."""
         from bertft.heads.sequence import SequenceHead
 
-        counts = Counter(index for ids in self.gold_ids(examples) for index in ids)
         weights = None
         if self.options.class_weights == "balanced":
+            counts = Counter(index for ids in self.gold_ids(examples) for index in ids)
             weights = tuple(self._weight(counts[i], len(examples)) for i in range(len(self.labels)))
         o = self.options
         return SequenceHead(self.labels, o.multi_label, weights, o.label_smoothing)
@@ -324,7 +335,7 @@ class Classification:
         tokenizer: PreTrainedTokenizerBase,
         *,
         max_length: int,
-    ) -> list[Encoded]:
+    ) -> Sequence[Encoded]:
         o = self.options
         rule = LongText(o.long_text, o.window_overlap)
         return encode_examples(
@@ -339,17 +350,21 @@ class Classification:
     def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
         return []
 
-    def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
+    def readings(self, examples: Sequence[TextExample]) -> Sequence[Reading]:
         """Labels by their names, whatever the file calls them."""
         names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
         outside = self._spelled_outside(self.scope)
         known: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
-        for one in examples:
-            if one.names not in known:
+
+        def reading(one: TextExample) -> Reading:
+            if (found := known.get(one.names)) is None:
                 gold = tuple(names.get(name, name) for name in one.names)
                 # What is out of scope is no label that could be rare, or lacking.
-                known[one.names] = () if outside & {*one.names} else gold, frozenset(gold)
-        return [Reading(one.texts, *known[one.names]) for one in examples]
+                found = () if outside & {*one.names} else gold, frozenset(gold)
+                known[one.names] = found
+            return Reading(one.texts, *found)
+
+        return mapped(reading, examples)
 
     def findings(
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
@@ -362,24 +377,26 @@ class Classification:
                 for both in (gold, [soft.names for _, soft in told])]  # fmt: skip
         return agreement(split, [row for row, _ in told], *said)
 
-    def _targets(self, examples: Sequence[TextExample]) -> list[int | list[float] | None]:
-        targets: list[int | list[float] | None] = []
+    def _targets(self, examples: Sequence[TextExample]) -> Sequence[int | list[float] | None]:
         gold = self.gold_ids(examples)
         has_outside = self.scope is not None and not all(gold)
         is_soft = has_outside or any(isinstance(example.gold, Soft) for example in examples)
         even = [1 / max(1, len(self.labels))] * len(self.labels)
-        for example, ids in zip(examples, gold, strict=True):
+        ids_of = self._ids_of()
+
+        def target(example: TextExample) -> int | list[float] | None:
             if example.gold is None:
-                targets.append(None)
-            elif isinstance(example.gold, Soft):
-                targets.append(self._shares(example.gold))
-            elif self.scope is not None and not ids:  # no label fits more than another
-                targets.append(even)
-            elif self.options.multi_label or is_soft:
-                targets.append([float(index in ids) for index in range(len(self.labels))])
-            else:
-                targets.append(ids[0])
-        return targets
+                return None
+            if isinstance(example.gold, Soft):
+                return self._shares(example.gold)
+            ids = ids_of(example)
+            if self.scope is not None and not ids:  # no label fits more than another
+                return even
+            if self.options.multi_label or is_soft:
+                return [float(index in ids) for index in range(len(self.labels))]
+            return ids[0]
+
+        return mapped(target, examples)
 
     def _shares(self, gold: Soft) -> list[float]:
         """[C] what is learned of soft labels."""

@@ -46,20 +46,22 @@ def encode_texts(
     *,
     max_length: int,
     rule: LongText,
-) -> list[Encoded]:
+) -> Iterator[Encoded]:
     """Encoded windows of all texts in order; ``dropped`` counts the tokens that were cut off."""
-    encoded: list[Encoded] = []
-    lengths = [len(text) for text in texts]
-    if pairs is not None:
-        lengths = [one + len(pair) for one, pair in zip(lengths, pairs, strict=True)]
     words = _word_cache(tokenizer, texts, pairs)
-    for some in chunks(lengths, most=CHUNK):
-        part = texts[some.start : some.stop]
-        second = None if pairs is None else pairs[some.start : some.stop]
-        encoded.extend(_encode_chunk(part, second, tokenizer, max_length, rule, some.start, words))
-        if words is not None and words.new_share > MOST_NEW:
-            words = None
-    return encoded
+    for start in range(0, len(texts), CHUNK):
+        part = texts[start : start + CHUNK]
+        second = None if pairs is None else pairs[start : start + CHUNK]
+        lengths = [len(text) for text in part]
+        if second is not None:
+            lengths = [one + len(pair) for one, pair in zip(lengths, second, strict=True)]
+        for some in chunks(lengths, most=CHUNK):
+            own = part[some.start : some.stop]
+            other = None if second is None else second[some.start : some.stop]
+            first = start + some.start
+            yield from _encode_chunk(own, other, tokenizer, max_length, rule, first, words)
+            if words is not None and words.new_share > MOST_NEW:
+                words = None
 
 
 def _word_cache(

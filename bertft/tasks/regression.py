@@ -18,6 +18,7 @@ from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Task
 from bertft.errors import CellError, DataError, RecipeError
 from bertft.evaluation.statistic import Scores
 from bertft.loaders.source import Source
+from bertft.rows import mapped
 from bertft.tasks.classification import Classification
 from bertft.tasks.classification_options import ClassificationOptions, read_options, soft_row
 from bertft.tasks.long_text import LongText
@@ -109,13 +110,13 @@ class Regression:
         tokenizer: PreTrainedTokenizerBase,
         *,
         max_length: int,
-    ) -> list[Encoded]:
+    ) -> Sequence[Encoded]:
         o = self.options
         rule = LongText(o.long_text, o.window_overlap)
         return encode_examples(
             examples,
             tokenizer,
-            targets=[None if one.gold is None else _gold(one) for one in examples],
+            targets=mapped(lambda one: None if one.gold is None else _gold(one), examples),
             pairs=o.pairs,
             max_length=max_length,
             rule=rule,
@@ -124,8 +125,8 @@ class Regression:
     def remarks(self, examples: Sequence[TextExample], encoded: Sequence[Encoded]) -> list[str]:
         return []
 
-    def readings(self, examples: Sequence[TextExample]) -> list[Reading]:
-        return [Reading(one.texts, (), _gold(one)) for one in examples]
+    def readings(self, examples: Sequence[TextExample]) -> Sequence[Reading]:
+        return mapped(lambda one: Reading(one.texts, (), _gold(one)), examples)
 
     def findings(
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int

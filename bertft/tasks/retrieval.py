@@ -178,7 +178,7 @@ class Retrieval:
         passages = [self.how.passage_prompt + text for text in numbers]
         rule = LongText("truncate")
         asked = encode_texts(texts, None, tokenizer, max_length=max_length, rule=rule)
-        told = encode_texts(passages, None, tokenizer, max_length=max_length, rule=rule)
+        told = list(encode_texts(passages, None, tokenizer, max_length=max_length, rule=rule))
         encoded: list[Encoded] = []
         for index, (example, question, gold) in enumerate(zip(examples, asked, golds, strict=True)):
             encoded.append(replace(question, target=gold if example.is_gold else None))

@@ -18,7 +18,7 @@ import bertft
 
 PACKAGE = Path(bertft.__file__).parent
 FLOORS = [
-    {"arrays", "cache_folder", "collector", "errors", "notebook", "terminal", "words"},
+    {"arrays", "cache_folder", "collector", "errors", "notebook", "rows", "terminal", "words"},
     {"contracts", "watch"},
     {"bm25", "settings", "spans"},
     {"recipe"},

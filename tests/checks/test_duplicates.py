@@ -13,6 +13,7 @@ from bertft.checks.duplicates import (
     conflicts,
     exact_duplicates,
     itself,
+    may_repeat,
     near_findings,
     repeat_findings,
     repeats,
@@ -232,3 +233,14 @@ class TestNearAdvice:
         readings = [Reading(one.texts, (), 3.2 + i) for i, one in enumerate(split.readings)]
         split = Split("train", "train.csv", split.examples, readings)
         assert set(self.codes(split)) == {"near-duplicate"}
+
+
+@given(st.lists(st.lists(st.sampled_from("abcd"), max_size=6), max_size=3))
+def test_rows_that_may_repeat_are_those_whose_texts_another_row_has(given: list[list[str]]) -> None:
+    splits = [
+        Split(str(number), "", texts, [Reading((text,), (), 0) for text in texts])
+        for number, texts in enumerate(given)
+    ]
+    every = [text for texts in given for text in texts]
+    expected = [[i for i, text in enumerate(own) if every.count(text) > 1] for own in given]
+    assert may_repeat(splits) == expected

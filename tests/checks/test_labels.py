@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertft.checks.labels import FEW, label_counts, label_findings, majority
+from bertft.checks.labels import FEW, label_findings, majority
 
 
 def rows(**counts: int) -> list[tuple[str, str]]:
@@ -12,7 +12,7 @@ def rows(**counts: int) -> list[tuple[str, str]]:
 def test_balanced_splits_have_no_findings(make_split):
     splits = [make_split(name, rows(good=FEW, bad=FEW)) for name in ("train", "dev", "test")]
     assert label_findings(splits) == []
-    assert label_counts(splits[0]) == {"good": FEW, "bad": FEW}
+    assert splits[0].label_counts == {"good": FEW, "bad": FEW}
 
 
 def test_a_label_that_one_split_lacks(make_split):

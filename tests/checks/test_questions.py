@@ -18,9 +18,9 @@ def tokenizer():
     return tiny_tokenizer()
 
 
-def ask(*answers: str, question: str = "is it good") -> Question:
+def ask(*answers: str, question: str = "is it good", line: int = 7) -> Question:
     golds = tuple(AnswerText(text, CONTEXT.index(text)) for text in answers)
-    return Question("q1", 7, question, CONTEXT, golds)
+    return Question("q1", line, question, CONTEXT, golds)
 
 
 def findings(tokenizer, *questions: Question) -> dict[str, Finding]:
@@ -42,7 +42,7 @@ def test_a_good_answer_is_no_finding(tokenizer):
     ],
 )
 def test_an_answer_that_cannot_be_learned_or_given(tokenizer, answer, code, shown):
-    found = findings(tokenizer, ask("film"), ask(answer))
+    found = findings(tokenizer, ask("film", line=3), ask(answer))
     assert set(found) == {code}
     assert (found[code].count, found[code].of, found[code].places[0].line) == (1, 2, 7)
     assert found[code].places[0].text.startswith(shown)
