@@ -96,16 +96,13 @@ class Rows(Sequence[R]):
 
 
 class Stored(Rows[R]):
-    """Instances of one dataclass: each the JSON of its texts, numbers and Nones.
+    """Instances of one dataclass: each the JSON of its texts, numbers, Nones, and tuples of these.
 
-    What else there is in them (the labels of a text) is kept once for all rows that have it, and
-    rows with something that cannot be compared are kept as they are.
+    Rows with something else in them are kept as they are.
     """
 
     def __init__(self, rows: Iterable[R]) -> None:
         self._bytes, self._ends = Bytes(), array("q", [0])
-        self._others: list[Any] = []
-        self._places: dict[Any, int] = {}
         self._whole: dict[int, R] = {}
         self._kind: type[Any] | None = None
         for row in rows:
@@ -115,19 +112,12 @@ class Stored(Rows[R]):
         if self._kind is None:
             kind: Any = type(row)
             self._kind, self._values = kind, attrgetter(*(one.name for one in fields(kind)))
-        try:
-            values = [one if type(one) in PLAIN else self._place(one) for one in self._values(row)]
-        except TypeError:  # it has no hash
-            self._whole[len(self)] = row
-        else:
+        values = self._values(row)
+        if all(type(one) in PLAIN or _is_plain_tuple(one) for one in values):
             self._bytes.extend(_to_json(values).encode("utf-8", "surrogatepass"))
+        else:
+            self._whole[len(self)] = row
         self._ends.append(len(self._bytes))
-
-    def _place(self, value: Any) -> list[int]:
-        place = self._places.setdefault(value, len(self._others))
-        if place == len(self._others):
-            self._others.append(value)
-        return [place]
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -138,8 +128,7 @@ class Stored(Rows[R]):
             return self._whole[number]
         assert self._kind is not None
         values = json.loads(self._bytes[start:end].decode("utf-8", "surrogatepass"))
-        others = self._others
-        made: R = self._kind(*(others[one[0]] if type(one) is list else one for one in values))
+        made: R = self._kind(*(tuple(one) if type(one) is list else one for one in values))
         return made
 
 
@@ -182,6 +171,10 @@ class Mapped(Rows[S]):
 
     def __iter__(self) -> Iterator[S]:
         return map(self._make, self._rows)
+
+
+def _is_plain_tuple(value: Any) -> bool:
+    return type(value) is tuple and all(type(one) in PLAIN for one in value)
 
 
 def stored(rows: Iterable[R]) -> Sequence[R]:

@@ -7,10 +7,10 @@ file that is mapped into memory (rows.py).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
 
-from bertft.contracts import Encoded, Target
+from bertft.contracts import Encoded, Masked, Target
 from bertft.rows import Bytes, Rows
 
 MANY = 2**14
@@ -20,17 +20,23 @@ ID = array("i").itemsize
 
 
 class EncodedRows(Rows[Encoded]):
-    """Encoded without offsets and masked tokens, in their order; ``examples`` is that of each."""
+    """Encoded without offsets, in their order; ``examples`` is that of each."""
 
     def __init__(self, encoded: Iterable[Encoded]) -> None:
         self._ids, self._kinds = Bytes(), Bytes()
         self._ends = array("q", [0])
+        self._places, self._tokens, self._hidden = Bytes(), Bytes(), array("q", [0])  # masked
         self.examples = array("i")
         self._targets: list[Target] = []
         self._dropped: dict[int, int] = {}
         for number, one in enumerate(encoded):
             assert one.offsets is None
-            assert one.masked is None
+            assert one.soft is None
+            if one.masked is not None:
+                assert len(self._hidden) == number + 1, "all are masked, or none is"
+                self._places.extend(array("i", one.masked.places).tobytes())
+                self._tokens.extend(array("i", one.masked.tokens).tobytes())
+                self._hidden.append(len(self._places) // ID)
             self._ids.extend(array("i", one.input_ids).tobytes())
             self._kinds.extend(array("b", one.token_type_ids).tobytes())
             self._ends.append(len(self._ids) // ID)
@@ -39,6 +45,7 @@ class EncodedRows(Rows[Encoded]):
             if one.dropped:
                 self._dropped[number] = one.dropped
         assert len(self._kinds) in (0, self._ends[-1]), "all have token types, or none has"
+        assert len(self._hidden) in (1, len(self._ends)), "all are masked, or none is"
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -51,15 +58,23 @@ class EncodedRows(Rows[Encoded]):
             self.examples[number],
             self._targets[number],
             dropped=self._dropped.get(number, 0),
+            masked=self._masked(number),
         )
+
+    def _masked(self, number: int) -> Masked | None:
+        if len(self._hidden) == 1:
+            return None
+        own = slice(ID * self._hidden[number], ID * self._hidden[number + 1])
+        return Masked(array("i", self._places[own]), array("i", self._tokens[own]))
 
     def lengths(self) -> list[int]:
         return [end - start for start, end in pairwise(self._ends)]
 
 
-def gathered(encoded: Iterable[Encoded], *, rows: int) -> Sequence[Encoded]:
-    """What is encoded of so many rows, none of which has offsets: flat as it is made, if many."""
-    return EncodedRows(encoded) if rows >= MANY else list(encoded)
+def gathered(encoded: Iterator[Encoded]) -> Sequence[Encoded]:
+    """All of them, none of which has offsets: a list, or flat as they are made, if many."""
+    first = list(islice(encoded, MANY))
+    return first if len(first) < MANY else EncodedRows(chain(first, encoded))
 
 
 def compact(encoded: Sequence[Encoded]) -> Sequence[Encoded]:
@@ -68,7 +83,9 @@ def compact(encoded: Sequence[Encoded]) -> Sequence[Encoded]:
         return encoded
     if len(encoded) < MANY or len({id(one.input_ids) for one in encoded}) < len(encoded):
         return encoded
-    if any(one.offsets is not None or one.masked is not None for one in encoded):
+    if any(one.offsets is not None or one.soft is not None for one in encoded):
+        return encoded
+    if len({one.masked is None for one in encoded}) > 1:
         return encoded
     return EncodedRows(encoded)
 

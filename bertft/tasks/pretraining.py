@@ -25,6 +25,7 @@ from pydantic import Field
 
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, Head, Learned, Pieces, Vary
+from bertft.encoder.encoded_rows import gathered
 from bertft.encoder.pieces import chunks
 from bertft.errors import DataError, ModelError
 from bertft.evaluation.statistic import Scores
@@ -32,12 +33,14 @@ from bertft.loaders.documents import Document, document_of, read_documents
 from bertft.loaders.rows import is_plain_text
 from bertft.loaders.source import Source
 from bertft.recipe import parse_options
+from bertft.rows import mapped
 from bertft.settings import Section
 from bertft.tasks.masks import make_masker, unmasked
 from bertft.tasks.segments import (
     Corpus,
     Place,
     Segments,
+    TokenRows,
     Tokens,
     cut_sentences,
     single_segments,
@@ -177,7 +180,7 @@ class Pretraining:
 
     def encode(
         self, examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase, *, max_length: int
-    ) -> list[Encoded]:
+    ) -> Sequence[Encoded]:
         """Sequences of all documents, masked for the first time; ``vary`` masks them anew."""
         o = self.options
         masker = make_masker(tokenizer, share=o.mask_share, whole_words=o.whole_words)
@@ -185,20 +188,25 @@ class Pretraining:
         encoded = (
             _encoded(segments, index, tokenizer) for index, _, segments in self._segments(corpus)
         )
-        return [masker(one, (o.seed, 0, number)) for number, one in enumerate(encoded)]
+        return gathered(masker(one, (o.seed, 0, number)) for number, one in enumerate(encoded))
 
     def _corpus(
         self, examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase, *, max_length: int
     ) -> Corpus:
-        documents = _token_ids(examples, tokenizer)
         room = max_length - 3  # [CLS] and two [SEP]
-        partners = []
-        for index, one in enumerate(examples):
-            if self.pairs and one.whole and len(one.sentences) > 1:
-                # Two sentences fit, so that little is lost where they are fitted.
-                documents[index] = cut_sentences(documents[index], longest=room // 2)
-                partners += [index] * (len(documents[index]) > 1)
-        return Corpus(documents, partners if len(partners) > 1 else [], room)
+        partners: list[int] = []
+
+        def documents() -> Iterator[Sequence[Tokens]]:
+            ids = _token_ids(examples, tokenizer)
+            for index, (one, sentences) in enumerate(zip(examples, ids, strict=True)):
+                if self.pairs and one.whole and len(one.sentences) > 1:
+                    # Two sentences fit, so that little is lost where they are fitted.
+                    sentences = cut_sentences(sentences, longest=room // 2)
+                    partners.extend([index] * (len(sentences) > 1))
+                yield sentences
+
+        found = TokenRows(documents())
+        return Corpus(found, partners if len(partners) > 1 else [], room)
 
     def _segments(self, corpus: Corpus) -> Iterator[tuple[int, Place | None, Segments]]:
         """(index of the document, where a pair begins, segments), in order."""
@@ -226,8 +234,8 @@ class Pretraining:
             found.append(f"{cut:,} tokens ({share:.1%}) are cut off where pairs are fitted")
         return found
 
-    def readings(self, examples: Sequence[Document]) -> list[Reading]:
-        return [Reading((one.text,), (), None) for one in examples]
+    def readings(self, examples: Sequence[Document]) -> Sequence[Reading]:
+        return mapped(lambda one: Reading((one.text,), (), None), examples)
 
     def findings(
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
@@ -268,18 +276,20 @@ class Pretraining:
 
 def _token_ids(
     examples: Sequence[Document], tokenizer: PreTrainedTokenizerBase
-) -> list[list[Tokens]]:
+) -> Iterator[list[Tokens]]:
     """Token ids of each (composed) sentence; sentences of no token are left out."""
-    owners = [(index, text) for index, one in enumerate(examples) for text in one.sentences]
-    found: list[list[Tokens]] = [[] for _ in examples]
-    for some in chunks([len(text) for _, text in owners], most=CHUNK):
-        part = owners[some.start : some.stop]
-        texts = [unicodedata.normalize("NFC", text) for _, text in part]
-        rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        for (index, _), ids in zip(part, rows, strict=True):
-            if ids:
-                found[index].append(array("i", ids))
-    return found
+    for first in range(0, len(examples), CHUNK):
+        some = examples[first : first + CHUNK]
+        owners = [(index, text) for index, one in enumerate(some) for text in one.sentences]
+        found: list[list[Tokens]] = [[] for _ in some]
+        for part in chunks([len(text) for _, text in owners], most=CHUNK):
+            own = owners[part.start : part.stop]
+            texts = [unicodedata.normalize("NFC", text) for _, text in own]
+            rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            for (index, _), ids in zip(own, rows, strict=True):
+                if ids:
+                    found[index].append(array("i", ids))
+        yield from found
 
 
 def _encoded(segments: Segments, index: int, tokenizer: PreTrainedTokenizerBase) -> Encoded:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
+from bertft.rows import Bytes, Mapped, Rows
+
 Tokens: TypeAlias = "array[int]"
 Sentences: TypeAlias = "Sequence[Tokens]"
 
@@ -42,6 +44,27 @@ class Place:
     document: int
     sentence: int
     tokens: int
+
+
+class TokenRows(Rows["Sentences"]):
+    """Documents as the token ids of their sentences, side by side (rows.py says where)."""
+
+    def __init__(self, documents: Iterable[Sentences]) -> None:
+        self._ids, self._ends, self._bounds = Bytes(), array("q", [0]), array("q", [0])
+        for document in documents:
+            for sentence in document:
+                self._ids.extend(sentence.tobytes())
+                self._ends.append(len(self._ids))
+            self._bounds.append(len(self._ends) - 1)
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def _made(self, number: int) -> Sentences:
+        return Mapped(self._sentence, range(self._bounds[number], self._bounds[number + 1]))
+
+    def _sentence(self, number: int) -> Tokens:
+        return array("i", self._ids[self._ends[number] : self._ends[number + 1]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,7 +329,7 @@ def encode_examples(
     if pairs:
         seconds = mapped(lambda one: unicodedata.normalize("NFC", one.pair or ""), examples)
     encoded = encode_texts(texts, seconds, tokenizer, max_length=max_length, rule=rule)
-    return gathered(_with_targets(encoded, targets), rows=len(examples))
+    return gathered(_with_targets(encoded, targets))
 
 
 def _with_targets(encoded: Iterable[Encoded], targets: Iterable[Target]) -> Iterator[Encoded]:

@@ -18,12 +18,19 @@ TARGETS = st.one_of(st.none(), st.integers(0, 9), st.floats(0, 1), st.lists(st.i
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[Encoded]:
-    found, has_types = [], draw(st.booleans())
+    found, has_types, is_masked = [], draw(st.booleans()), draw(st.booleans())
     for number in range(draw(st.integers(0, 6))):
         ids = draw(st.lists(st.integers(0, 2**31 - 1), max_size=5))
         kinds = array("b", [draw(st.integers(0, 1)) for _ in ids] if has_types else [])
         dropped = draw(st.integers(0, 3))
-        found.append(Encoded(array("i", ids), kinds, 7 - number, draw(TARGETS), dropped=dropped))
+        masked = None
+        if is_masked:
+            masked = Masked(array("i", range(number)), array("i", [9] * number))
+        found.append(
+            Encoded(
+                array("i", ids), kinds, 7 - number, draw(TARGETS), dropped=dropped, masked=masked
+            )
+        )
     return found
 
 

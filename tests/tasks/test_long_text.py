@@ -15,7 +15,7 @@ from bertft.encoder.load import load_tokenizer
 from bertft.encoder.word_cache import WordCache
 from bertft.errors import RecipeError
 from bertft.tasks import long_text
-from bertft.tasks.long_text import LongText, encode_texts
+from bertft.tasks.long_text import LongText
 
 LENGTH = st.integers(8, 40)
 ANY = st.text(max_size=60)
@@ -44,6 +44,10 @@ def texts(draw: st.DrawFn) -> list[tuple[int, int]]:
 
 def spelt(words: list[str], drawn: list[tuple[int, int]]) -> list[str]:
     return [" ".join(words[first : first + size]) for first, size in drawn]
+
+
+def encode_texts(*given: Any, **more: Any) -> list[Encoded]:
+    return list(long_text.encode_texts(*given, **more))
 
 
 def encode(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -12,7 +12,9 @@ from conftest import WORDS, tiny_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bertft import rows
 from bertft.contracts import Encoded, SelfSupervised
+from bertft.encoder import encoded_rows
 from bertft.errors import DataError
 from bertft.loaders.documents import Document
 from bertft.loaders.source import Source
@@ -247,6 +249,26 @@ def test_encoding_is_reproducible_and_fits() -> None:
     for row in encoded:
         assert list(row.input_ids).count(TOKENIZER.sep_token_id) == 1 + (row.target is not None)
         assert sum(row.token_type_ids) > 0 or row.target is None
+
+
+def test_many_sequences_are_the_same_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = documents()
+    one = task().learn_labels(docs, path="")
+
+    def learned() -> tuple[Sequence[Encoded], list[Encoded]]:
+        encoded = one.encode(docs, TOKENIZER, max_length=32)
+        vary = one.vary(docs, TOKENIZER, max_length=32, seed=3)
+        return encoded, [vary(row, epoch, i) for epoch in (0, 2) for i, row in enumerate(encoded)]
+
+    few, few_varied = learned()
+    monkeypatch.setattr(rows, "MANY", 2)
+    monkeypatch.setattr(rows, "IN_MEMORY", 40)
+    monkeypatch.setattr(encoded_rows, "MANY", 2)
+    docs = rows.stored(docs)
+    many, many_varied = learned()
+    assert isinstance(many, encoded_rows.EncodedRows)
+    assert list(many) == few
+    assert many_varied == few_varied
 
 
 @pytest.mark.parametrize(
