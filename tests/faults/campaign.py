@@ -1,6 +1,7 @@
 """Faults of every kind, each in a real process; afterwards the run goes on, and ends byte-equal.
 
     python tests/faults/campaign.py --kills 500        (make faults)
+        [--only kill_at ...] [--set training.mode=lora ...]
 
 Each trial trains the tiny random BERT (dropout on, gradients of two batches accumulated,
 evaluations inside an epoch), meets one fault, is resumed until it is finished, and is compared with
@@ -227,12 +228,14 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def campaign(kills: int, *, seed: int, only: Sequence[str] = ("",)) -> Iterator[Row]:
+def campaign(
+    kills: int, *, seed: int, only: Sequence[str] = ("",), overrides: Sequence[str] = ()
+) -> Iterator[Row]:
     """Every fault; ``kills`` trials end by SIGKILL, the others are in proportion."""
     # Memory-backed where that exists: what a killed process wrote survives it on any file system.
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="bertft-faults-", dir=place) as folder:
-        trials = Trials(Path(folder), seed=seed)
+        trials = Trials(Path(folder), seed=seed, overrides=overrides)
         share = max(1, kills // 10)
         for meet, count in (
             (kill_at_calls, 5 * share),
@@ -265,9 +268,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[""], help="parts of function names")
     parser.add_argument("--json", type=Path, help="write the rows here as well")
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
     asked = parser.parse_args()
     rows = []
-    for row in campaign(asked.kills, seed=asked.seed, only=asked.only):
+    for row in campaign(asked.kills, seed=asked.seed, only=asked.only, overrides=asked.overrides):
         rows.append(row)
         seconds = time.process_time() + sum(os.times()[2:4])
         sys.stderr.write(f"{row.fault}: {row.tried} tried, {row.lost} lost, ")

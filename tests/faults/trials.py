@@ -6,6 +6,7 @@ import importlib
 import random
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Row:
 class Trials:
     """A folder with data, the tiny encoder and the outcome of an undisturbed run."""
 
-    def __init__(self, folder: Path, *, seed: int) -> None:
+    def __init__(self, folder: Path, *, seed: int, overrides: Sequence[str] = ()) -> None:
         from conftest import make_tiny
 
         self.folder = folder
@@ -47,7 +48,7 @@ class Trials:
         self.log = folder / "log"
         tiny = make_tiny(folder / "tiny", positions=64)
         files = [f"--{name}={path}" for name, path in write_reviews(folder).items()]
-        settings = set_flags(*FAST, *SETTINGS, "training.save_every=3")
+        settings = set_flags(*FAST, *SETTINGS, "training.save_every=3", *overrides)
         self.start = ["train", "sentiment", f"--model={tiny}", *files, *settings]
         self._import_everything()
         self.whole, self.seconds = self._undisturbed()
