@@ -20,6 +20,8 @@ from mmap import ACCESS_READ, mmap
 from operator import attrgetter
 from typing import IO, Any, TypeVar, overload
 
+from bertft.errors import BertftError
+
 R = TypeVar("R")
 S = TypeVar("S")
 
@@ -65,12 +67,17 @@ class Bytes:
         return self._map[place]
 
     def _write(self) -> None:
-        if self._file is None:
-            # It lives as long as this does.
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
-            weakref.finalize(self, self._file.close)
-        self._file.write(self._held)
-        self._file.flush()
+        try:
+            if self._file is None:
+                # It lives as long as this does.
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115
+                weakref.finalize(self, self._file.close)
+            self._file.write(self._held)
+            self._file.flush()
+        except OSError as error:
+            what = f"{tempfile.gettempdir()} has no room for the rows ({error.strerror})"
+            hint = "free some, or name another place: TMPDIR=/large/disk bertft ..."
+            raise BertftError(what, hint=hint) from error
         self._held.clear()
         self._map = None
 
@@ -98,7 +105,8 @@ class Rows(Sequence[R]):
 class Stored(Rows[R]):
     """Instances of one dataclass: each the JSON of its texts, numbers, Nones, and tuples of these.
 
-    Rows with something else in them are kept as they are.
+    Rows with something else in them are kept as they are. Raises BertftError where a file of them
+    finds no room.
     """
 
     def __init__(self, rows: Iterable[R]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bertft import rows
+from bertft.errors import BertftError
 from bertft.rows import Bytes, Mapped, Picked, Stored, joined, mapped, picked, stored
 from bertft.tasks.soft_labels import Soft
 from bertft.tasks.text_rows import TextExample
@@ -39,6 +42,18 @@ def test_bytes_are_read_by_their_places_wherever_they_lie(parts: list[bytes], he
             middle = len(whole) // 2
             assert (found[:middle], found[middle:]) == (whole[:middle], whole[middle:])
         assert len(found) == len(whole)
+
+
+def test_a_full_disk_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rows, "IN_MEMORY", 3)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    found = Bytes()
+    found.extend(b"123")
+    with pytest.raises(BertftError, match=r"no room for the rows \(No space left.*TMPDIR="):
+        found.extend(b"4")
 
 
 @given(ROWS)
