@@ -8,6 +8,7 @@ Nothing is written to disk here. Read order: TrainRequest, Job, read_recipe, pre
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Job:
     """What the model said of dev when it was scored last, and what was right."""
     before: dict[str, float] = field(default_factory=dict)
     """Dev scores before training, of what can do already what it is trained for."""
+    encoding: float = 0.0
+    """Seconds that encoding the training examples took."""
     environment: dict[str, Any] = field(default_factory=dict)
     """What the run depends on (environment.json), as it was when the run was started."""
 
@@ -109,10 +112,12 @@ def prepare(
     for split in ("train", "dev"):
         if split not in splits:
             continue
+        started = time.monotonic()
         encoded = task.encode(splits[split], encoder.tokenizer, max_length=model.max_length)
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
         job.encoded[split] = compact(encoded)
+        job.encoding += (time.monotonic() - started) * (split == "train")
         del encoded  # the next is made in its room
     if isinstance(task, SelfSupervised):
         job.task = task.learn_inputs(job.encoded["train"], encoder.tokenizer)

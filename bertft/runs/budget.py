@@ -1,6 +1,6 @@
 """What fits a time: a prepared job and its measured first steps in, epochs and share of data out.
 
-    spent so far + start + share * (epochs * training + encoding) + evaluations + end <= seconds
+    spent so far + reading + share * (encoding + epochs * training) + evaluations + end <= seconds
 
 Features mode encodes its texts once, and its head learns in all its epochs: a share of the texts is
 what gives. Few-shot mode takes few texts several times, so that a share of them is no quicker: it
@@ -60,13 +60,15 @@ class Costs:
     after: float
     encoding: float = 0.0
     """Of all training texts, once, whatever the epochs are (features mode)."""
+    tokens: float = 0.0
+    """Of the same to tokens, in any mode."""
 
     def evaluations(self, epochs: int, share: float) -> float:
         return epochs * share * self.steps / self.every if self.every else epochs
 
     def total(self, epochs: int, share: float) -> float:
         evaluating = self.evaluations(epochs, share) * self.evaluation
-        learning = share * (epochs * self.epoch + self.encoding)
+        learning = share * (epochs * self.epoch + self.encoding + self.tokens)
         return self.before + learning + evaluating + self.after
 
 
@@ -104,15 +106,16 @@ def measured_costs(
     # In few-shot mode the head is fitted before it is scored, from one more pass over the texts.
     fitting = each * sizes["train"] if mode == "few-shot" else 0.0
     last = sizes.get("test", sizes.get("dev", 0))
-    plan = trainer.plan
+    plan, reading = trainer.plan, max(0.0, again - job.encoding)
     return Costs(
-        before=time.monotonic() - request.began + again + saving + encoding.get("dev", 0.0),
+        before=time.monotonic() - request.began + reading + saving + encoding.get("dev", 0.0),
         epoch=plan.tokens_per_round * plan.rounds * seconds_a_token(steps),
         steps=plan.steps_per_epoch,
         evaluation=each * sizes.get("dev", 0) + 1.5 * saving + fitting,
         every=job.recipe.training.evaluate_every,
         after=(answering or each) * last + saving + END,  # a saved model reads texts
         encoding=encoding.get("train", 0.0),
+        tokens=job.encoding,
     )
 
 
@@ -212,9 +215,10 @@ def told(job: Job, costs: Costs, found: Fit) -> str:
     if found.share < 1:
         what += f" of {found.share:.1%} of the rows (about {found.share * rows:,.0f} of {rows:,})"
     evaluating = costs.evaluations(found.epochs, found.share) * costs.evaluation
+    encoding = found.share * (costs.encoding + costs.tokens)
     parts = {
         "start": costs.before,
-        **({"encoding": found.share * costs.encoding} if costs.encoding else {}),
+        **({"encoding": encoding} if costs.encoding or encoding >= 0.5 else {}),
         "training": found.epochs * found.share * costs.epoch,
         "evaluations and checkpoints": evaluating,
         "end": costs.after,

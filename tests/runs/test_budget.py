@@ -15,6 +15,7 @@ from stopping import Stopper, crash, outcome, resume
 
 from bertft.commands.train import train
 from bertft.errors import RecipeError
+from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest
 from bertft.recipe import load_recipe
 from bertft.runs import budget
@@ -135,6 +136,26 @@ def test_what_is_measured_of_a_tiny_model(ask: Callable[..., TrainRequest], ear:
     train(ask("whole", "training.epochs=2", budget="60m"), watch=ear)
     (said,) = [note for note in ear.notes if note.startswith("--budget 60m: ")]
     assert "the whole recipe, 2 epochs, in about" in said
+
+
+def test_a_share_of_the_rows_is_encoded_in_a_share_of_the_time(
+    ask: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Costs] = []
+    real = budget.measured_costs
+
+    def costs(job: Job, *given: Any, again: float, **more: Any) -> Costs:
+        assert 0 < job.encoding <= again
+        job.encoding = 40.0
+        found.append(real(job, *given, again=100.0, **more))
+        return found[-1]
+
+    monkeypatch.setattr(budget, "measured_costs", costs)
+    train(ask("dry", dry_run=True))
+    (one,) = found
+    assert (one.tokens, one.encoding) == (40, 0)
+    assert one.total(1, 1) - one.total(1, 0) >= 40
+    assert 60 < one.before < 60 + 50  # of reading again, and what there was until here
 
 
 def test_a_dry_run_tells_what_times_would_buy(ask: Callable[..., TrainRequest], ear: Ear) -> None:
