@@ -338,6 +338,17 @@ class Teaches(Protocol):
 
 
 @runtime_checkable
+class Batched(Protocol):
+    """A task whose answers to many examples are made faster together."""
+
+    def answers(
+        self, examples: Sequence[Any], pieces: Sequence[Pieces], *, top_k: int | None = None
+    ) -> list[Answer]:
+        """What ``decode`` makes of each."""
+        ...
+
+
+@runtime_checkable
 class Ranking(Protocol):
     """A task of vectors, whose answers are ranks among all examples; it learns from the whole
     examples of a batch, each beside the others."""

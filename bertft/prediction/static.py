@@ -139,7 +139,7 @@ def write_static(
     encoded = task.encode(dev, teacher.tokenizer, max_length=teacher.max_length)
     pieces = pieces_of(len(dev), encoded, engine.logits(encoded))
     task = task.fit(dev, pieces)
-    answers = [task.decode(*one) for one in zip(dev, pieces, strict=True)]
+    answers = task.answers(dev, pieces)
     golds = [task.gold(*one) for one in zip(dev, answers, pieces, strict=True)]
     evidence = task.evidence(answers, golds)
     if evidence is not None:

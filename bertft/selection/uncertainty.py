@@ -20,6 +20,7 @@ from bertft.errors import BertftError
 from bertft.evaluation.probabilities import softmax
 from bertft.prediction.certainty import Rule
 from bertft.prediction.predictor import Predictor, in_windows
+from bertft.tasks import answers_of
 from bertft.tasks.tagging import merge_windows
 
 UNCERTAINTY = "uncertainty"
@@ -45,11 +46,12 @@ class Unsure:
         return in_windows(examples, self.answer)
 
     def answer(self, examples: Sequence[Any], *, top_k: int | None = None) -> list[Answer]:
-        answers = []
-        for example, pieces in zip(examples, self._predictor.pieces(examples), strict=True):
-            answer = self.task.decode(example, pieces)
-            answers.append(answer | {UNCERTAINTY: uncertainty(self.task, answer, pieces)})
-        return answers
+        pieces = self._predictor.pieces(examples)
+        answers = answers_of(self.task, examples, pieces)
+        return [
+            answer | {UNCERTAINTY: uncertainty(self.task, answer, own)}
+            for answer, own in zip(answers, pieces, strict=True)
+        ]
 
 
 def uncertainty(task: Task[Any], answer: Answer, pieces: Pieces) -> float:

@@ -25,6 +25,7 @@ from bertft.serving.metrics import Metrics
 from bertft.serving.models import Model, Models
 from bertft.serving.refused import Refused
 from bertft.serving.worker import Finish, Worker
+from bertft.tasks import answers_of
 from bertft.watch import Silent
 
 Texts = tuple[str, ...]
@@ -142,10 +143,7 @@ def answering(model: Model, top_k: int | None, rule: Rule | None) -> Finish:
     shown = None if rule is not None and rule.allowed is not None else top_k
 
     def finish(found: Sequence[Any], pieces: list[Pieces]) -> list[Answer]:
-        answers = [
-            task.decode(example, parts, top_k=shown)
-            for example, parts in zip(found, pieces, strict=True)
-        ]
+        answers = answers_of(task, found, pieces, top_k=shown)
         return answers if rule is None else [rule.apply(one, top_k=top_k) for one in answers]
 
     return finish

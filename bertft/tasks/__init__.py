@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from bertft.contracts import Ranking
+from bertft.contracts import Batched, Ranking
 from bertft.errors import RecipeError, RunError, did_you_mean
 from bertft.settings import Recipe
 
@@ -22,6 +23,8 @@ TASKS = {
     "retrieval": "retrieval",
 }
 """The module of each, whose ``from_options`` makes it; only the one that is asked for is read."""
+TOGETHER = 1024
+"""Examples whose answers are made at once."""
 
 
 def make_task(settings: Mapping[str, Any]) -> Task[Any]:
@@ -60,4 +63,8 @@ def answers_of(
     """The answers of examples; where a task ranks, and there is gold, among all of them."""
     if isinstance(task, Ranking) and examples and all(one.is_gold for one in examples):
         return task.ranked(examples, pieces)
-    return [task.decode(*one, top_k=top_k) for one in zip(examples, pieces, strict=True)]
+    if not isinstance(task, Batched):
+        return [task.decode(*one, top_k=top_k) for one in zip(examples, pieces, strict=True)]
+    some = (slice(start, start + TOGETHER) for start in range(0, len(examples), TOGETHER))
+    made = (task.answers(examples[one], pieces[one], top_k=top_k) for one in some)
+    return [*chain.from_iterable(made)]

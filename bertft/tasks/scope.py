@@ -85,13 +85,13 @@ class Scope:
         share = float((scores[inside] >= threshold).mean())
         return replace(self, threshold=threshold, seen=int(outside.sum()), refused=share)
 
-    def fields(self, logits: FloatArray) -> dict[str, Any]:
-        """What the answer to a text of these logits [C] says: whether it is out of scope, and the
-        score by which it is."""
+    def fields(self, logits: FloatArray) -> dict[str, list[Any]]:
+        """What the answers to texts of these logits [N, C] say, a value for each text: whether it
+        is out of scope, and the score by which it is."""
         if self.threshold is None:
             return {}
-        score = float(entropy(logits))
-        return {FLAG: score >= self.threshold, SCORE: score}
+        scores = entropy(logits)  # [N]
+        return {FLAG: (scores >= self.threshold).tolist(), SCORE: scores.tolist()}
 
 
 def figures(

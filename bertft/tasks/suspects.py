@@ -76,8 +76,8 @@ def probabilities(
     task: Classification, examples: Sequence[TextExample], pieces: Sequence[Pieces]
 ) -> FloatArray:
     """[N, C] as the task answers."""
-    answers = [task.decode(*pair)["scores"] for pair in zip(examples, pieces, strict=True)]
-    return np.array([[scores[label] for label in task.labels] for scores in answers])
+    scores = [one["scores"] for one in task.answers(examples, pieces)]
+    return np.array([[one[label] for label in task.labels] for one in scores])
 
 
 def _labels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from itertools import pairwise
@@ -17,7 +18,7 @@ from bertft.contracts import Encoded
 from bertft.errors import DataError, RecipeError
 from bertft.loaders.source import Source
 from bertft.settings import DataSettings
-from bertft.tasks import make_task
+from bertft.tasks import TOGETHER, answers_of, make_task
 from bertft.tasks.classification import Classification, TextExample
 
 LABELS = ("bad", "fair", "good")
@@ -205,6 +206,49 @@ class TestDecode:
     def test_a_text_that_was_cut_is_flagged(self):
         assert task().decode(example(), [piece(0, 0, 1, dropped=2)])["truncated"] is True
         assert task().decode(example(), [piece(0, 0, 1)])["truncated"] is False
+
+
+class TestAnswers:
+    """Of many examples at once: those of each by itself, to the last bit."""
+
+    LEARNED = (
+        ({}, {}),
+        ({}, {"temperature": 1.37}),
+        ({}, {"out_of_scope": {"label": "oos", "threshold": 0.6}}),
+        ({"multi_label": True}, {"scaling": [[1.5, -0.2]] * 9, "thresholds": [0.1, *[0.6] * 8]}),
+    )
+
+    @pytest.mark.parametrize(("options", "learned"), LEARNED)
+    @pytest.mark.parametrize("top_k", [None, 2])
+    def test_each_is_that_of_its_example(self, options, learned, top_k):
+        labels = [f"label {number}" for number in range(9)]
+        made = make_task({"name": "classification", **options}).bind(labels, learned)
+        draw = np.random.default_rng(0)
+        count = TOGETHER + 30
+        logits = np.round(draw.normal(size=(count, 3, 9)) * 4)  # ties among them
+        rows = [
+            TextExample(f"{n}", n, f"text {n}", "pair" if n % 7 == 0 else None)
+            for n in range(count)
+        ]
+        pieces = [
+            [piece(*one, dropped=n % 11 == 0) for one in logits[n, : 1 + n % 3]]
+            for n in range(count)
+        ]
+        found = answers_of(made, rows, pieces, top_k=top_k)
+        alone = [made.decode(*one, top_k=top_k) for one in zip(rows, pieces, strict=True)]
+        assert list(map(json.dumps, found)) == list(map(json.dumps, alone))
+        assert len(set(map(json.dumps, found))) == count
+
+    def test_of_no_examples(self):
+        assert task().answers([], []) == []
+
+    def test_the_numbers_are_those_of_python(self):
+        made = make_task({"name": "classification"}).bind(
+            LABELS, {"out_of_scope": {"label": "oos", "threshold": 0.6}}
+        )
+        for answer in made.answers([example()] * 2, [[piece(1, 2, 3)]] * 2):
+            assert type(answer["score"]) is type(answer["out_of_scope_score"]) is float
+            assert type(answer["out_of_scope"]) is type(answer["truncated"]) is bool
 
 
 class TestGold:
