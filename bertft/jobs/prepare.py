@@ -117,7 +117,8 @@ def prepare(
         for remark in task.remarks(splits[split], encoded):
             watch.note(f"{split}: {remark}")
         job.encoded[split] = compact(encoded)
-        job.encoding += (time.monotonic() - started) * (split == "train")
+        if split == "train":
+            job.encoding = time.monotonic() - started
         del encoded  # the next is made in its room
     if isinstance(task, SelfSupervised):
         job.task = task.learn_inputs(job.encoded["train"], encoder.tokenizer)

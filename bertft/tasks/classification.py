@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ import numpy as np
 from bertft.checks.agreement import agreement
 from bertft.checks.finding import Finding, Reading, Split
 from bertft.contracts import Answer, Encoded, FloatArray, Head, Learned, Pieces
-from bertft.errors import DataError, RecipeError, did_you_mean
+from bertft.errors import DataError, RecipeError
 from bertft.evaluation.calibration import (
     TWICE,
     Choices,
@@ -42,10 +42,11 @@ from bertft.tasks.classification_options import (
     soft_row,
 )
 from bertft.tasks.label_cells import LabelCells
-from bertft.tasks.label_names import canonical, natural_order
+from bertft.tasks.label_names import natural_order
 from bertft.tasks.long_text import LongText
 from bertft.tasks.scope import Scope, figures
 from bertft.tasks.soft_labels import Soft, mean_labels
+from bertft.tasks.spellings import Spellings
 from bertft.tasks.text_rows import TextExample, TextRows, encode_examples
 from bertft.words import counted
 
@@ -161,13 +162,14 @@ class Classification:
         """
         found = {name for example in examples for name in example.told_names}
         scope = self._scope_of(found)
-        outside = self._spelled_outside(scope)
+        outside = Spellings(self.options, (), scope).outside
         found -= outside
         names = {self.options.label_aliases.get(name, name) for name in found}
         known = self.options.label_names or self._columns or self.standard
         known = [name for name in known or sorted(names, key=natural_order) if name not in outside]
         bound = replace(self.bind(known, {}), scope=scope)
-        used = {bound._ids().get(name) for name in found}
+        ids = bound._spellings.ids()
+        used = {ids.get(name) for name in found}
         if not used:
             raise DataError("no row has a label", path=path, hint="add labelled rows")
         if len(used) < 2 and None not in used and not self.options.multi_label:
@@ -182,22 +184,14 @@ class Classification:
         scope = Scope(o.out_of_scope_label)
         if o.out_of_scope == "auto":
             may = self.name == "classification" and not o.multi_label
-            there = not self._spelled_outside(scope).isdisjoint([*found, *o.label_names])
+            outside = Spellings(o, (), scope).outside
+            there = not outside.isdisjoint([*found, *o.label_names])
             return scope if may and there else None
         return scope if o.out_of_scope else None
 
-    def _spelled_outside(self, scope: Scope | None) -> frozenset[str]:
-        """Spellings of the label that means out of scope, as ``_ids`` has those of labels."""
-        if scope is None:
-            return frozenset()
-        o, name = self.options, scope.label
-        aliases = [alias for alias, label in o.label_aliases.items() if label == name]
-        numbers = [str(number) for number, label in enumerate(o.label_names) if label == name]
-        return frozenset([name, canonical(name), *aliases, *numbers])
-
     def check(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
-        ids = self._ids()
-        outside = self._spelled_outside(self.scope)
+        spellings = self._spellings
+        ids, outside = spellings.ids(), spellings.outside
         renamed: dict[str, str] = {}
         for example in examples:
             for name in example.told_names:
@@ -205,12 +199,11 @@ class Classification:
                     continue
                 if name not in ids:
                     what = f"label '{name}' is none of the model's {len(self.labels)} labels"
-                    hint = self._label_hint(name)
+                    hint = spellings.hint(name)
                     raise DataError(what, path=path, line=example.line, hint=hint)
                 if self.labels[ids[name]] != name:
                     renamed[name] = self.labels[ids[name]]
-        told = self._renamed_by("label_aliases", renamed) + self._renamed_by("label_names", renamed)
-        return told + self._told_outside(examples, path=path)
+        return spellings.renamed(renamed) + self._told_outside(examples, path=path)
 
     def _told_outside(self, examples: Sequence[TextExample], *, path: str) -> list[str]:
         """How many texts are out of scope. Raises DataError where all are."""
@@ -224,57 +217,13 @@ class Classification:
         said = f"{counted(count, 'text')} labelled '{label}': out of scope, which is no label"
         return [said] if count else []
 
-    def _renamed_by(self, option: str, renamed: Mapping[str, str]) -> list[str]:
-        """What an option makes of the labels of a file, in one line; none where it does nothing."""
-        aliases = self.options.label_aliases
-        mine = [one for one in renamed if (one in aliases) == (option == "label_aliases")]
-        shown = [f"{one} as {renamed[one]}" for one in sorted(mine, key=natural_order)]
-        more = f", ... ({len(shown)})" if len(shown) > 6 else ""
-        return [f"labels are read by task.{option}: {', '.join(shown[:6])}{more}"] if shown else []
-
-    def _label_hint(self, name: str) -> str:
-        listed = ", ".join(self.labels[:12]) + ", ..." * (len(self.labels) > 12)
-        if name.isdecimal() and not any(label.isdecimal() for label in self.labels):
-            names = ", ".join(f'"{label}"' for label in self.labels[:3]) + ", ..." * (
-                len(self.labels) > 3
-            )
-            start = "say what 0, 1, ... mean, in their order, with"
-            return f"{start} --set 'task.label_names=[{names}]'. Labels: {listed}"
-        alias = f"""name it with --set 'task.label_aliases={{"{name}" = "LABEL"}}'"""
-        hint = did_you_mean(name, self.labels)
-        return f"{hint if hint.startswith('did') else ''} {alias}. Labels: {listed}".strip()
-
-    def _ids(self) -> dict[str, int]:
-        """Spelling -> label id: names first, then aliases, then declared numbers."""
-        ids = {name: index for index, name in enumerate(self.labels)}
-        for name in self.labels:
-            ids.setdefault(canonical(name), ids[name])
-        for alias, name in self.options.label_aliases.items():
-            if name in ids:
-                ids.setdefault(alias, ids[name])
-        for number, name in enumerate(self.options.label_names):
-            if name in ids:  # the numbers are those of this file, whatever the model's order is
-                ids.setdefault(str(number), ids[name])
-        return ids
-
     def gold_ids(self, examples: Sequence[TextExample]) -> Sequence[list[int]]:
         """Label ids of each example; empty where it has none, or is out of scope."""
-        return mapped(self._ids_of(), examples)
+        return mapped(self._spellings.reader(), examples)
 
-    def _ids_of(self) -> Callable[[TextExample], list[int]]:
-        """What ``gold_ids`` asks of each example."""
-        ids = self._ids()
-        outside = self._spelled_outside(self.scope)
-        known: dict[tuple[str, ...], list[int]] = {}
-
-        def ids_of(example: TextExample) -> list[int]:
-            names = example.names
-            if (found := known.get(names)) is None:
-                found = sorted(ids[name] for name in names if name not in outside)
-                known[names] = found
-            return found
-
-        return ids_of
+    @property
+    def _spellings(self) -> Spellings:
+        return Spellings(self.options, self.labels, self.scope)
 
     # --- model --------------------------------------------------------------------------------
 
@@ -352,8 +301,7 @@ class Classification:
 
     def readings(self, examples: Sequence[TextExample]) -> Sequence[Reading]:
         """Labels by their names, whatever the file calls them."""
-        names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
-        outside = self._spelled_outside(self.scope)
+        names, outside = self._spellings.names(), self._spellings.outside
         known: dict[tuple[str, ...], tuple[tuple[str, ...], frozenset[str]]] = {}
 
         def reading(one: TextExample) -> Reading:
@@ -370,7 +318,7 @@ class Classification:
         self, split: Split, tokenizer: PreTrainedTokenizerBase | None, *, max_length: int
     ) -> list[Finding]:
         """How far soft labels agree with the labels beside them."""
-        names = {spelling: self.labels[index] for spelling, index in self._ids().items()}
+        names = self._spellings.names()
         told = [(row, one.beside) for row, one in enumerate(split.examples) if one.beside]
         gold = [split.examples[row].names for row, _ in told]
         said = [[frozenset(names.get(one, one) for one in labels) for labels in both]
@@ -382,7 +330,7 @@ class Classification:
         has_outside = self.scope is not None and not all(gold)
         is_soft = has_outside or any(isinstance(example.gold, Soft) for example in examples)
         even = [1 / max(1, len(self.labels))] * len(self.labels)
-        ids_of = self._ids_of()
+        ids_of = self._spellings.reader()
 
         def target(example: TextExample) -> int | list[float] | None:
             if example.gold is None:
@@ -400,7 +348,7 @@ class Classification:
 
     def _shares(self, gold: Soft) -> list[float]:
         """[C] what is learned of soft labels."""
-        ids = self._ids()
+        ids = self._spellings.ids()
         known = {name: p for name, p in gold.p.items() if name in ids}
         rest = 1 - sum(known.values()) if len(known) < len(gold.p) else 0.0  # out of scope
         shares = [rest / len(self.labels)] * len(self.labels)
