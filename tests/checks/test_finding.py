@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bertft.checks.finding import KEPT, Finding, Hits, Place, merge, short, worst_first
 
 
@@ -32,6 +34,16 @@ def test_findings_of_a_kind_are_one():
         (3, 20, 3),
         (5, 10, 0),
     ]
+
+
+def test_ids_are_shown_where_lines_do_not_tell_examples_apart(make_split):
+    """A file of JSON may be one line."""
+    split = make_split("train", [("good", "a"), ("bad", "b")])
+    assert (split.spot(1), split.place(1).text) == ("train:2", "bad")
+    one_line = replace(split, examples=[replace(one, line=1) for one in split.examples])
+    assert (one_line.spot(1), one_line.place(1).text) == ("train:2", "2: bad")
+    other = replace(one_line, examples=[replace(one, id=f"q{one.id}") for one in one_line.examples])
+    assert other.spot(1) == "train:q2"
 
 
 def test_errors_come_first():
