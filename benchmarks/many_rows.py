@@ -7,6 +7,11 @@ Rows are made of the texts of --train: the words of two of them, mixed by chance
 the first. They are written as CSV, read, checked, encoded, and one batch is learned from, in a
 process of its own for each count. Prints a Markdown table; the peak is the largest resident memory
 of the process, pages of mapped files included.
+
+    python benchmarks/many_rows.py --arrow
+
+CPU microseconds of a row that is read again, in order and at random: as bertft stores it, and from
+a table of `datasets`, mapped as well.
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ from pathlib import Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--train", type=Path)
+    parser.add_argument("--arrow", action="store_true", help="reading again, beside datasets")
     parser.add_argument("--text", default="text", metavar="COLUMN")
     parser.add_argument("--label", default="label", metavar="COLUMN")
     parser.add_argument("--rows", type=int, nargs="+", default=[606_140, 10_000_000])
@@ -36,6 +42,11 @@ def main() -> None:
     if given.only:
         print(json.dumps(until_first_step(given.train, given.model, given.threads)))
         return
+    if given.arrow:
+        print(json.dumps(beside_arrow(), indent=2))
+        return
+    if given.train is None:
+        parser.error("--train is needed")
     print("| rows | file, MB | seconds | CPU seconds | peak, MiB |\n|---|---|---|---|---|")
     for count in given.rows:
         with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +116,32 @@ def until_first_step(path: Path, model: str, threads: int) -> dict[str, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = used.ru_utime + used.ru_stime
     return {"wall": time.perf_counter() - started, "cpu": cpu, "peak": peak_mib()}
+
+
+def beside_arrow(count: int = 100_000) -> dict[str, float]:
+    from datasets import Dataset, disable_progress_bars, load_from_disk
+
+    from bertft.rows import Stored
+    from bertft.tasks.text_rows import TextExample
+
+    text = "a gorgeous witty seductive movie with a lot of heart"
+    made = [TextExample(str(row), row, text, None, ("positive",)) for row in range(count)]
+    columns = {name: [getattr(one, name) for one in made] for name in ("id", "line", "text")}
+    disable_progress_bars()
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        Dataset.from_dict(columns | {"gold": [list(one.gold) for one in made]}).save_to_disk(folder)
+        places = random.Random(0).sample(range(count), count // 5)
+        for name, rows in (("bertft", Stored(made)), ("datasets", load_from_disk(folder))):
+            started = time.process_time()
+            for _ in rows:
+                pass
+            found[f"{name}, in order"] = (time.process_time() - started) / count * 1e6
+            started = time.process_time()
+            for place in places:
+                rows[place]
+            found[f"{name}, at random"] = (time.process_time() - started) / len(places) * 1e6
+    return {name: round(value, 1) for name, value in found.items()}
 
 
 def peak_mib() -> float:

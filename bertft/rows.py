@@ -2,7 +2,8 @@
 
 A million short rows as objects take 300 MB, and ten million do not fit into many a machine. What
 goes through rows from the first to the last need not know: all of these are sequences, and a list
-stays a list.
+stays a list. Tables of `datasets` are mapped into memory as well, but a row of them takes several
+times as long to read again (benchmarks/many_rows.py --arrow), and checks read all of them often.
 """
 
 from __future__ import annotations
