@@ -65,6 +65,11 @@ def check(recipe: Recipe, *, fix: str = "", offline: bool = False) -> Report:
         file = recipe.data.corrections
         rows["train"] = apply_corrections(task, rows["train"], file, tell=said.append)
         findings += [Finding("note", "corrections", "train", one, len(said)) for one in said]
+    if recipe.data.further:
+        what = "files of data.further, which are not looked at"
+        places = tuple(Place(path, 0) for path in recipe.data.further)
+        fix = "bertft check RECIPE --train FILE, for each of them"
+        findings += [Finding("note", "further", "train", what, len(places), fix=fix, places=places)]
     task, faults = bind_labels(task, rows, files)
     findings += faults
     splits = make_splits(task, rows, files)

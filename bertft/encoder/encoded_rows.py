@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
+from operator import ne
 
 from bertft.contracts import Encoded, Masked, Target
 from bertft.rows import Bytes, Rows
@@ -81,13 +82,21 @@ def compact(encoded: Sequence[Encoded]) -> Sequence[Encoded]:
     """The same, in less memory where there are many short ones, each with tokens of its own."""
     if isinstance(encoded, EncodedRows):
         return encoded
-    if len(encoded) < MANY or len({id(one.input_ids) for one in encoded}) < len(encoded):
+    if len(encoded) < MANY or any(map(ne, originals(encoded), range(len(encoded)))):
         return encoded
     if any(one.offsets is not None or one.soft is not None for one in encoded):
         return encoded
     if len({one.masked is None for one in encoded}) > 1:
         return encoded
     return EncodedRows(encoded)
+
+
+def originals(encoded: Sequence[Encoded]) -> Sequence[int]:
+    """The number of the first that has the same array of tokens, of each: its own, mostly."""
+    if isinstance(encoded, EncodedRows):  # whose arrays are made anew, and were none another's
+        return range(len(encoded))
+    first: dict[int, int] = {}
+    return [first.setdefault(id(one.input_ids), number) for number, one in enumerate(encoded)]
 
 
 def lengths_of(encoded: Sequence[Encoded]) -> Sequence[int]:

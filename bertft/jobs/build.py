@@ -18,7 +18,7 @@ from bertft.contracts import Encoded, Head, Ranking, SelfSupervised
 from bertft.encoder.averaging import add_averaging
 from bertft.encoder.cut import cut_layers
 from bertft.encoder.dropout import set_dropout, use_fast_dropout
-from bertft.encoder.encoded_rows import examples_of, lengths_of
+from bertft.encoder.encoded_rows import examples_of, lengths_of, originals
 from bertft.encoder.fused import use_fused_layers
 from bertft.encoder.load import check_vocabulary
 from bertft.encoder.lookup import Lookup, use_lookups
@@ -173,10 +173,9 @@ def order_of_batches(job: Job) -> Plan:
 
 def parts_of_examples(encoded: Sequence[Encoded]) -> tuple[tuple[int, ...], ...]:
     """The Encoded of each example; of those that share one array of tokens, the first."""
-    first: dict[int, int] = {}
     parts: dict[int, list[int]] = {}
-    for index, one in enumerate(encoded):
-        parts.setdefault(one.example, []).append(first.setdefault(id(one.input_ids), index))
+    for example, original in zip(examples_of(encoded), originals(encoded), strict=True):
+        parts.setdefault(example, []).append(original)
     return tuple(map(tuple, parts.values()))
 
 

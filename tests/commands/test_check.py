@@ -73,6 +73,12 @@ class TestClean:
         assert train["tokens"]["max"] == 5
         assert report["task"] == "classification"
 
+    def test_what_is_not_looked_at_is_said(self, check, clean):
+        code, report = check(*clean, *set_flags('data.further=["more.csv"]'), "--strict")
+        (note,) = report["findings"]
+        assert (code, note["code"], note["severity"], note["count"]) == (0, "further", "note", 1)
+        assert note["places"][0]["file"] == "more.csv"
+
     @pytest.mark.parametrize("recipe", ["sentiment", "nli", "ner", "qa"])
     def test_the_bundled_data(self, command, recipe):
         code, out, err = command("check", recipe, "--offline", "--strict")

@@ -12,7 +12,9 @@ import pytest
 from samples import FAST, Command, set_flags
 from stopping import Stopper, events, notes, outcome, resume, sending
 
+from bertft import rows
 from bertft.commands.train import train
+from bertft.encoder import encoded_rows
 from bertft.errors import Interrupted
 from bertft.jobs.request import TrainRequest
 
@@ -63,6 +65,18 @@ class TestTraining:
         before = next(one for one in notes(done) if one.startswith("before training: dev ndcg@10"))
         assert scores["ndcg@10"] > float(before.split()[4].rstrip(",")) + 0.1
         assert not any("has not helped" in one for one in notes(done))
+
+    @pytest.mark.parametrize("shared", [(), ("task.mined=words",)], ids=["own", "shared"])
+    def test_of_many_pairs_it_learns_the_same(self, tiny, tmp_path, monkeypatch, shared):
+        """Passages are known by their tokens, which flat rows make anew each time."""
+        settings = ("training.epochs=1", *shared)
+        few = train(request(tmp_path, tiny, "few", *settings))
+        monkeypatch.setattr(rows, "MANY", 4)
+        monkeypatch.setattr(encoded_rows, "MANY", 4)
+        many = train(request(tmp_path, tiny, "many", *settings))
+        assert few is not None
+        assert many is not None
+        assert outcome(many.run) == outcome(few.run)
 
     def test_a_stopped_run_ends_as_one_that_was_not(self, tiny, tmp_path):
         settings = ("training.epochs=2", "task.mined=words")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bertft.encoder.encoded_rows import EncodedRows
 from bertft.encoder.load import load_tokenizer
 from bertft.encoder.sentence import SentenceRule, prompts_of, sentence_rule, write_rule
 from bertft.errors import DataError, RecipeError
@@ -44,6 +45,9 @@ class TestEncoding:
         rows = pairs(("is it", FILM), ("was it", FILM), ("the plot", PLOT, FILM))
         encoded = task().encode(rows, load_tokenizer(tiny), max_length=16)
         assert parts_of_examples(encoded) == ((0, 1), (2, 1), (4, 5, 1))
+        rows = pairs(("is it", FILM), ("was it", FOOD), ("the plot", PLOT))
+        own = task().encode(rows, load_tokenizer(tiny), max_length=16)
+        assert parts_of_examples(EncodedRows(own)) == ((0, 1), (2, 3), (4, 5))
 
     def test_spellings_of_one_text_are_one(self, tiny):
         rows = pairs(("is it", "caf\u00e9"), ("was it", "cafe\u0301"), ("the plot", PLOT))
