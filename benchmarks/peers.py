@@ -20,14 +20,22 @@ import peer_scores
 
 Row = dict[str, Any]
 
-COLUMNS = {"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"}
+# gold_label first: KLUE has columns of single annotators beside it.
+COLUMNS = {
+    "premise": ("sentence1", "premise", "sentence"),
+    "hypothesis": ("sentence2", "hypothesis"),
+    "label": ("gold_label", "label"),
+}
 
 
 # Rows
 
 
 def read_pairs(path: Path) -> list[Row]:
-    """Rows with premise, hypothesis and label out of TSV, CSV or a JSON array."""
+    """Rows with premise, hypothesis and label out of TSV, CSV or a JSON array.
+
+    Where the column is missing, the hypothesis is None: single sentences, as SST-2 has them.
+    """
     text = path.read_text(encoding="utf-8-sig")
     if path.suffix == ".json":
         rows = json.loads(text)
@@ -38,9 +46,12 @@ def read_pairs(path: Path) -> list[Row]:
         )
         header = [name.lower() for name in next(cells)]
         rows = [dict(zip(header, row, strict=True)) for row in cells]
-    # gold_label first: KLUE has columns of single annotators beside it.
     return [
-        {name: row.get(other, row.get(name)) for name, other in COLUMNS.items()} for row in rows
+        {
+            name: next((row[one] for one in given if one in row), None)
+            for name, given in COLUMNS.items()
+        }
+        for row in rows
     ]
 
 
@@ -131,8 +142,9 @@ def is_characters(rows: Sequence[Row]) -> bool:
 def pair_features(
     rows: list[Row], tokenizer: Any, labels: list[str], options: argparse.Namespace
 ) -> list[Row]:
-    """As run_glue: both texts, the longer one cut first."""
-    texts = [row["premise"] for row in rows], [row["hypothesis"] for row in rows]
+    """As run_glue: one text or two, the longer one cut first."""
+    sides = ("premise",) if rows[0]["hypothesis"] is None else ("premise", "hypothesis")
+    texts = ([row[side] for row in rows] for side in sides)
     encoded = tokenizer(*texts, truncation="longest_first", max_length=options.max_length)
     return [
         {**{key: encoded[key][index] for key in encoded}, "labels": labels.index(row["label"])}

@@ -66,6 +66,7 @@ def arguments() -> argparse.Namespace:
     peer.add_argument("--rows", type=int, help="only the first N rows of each split")
     peer.add_argument("--max-steps", type=int, default=-1)
     peer.add_argument("--name", help="of the data set; else the folder of --train")
+    peer.add_argument("--save", type=Path, metavar="DIR", help="keep the model there")
     peer.add_argument("--out", type=Path)
     table = verbs.add_parser("table", help="a Markdown table of results")
     table.add_argument("results", nargs="*")
@@ -177,6 +178,8 @@ def measure(options: argparse.Namespace, splits: dict[str, list[peers.Row]]) -> 
         return {"scores": scores, "seconds_forward": forward - began, **seconds}
 
     evaluations, seconds = train(trainer, METRIC[task], score if "dev" in splits else None)
+    if options.save:
+        trainer.save_model(str(options.save))
     last = "test" if "test" in splits else "dev"
     return {
         "name": options.name or options.train.resolve().parent.name,

@@ -12,7 +12,11 @@ from bertft.training.progress import Progress
 from bertft.watch import StepReport
 
 STEPS = 6
-"""Steps that are measured; the first of them warms up and does not count."""
+"""The fewest steps that are measured; the first half of them warms up and does not count."""
+MOST = 24
+"""The most, unless a longer time is asked for."""
+SECONDS = 5.0
+"""What may be spent on more than STEPS: the steps of short texts get faster for a while."""
 LONG = 60.0
 """Seconds that have to be left for a preview to be worth a line."""
 
@@ -24,13 +28,15 @@ class CostPreview:
         self._trainer = trainer
         self._least = least
         self._seen: list[StepReport] = []
+        self._told = False
 
     def after(self, report: StepReport) -> str:
         """The preview, once; "" before and after, and for trainings that are over soon."""
-        if len(self._seen) == STEPS:
+        if self._told:
             return ""
         self._seen.append(report)
-        if len(self._seen) < STEPS and not report.is_last:
+        self._told = enough(self._seen) or report.is_last
+        if not self._told:
             return ""
         seconds_left = self._seconds_left(report)
         return self._text(seconds_left) if seconds_left >= self._least else ""
@@ -55,7 +61,7 @@ class CostPreview:
     def _padding(self) -> float:
         """Share of a padded batch that would hold no token, over the measured steps."""
         plan, real, padded = self._trainer.plan, 0, 0
-        for step in range(min(STEPS, plan.steps_per_epoch)):
+        for step in range(min(len(self._seen), plan.steps_per_epoch)):
             for batch in plan.batches(epoch=0, step=step):
                 lengths = [plan.lengths[index] for index in batch]
                 real += sum(lengths)
@@ -64,18 +70,24 @@ class CostPreview:
 
 
 def first_steps(trainer: loop.Trainer, *, seconds: float = 0.0) -> list[StepReport]:
-    """STEPS steps, or as many as take ``seconds``, whose result is to be thrown away."""
+    """Enough steps, or as many as take ``seconds``, whose result is to be thrown away."""
     found: list[StepReport] = []
     for report in loop.run(trainer, progress=Progress(), evaluate=None):
         found.append(report)
-        if len(found) >= STEPS and sum(one.seconds for one in found) >= seconds:
+        if enough(found) and sum(one.seconds for one in found) >= seconds:
             break
     return found
 
 
+def enough(steps: Sequence[StepReport]) -> bool:
+    """Whether the speed can be told from these steps."""
+    spent = sum(one.seconds for one in steps)
+    return len(steps) >= STEPS and (len(steps) >= MOST or spent >= SECONDS)
+
+
 def seconds_a_token(steps: Sequence[StepReport]) -> float:
-    """Without the first step, which warms up."""
-    counted = steps[1:] or steps
+    """Of the second half of the steps: memory and kernels for new shapes are made in the first."""
+    counted = steps[len(steps) // 2 :]
     return max(sum(one.seconds for one in counted), 1e-9) / sum(one.tokens for one in counted)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bertft.encoder.packing import Packer, Padder
-from bertft.jobs.cost import STEPS, CostPreview, peak_memory
+from bertft.jobs.cost import MOST, STEPS, CostPreview, peak_memory
 from bertft.training.plan import Plan
 from bertft.watch import StepReport
 
@@ -36,13 +36,25 @@ def preview(batcher: Any = None, *, least: float = 60.0) -> CostPreview:
     return CostPreview(trainer, least=least)
 
 
-def test_it_is_told_once_without_the_first_step() -> None:
-    """Step 1 takes a minute; the others a second each: 194 steps of 120 tokens are left."""
+def test_it_is_told_once_without_the_first_half() -> None:
+    """Steps 1 to 3 take a minute; the others a second each: 194 steps of 120 tokens are left."""
     told = preview()
-    texts = [told.after(report(n, seconds=60.0 if n == 1 else 1.0)) for n in range(1, 20)]
+    texts = [told.after(report(n, seconds=60.0 if n <= 3 else 1.0)) for n in range(1, 20)]
     (text,) = [one for one in texts if one]
     assert texts.index(text) == STEPS - 1
     assert text.startswith("about 3 min of training left (evaluations not counted), 120 tokens/s, ")
+
+
+def test_short_steps_are_watched_for_longer_than_a_few() -> None:
+    """24 of them, or for five seconds: they get faster for a while."""
+    told = preview(least=0.0)
+    texts = [told.after(report(n, seconds=0.2 if n <= 12 else 0.1)) for n in range(1, 40)]
+    (text,) = [one for one in texts if one]
+    assert texts.index(text) == MOST - 1
+    assert text.startswith("about 18 s of training left (evaluations not counted), 1,200 tokens/s")
+    told = preview(least=0.0)
+    texts = [told.after(report(n, seconds=0.5)) for n in range(1, 40)]
+    assert texts.index(next(filter(None, texts))) == 9
 
 
 def test_short_trainings_are_not_worth_a_line() -> None:
