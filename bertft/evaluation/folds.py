@@ -6,7 +6,8 @@ that stands twice). Out: fold numbers, or the positions of a subset. Pure functi
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from array import array
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -41,36 +42,40 @@ def stratified_folds(
     return folds
 
 
-def nested_subset(
-    strata: Sequence[Hashable], groups: Sequence[Hashable], *, share: float, seed: int
-) -> list[int]:
+def nested_subset(strata: IdArray, groups: IdArray, *, share: float, seed: int) -> IdArray:
     """Positions of about ``share`` of the examples, in order, with each stratum's own share.
 
-    With one seed a smaller share is part of each larger one. Groups stay whole: they are placed by
-    the stratum of their first example. A subset has at least one example.
+    ``strata`` and ``groups`` [N] are ``numbered``. With one seed a smaller share is part of each
+    larger one. Groups stay whole: they are placed by the stratum of their first example. A subset
+    has at least one example.
     """
-    by_stratum: dict[Hashable, dict[Hashable, list[int]]] = {}
-    first: dict[Hashable, Hashable] = {}
-    for index, (stratum, group) in enumerate(zip(strata, groups, strict=True)):
-        own = by_stratum.setdefault(first.setdefault(group, stratum), {})
-        own.setdefault(group, []).append(index)
-    ranked: list[tuple[float, int, list[int]]] = []
-    for number, (stratum, found) in enumerate(by_stratum.items()):
-        order = _shuffled(list(found), seed=[seed, number])
-        size = sum(map(len, found.values()))
+    _, firsts, sizes = np.unique(groups, return_index=True, return_counts=True)  # [G]
+    names = numbered(strata[firsts].tolist())
+    by_stratum = np.split(np.argsort(names, kind="stable"), np.cumsum(np.bincount(names))[:-1])
+    order, ends = [], []
+    for number, own in enumerate(by_stratum):
+        own = own[np.random.default_rng([seed, number]).permutation(len(own))]
         # Where in its stratum a group ends, a half row back: labels take turns at every share.
-        done = 0
-        for group in order:
-            done += len(found[group])
-            ranked.append(((done - 0.5) / size, number, by_stratum[stratum][group]))
-    ranked.sort(key=lambda one: one[:2])
-    wanted = max(1, round(share * len(strata)))
-    chosen: list[int] = []
-    for _, _, rows in ranked:
-        if len(chosen) >= wanted:
-            break
-        chosen += rows
-    return sorted(chosen)
+        done = np.cumsum(sizes[own])
+        order.append(own)
+        ends.append((done - 0.5) / done[-1])
+    ranked = np.concatenate(order)
+    ranked = ranked[np.lexsort((names[ranked], np.concatenate(ends)))]
+    before = np.cumsum(sizes[ranked]) - sizes[ranked]
+    chosen = np.zeros(len(sizes), dtype=bool)
+    chosen[ranked[before < max(1, round(share * len(strata)))]] = True
+    return np.flatnonzero(chosen[groups])
+
+
+def numbered(names: Iterable[Hashable]) -> IdArray:
+    """A number [N] for each name, in the order in which they come first; None is never the same."""
+    known: dict[Hashable, int] = {}
+    found, count = array("q"), 0
+    for name in names:
+        number = count if name is None else known.setdefault(name, count)
+        count += number == count
+        found.append(number)
+    return np.frombuffer(found, dtype=np.int64)
 
 
 def _shuffled(names: list[Hashable], *, seed: int | list[int]) -> list[Hashable]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -24,7 +26,7 @@ from bertft.encoder.encoded_rows import compact
 from bertft.encoder.load import Encoder, check_length, decomposes_hangul, load_encoder
 from bertft.errors import ModelError, RecipeError
 from bertft.evaluation.calibration import Evidence
-from bertft.evaluation.folds import nested_subset
+from bertft.evaluation.folds import nested_subset, numbered
 from bertft.jobs.held_fold import hold_out_fold, read_training
 from bertft.jobs.negatives import with_negatives
 from bertft.jobs.request import TrainRequest
@@ -197,12 +199,13 @@ def share_of(
     share, seed = recipe.data.train_share, recipe.training.seed
     if share == 1:
         return examples, ()
-    strata = [frozenset(reading.labels) for reading in task.readings(examples)]
-    groups = [one.group or row for row, one in enumerate(examples)]
-    chosen = set(nested_subset(strata, groups, share=share, seed=seed))
-    watch.note(f"data.train_share: {len(chosen):,} of {len(examples):,} rows train the model")
-    rest = [row for row in range(len(examples)) if row not in chosen]
-    return picked(examples, sorted(chosen)), picked(examples, rest)
+    strata = numbered(frozenset(reading.labels) for reading in task.readings(examples))
+    groups = numbered(one.group or None for one in examples)
+    chosen = np.zeros(len(examples), dtype=bool)
+    chosen[nested_subset(strata, groups, share=share, seed=seed)] = True
+    watch.note(f"data.train_share: {chosen.sum():,} of {len(examples):,} rows train the model")
+    used, rest = (array("q", np.flatnonzero(one).tobytes()) for one in (chosen, ~chosen))
+    return picked(examples, used), picked(examples, rest)
 
 
 def refuse_idle_processes(recipe: Recipe, accelerator: Accelerator) -> None:
