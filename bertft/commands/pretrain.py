@@ -17,18 +17,17 @@ from pathlib import Path
 
 from bertft.commands.train import TrainResult, train
 from bertft.encoder.fresh import Shape, make_encoder
-from bertft.errors import DataError, RecipeError
-from bertft.jobs.prepare import read_splits
+from bertft.errors import RecipeError
+from bertft.jobs.prepare import Read, read_splits
 from bertft.jobs.pretraining import RECIPE, PretrainRequest, train_request
 from bertft.jobs.request import read_recipe
-from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
 from bertft.rows import joined
 from bertft.runs.folder import free_run_folder
 from bertft.settings import Recipe
 from bertft.tasks.pretraining import from_options
 from bertft.training.folders import replace_folder
-from bertft.watch import Silent, Watch
+from bertft.watch import Recorder, Silent, Watch
 
 
 def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
@@ -38,15 +37,16 @@ def pretrain(request: PretrainRequest, *, watch: Watch | None = None) -> TrainRe
         BertftError: as ``train``; also a corpus that is too small for a vocabulary.
         Interrupted: as ``train``.
     """
-    watch = watch or Silent()
+    watch = Recorder(watch or Silent())  # what is noted here goes into the run's journal, too
     run = free_run_folder(request.out, recipe=RECIPE)
     asked = train_request(request, out=str(run))
     if request.model:
         return train(asked, watch=watch)
     recipe = read_recipe(asked)
     with hub_is_off(off=request.offline), _start_folder(run, dry_run=request.dry_run) as start:
-        _make_start(start, request, recipe, watch=watch)
-        return train(replace(asked, model=str(start)), watch=watch)
+        read = read_splits(from_options(recipe.task), recipe, watch=watch)
+        _make_start(start, request, recipe, read, watch=watch)
+        return train(replace(asked, model=str(start)), watch=watch, read=read)
 
 
 @contextmanager
@@ -70,15 +70,14 @@ def _start_folder(run: Path, *, dry_run: bool) -> Iterator[Path]:
             shutil.rmtree(start, ignore_errors=True)
 
 
-def _make_start(start: Path, request: PretrainRequest, recipe: Recipe, *, watch: Watch) -> None:
+def _make_start(
+    start: Path, request: PretrainRequest, recipe: Recipe, read: Read, *, watch: Watch
+) -> None:
     """An untrained BERT, its vocabulary learned from what is trained on: nothing held out."""
-    if STDIN in (*request.corpus, request.dev, request.test):
-        hint = "give a file, or a --model whose vocabulary is used"
-        raise DataError("a vocabulary needs text that can be read twice", path=STDIN, hint=hint)
-    task = from_options(recipe.task)
-    splits, files = read_splits(task, recipe, watch=Silent())  # train reads them again, and tells
-    own = [splits["train"]] if "dev" in files else [splits["train"], splits["dev"]]
-    task = task.learn_labels(joined(own), path=recipe.data.train)
+    splits, own = read.splits, [read.splits["train"]]
+    if "dev" in splits and "dev" not in read.files:
+        own.append(splits["dev"])
+    task = from_options(recipe.task).learn_labels(joined(own), path=recipe.data.train)
     shape = Shape(
         request.size,
         request.vocabulary,

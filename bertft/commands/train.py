@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bertft.commands.evaluate import write_scores
 from bertft.jobs.cost import CostPreview
-from bertft.jobs.prepare import Job
+from bertft.jobs.prepare import Job, Read
 from bertft.jobs.request import TrainRequest
 from bertft.notebook import html_table
 from bertft.prediction.final import no_gain, score_run, told_by_dev
@@ -49,18 +49,20 @@ class TrainResult:
         return html_table((), (), title=f"run {self.run}") + self.scores._repr_html_()
 
 
-def train(request: TrainRequest, *, watch: Watch | None = None) -> TrainResult | None:
-    """Fine-tune; returns None for a dry run.
+def train(
+    request: TrainRequest, *, watch: Watch | None = None, read: Read | None = None
+) -> TrainResult | None:
+    """Fine-tune; returns None for a dry run. ``read`` are the data, if they were read already.
 
     Raises:
         BertftError: the recipe, data, model or run directory is at fault, the disk is full, or
             training cannot go on.
         Interrupted: SIGINT or SIGTERM came; the step was finished and ``last/`` saved.
     """
-    watch = Recorder(watch or Silent())
+    watch = watch if isinstance(watch, Recorder) else Recorder(watch or Silent())
     with raised_signals(), ExitStack() as held:
         held.enter_context(without_denormals())
-        started = start(request, describe=model_card, watch=watch, held=held)
+        started = start(request, describe=model_card, watch=watch, held=held, read=read)
         if started is None:
             return None
         job, trainer, progress, run = started

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from accelerate import Accelerator
@@ -44,6 +44,13 @@ SYLLABLE = re.compile("[가-힣]")
 SPLITS = ("train", "dev", "test")
 
 
+class Read(NamedTuple):
+    """The examples of each split, and the path of each split that has one of its own."""
+
+    splits: Mapping[str, Sequence[Any]]
+    files: dict[str, str]
+
+
 @dataclass(slots=True)
 class Job:
     """A prepared training: data, encoder and task are bound, nothing is written yet."""
@@ -56,6 +63,8 @@ class Job:
     encoder: Encoder
     runtime: Runtime
     accelerator: Accelerator
+    read: Read
+    """The splits as they were read, of which ``splits`` may be a share."""
     spare: Sequence[Any] = ()
     """Training examples that are not used (``data.train_share``)."""
     encoded: dict[str, Sequence[Encoded]] = field(default_factory=dict)
@@ -63,6 +72,8 @@ class Job:
     """What the model said of dev when it was scored last, and what was right."""
     before: dict[str, float] = field(default_factory=dict)
     """Dev scores before training, of what can do already what it is trained for."""
+    reading: float = 0.0
+    """Seconds that reading took."""
     encoding: float = 0.0
     """Seconds that encoding the training examples took."""
     environment: dict[str, Any] = field(default_factory=dict)
@@ -75,15 +86,21 @@ def prepare(
     *,
     watch: Watch,
     before: Mapping[str, Any] | None = None,
+    read: Read | None = None,
 ) -> Job:
     """Read and check all data, choose device and precision, load the encoder, encode.
 
     ``before`` is the environment of the run that goes on: what it chose then is chosen again.
+    ``read`` are the data, where they have been read already.
     """
     task = make_task(recipe.task)
     refuse_frozen_encoder(task, recipe)
-    with hub_is_off(off=request.offline):
-        splits, files = read_splits(task, recipe, watch=watch)
+    started = time.monotonic()
+    if read is None:
+        with hub_is_off(off=request.offline):
+            read = read_splits(task, recipe, watch=watch)
+    reading = time.monotonic() - started
+    splits, files = dict(read.splits), read.files
     own = [splits[split] for split in splits if split not in files]
     task = task.learn_labels(joined([splits["train"], *own]), path=recipe.data.train)
     for split, examples in splits.items():
@@ -108,7 +125,19 @@ def prepare(
             task, splits["train"], encoder, runtime=runtime, model=model, watch=watch
         )
     name = before["recipe"] if before else Path(request.recipe).stem
-    job = Job(recipe, name, task, splits, files, encoder, runtime, accelerator, spare)
+    job = Job(
+        recipe,
+        name,
+        task,
+        splits,
+        files,
+        encoder,
+        runtime,
+        accelerator,
+        read,
+        spare,
+        reading=reading,
+    )
     if not recipe.model.decomposed_hangul:
         refuse_decomposed_hangul(splits["train"], encoder)
     for split in ("train", "dev"):
@@ -156,10 +185,8 @@ def runtime_of(settings: TrainingSettings, *, before: Mapping[str, Any] | None) 
     return choose_runtime(device=device, precision=precision, threads=threads)
 
 
-def read_splits(
-    task: Task[Any], recipe: Recipe, *, watch: Watch
-) -> tuple[dict[str, Sequence[Any]], dict[str, str]]:
-    """({split: examples}, {split: path}); a missing dev set is held out from train, and said.
+def read_splits(task: Task[Any], recipe: Recipe, *, watch: Watch) -> Read:
+    """All data of a recipe; a missing dev set is held out from train, and said.
 
     There is none where ``data.dev_share`` is 0.
     """
@@ -189,7 +216,7 @@ def read_splits(
             splits["train"], share=data.dev_share, seed=recipe.training.seed
         )
         watch.note(f"no dev set given: {len(splits['dev'])} rows of the training data are held out")
-    return {name: splits[name] for name in SPLITS if name in splits}, files
+    return Read({name: splits[name] for name in SPLITS if name in splits}, files)
 
 
 def share_of(

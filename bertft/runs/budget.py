@@ -1,6 +1,6 @@
 """What fits a time: a prepared job and its measured first steps in, epochs and share of data out.
 
-    spent so far + reading + share * (encoding + epochs * training) + evaluations + end <= seconds
+    spent so far + building + share * (encoding + epochs * training) + evaluations + end <= seconds
 
 Features mode encodes its texts once, and its head learns in all its epochs: a share of the texts is
 what gives. Few-shot mode takes few texts several times, so that a share of them is no quicker: it
@@ -25,7 +25,6 @@ from bertft.jobs.dev import scoring_seconds
 from bertft.jobs.features import encoding_cost, seconds_to_encode, use_made_up_states
 from bertft.jobs.prepare import Job
 from bertft.jobs.request import TrainRequest
-from bertft.loaders.files import STDIN
 from bertft.runs.saving import state_of
 from bertft.settings import Recipe
 from bertft.training import loop, processes
@@ -91,8 +90,8 @@ def measured_costs(
 ) -> Costs:
     """Of a job whose first steps are taken for this, and whose weights are of no use after it.
 
-    ``again`` is what reading, encoding and building took, and take once more. ``steps`` are those
-    that were taken already.
+    ``again`` is what reading, encoding and building took; the last two are done once more.
+    ``steps`` are those that were taken already.
     """
     mode, sizes = job.recipe.training.mode, {k: len(rows) for k, rows in job.splits.items()}
     encoding: dict[str, float] = {}
@@ -106,9 +105,9 @@ def measured_costs(
     # In few-shot mode the head is fitted before it is scored, from one more pass over the texts.
     fitting = each * sizes["train"] if mode == "few-shot" else 0.0
     last = sizes.get("test", sizes.get("dev", 0))
-    plan, reading = trainer.plan, max(0.0, again - job.encoding)
+    plan, building = trainer.plan, max(0.0, again - job.reading - job.encoding)
     return Costs(
-        before=time.monotonic() - request.began + reading + saving + encoding.get("dev", 0.0),
+        before=time.monotonic() - request.began + building + saving + encoding.get("dev", 0.0),
         epoch=plan.tokens_per_round * plan.rounds * seconds_a_token(steps),
         steps=plan.steps_per_epoch,
         evaluation=each * sizes.get("dev", 0) + 1.5 * saving + fitting,
@@ -172,8 +171,6 @@ def recipe_within(
     """
     budget, recipe = request.budget, job.recipe
     seconds = seconds_of(budget)
-    if STDIN in (recipe.data.train, *recipe.data.further):
-        raise RecipeError("--budget reads the data twice", hint="save them to a file")
     if not _can_be_planned(job):
         what = "--budget plans the training of a task in one process"
         raise RecipeError(what, hint="leave it out; --dry-run tells what training would cost")

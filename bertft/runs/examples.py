@@ -17,7 +17,7 @@ from bertft.watch import Watch
 
 def train_and_dev(
     run: Run, task: Task[Any], *, given: Mapping[str, str], watch: Watch
-) -> dict[str, Sequence[Any]]:
+) -> Mapping[str, Sequence[Any]]:
     """``train`` and ``dev``, as for the training; no ``dev`` of a run that had none.
 
     ``given`` are files by their split that take the place of what the run recorded.
@@ -34,11 +34,10 @@ def train_and_dev(
     recipe = found_recipe(recipe, run.environment, run.path, given=given, tell=watch.note)
     data = recipe.data.model_copy(update={"test": ""})
     try:
-        splits, _ = read_splits(task, recipe.model_copy(update={"data": data}), watch=watch)
+        return read_splits(task, recipe.model_copy(update={"data": data}), watch=watch).splits
     except DataError as error:
         what = f"the data of {run.path} cannot be read: {error.message}"
         raise RunError(what, hint=hint) from None
-    return splits
 
 
 def dev_of(run: Run, task: Task[Any], *, watch: Watch) -> Sequence[Any]:

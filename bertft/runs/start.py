@@ -27,7 +27,7 @@ from bertft.jobs.features import feature_notes, learn_from_states
 from bertft.jobs.few_shot import few_shot_notes, proposal
 from bertft.jobs.lora import lora_notes
 from bertft.jobs.lower_layers import frozen_note, keep_lower_states
-from bertft.jobs.prepare import Job, prepare
+from bertft.jobs.prepare import Job, Read, prepare
 from bertft.jobs.request import TrainRequest, read_recipe
 from bertft.recipe import load_recipe
 from bertft.runs.budget import costs_told, recipe_within
@@ -50,11 +50,16 @@ from bertft.watch import Silent, TrainingPlan, Watch
 
 
 def start(
-    request: TrainRequest, *, describe: Describe, watch: Watch, held: ExitStack
+    request: TrainRequest,
+    *,
+    describe: Describe,
+    watch: Watch,
+    held: ExitStack,
+    read: Read | None = None,
 ) -> tuple[Job, loop.Trainer, Progress, Path] | None:
     """All that comes before the first step; None for a dry run.
 
-    The lock on the run directory is left in ``held``.
+    The lock on the run directory is left in ``held``. ``read`` are the data, if they were read.
     """
     run = Path(request.resume) if request.resume else None
     with stops_told(run):
@@ -74,7 +79,7 @@ def start(
         if request.repeats:
             recipe, before = recorded(Path(request.repeats), recipe, watch=watch)
         started = time.monotonic()
-        job, model, trainer = ready(recipe, request, watch=watch, before=before)
+        job, model, trainer = ready(recipe, request, watch=watch, before=before, read=read)
         if request.repeats and before is not None:
             refuse_other_inputs(job, Path(request.repeats), before)
         tell_of_layers(job, watch=watch)
@@ -85,8 +90,9 @@ def start(
             recipe, said = recipe_within(job, trainer, request, again=again)
             watch.note(said)
             # The measured steps changed the weights: all is made anew of the recipe that fits.
+            read = job.read
             del job, model, trainer
-            job, model, trainer = ready(recipe, request, watch=Silent(), before=None)
+            job, model, trainer = ready(recipe, request, watch=Silent(), before=None, read=read)
         plan = training_plan(job, trainer, model, out=request.resume or request.out)
         watch.plan(plan)
         from_states = recipe.training.mode == "features"
@@ -112,11 +118,16 @@ def start(
 
 
 def ready(
-    recipe: Recipe, request: TrainRequest, *, watch: Watch, before: dict[str, Any] | None
+    recipe: Recipe,
+    request: TrainRequest,
+    *,
+    watch: Watch,
+    before: dict[str, Any] | None,
+    read: Read | None,
 ) -> tuple[Job, PreTrainedModel, loop.Trainer]:
     """All that training starts from."""
     with paused_collector():  # the examples and their tokens stay
-        job = prepare(recipe, request, watch=watch, before=before)
+        job = prepare(recipe, request, watch=watch, before=before, read=read)
     model, head = build_model(job)
     return job, model, make_trainer(job, model, head)
 

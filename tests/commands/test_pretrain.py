@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +274,23 @@ def test_a_file_that_changed_meanwhile_is_refused(
     assert f"{files[1]} was changed" in err
 
 
+def test_a_corpus_is_read_once_so_that_it_may_come_from_stdin(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = Path(write_corpus(tmp_path / "corpus.txt"))
+    flags = ["--size", "tiny", *FLAGS, *set_flags("training.epochs=1")]
+    code, _, err = command("pretrain", str(corpus), *flags, "--out", "own")
+    assert code == 0, err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(corpus.read_bytes())))
+    code, _, err = command("pretrain", "-", *flags, "--out", "piped")
+    assert code == 0, err
+    for name in ("best/model.safetensors", "best/tokenizer.json"):
+        assert (tmp_path / "own" / name).read_bytes() == (tmp_path / "piped" / name).read_bytes()
+    noted = [event["text"] for event in events(tmp_path / "own", "note")]
+    assert sum("held out" in text for text in noted) == 1
+    assert sum("an untrained BERT" in text for text in noted) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -280,7 +299,6 @@ def test_a_file_that_changed_meanwhile_is_refused(
         (["nosuch.txt"], "nosuch.txt"),
         (["empty.txt"], "empty.txt: no usable rows"),
         (["bad.txt"], "bad.txt:2: not utf-8 text"),
-        (["-"], "a vocabulary needs text that can be read twice"),
         (["table.csv"], "no column for the text"),
         (["short.txt", "--model", "BASE"], "too few rows to hold out a dev set"),
         (["good.txt", "--size", "huge"], "huge"),

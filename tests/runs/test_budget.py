@@ -15,7 +15,8 @@ from stopping import Stopper, crash, outcome, resume
 
 from bertft.commands.train import train
 from bertft.errors import RecipeError
-from bertft.jobs.prepare import Job
+from bertft.jobs import prepare
+from bertft.jobs.prepare import Job, Read
 from bertft.jobs.request import TrainRequest
 from bertft.recipe import load_recipe
 from bertft.runs import budget
@@ -132,6 +133,22 @@ def test_a_run_within_a_budget_is_one_of_its_recipe(
     assert outcome(resume(Path(asked.out)).run) == outcome(result.run)
 
 
+@pytest.mark.usefixtures("slow")
+def test_data_are_read_once(
+    ask: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[Read] = []
+    real = prepare.read_splits
+
+    def read(*given: Any, **more: Any) -> Read:
+        readings.append(real(*given, **more))
+        return readings[-1]
+
+    monkeypatch.setattr(prepare, "read_splits", read)
+    assert train(ask("run", budget="100s")) is not None
+    assert len(readings) == 1
+
+
 def test_what_is_measured_of_a_tiny_model(ask: Callable[..., TrainRequest], ear: Ear) -> None:
     train(ask("whole", "training.epochs=2", budget="60m"), watch=ear)
     (said,) = [note for note in ear.notes if note.startswith("--budget 60m: ")]
@@ -146,7 +163,8 @@ def test_a_share_of_the_rows_is_encoded_in_a_share_of_the_time(
 
     def costs(job: Job, *given: Any, again: float, **more: Any) -> Costs:
         assert 0 < job.encoding <= again
-        job.encoding = 40.0
+        assert 0 < job.reading <= again
+        job.encoding, job.reading = 40.0, 25.0
         found.append(real(job, *given, again=100.0, **more))
         return found[-1]
 
@@ -155,7 +173,7 @@ def test_a_share_of_the_rows_is_encoded_in_a_share_of_the_time(
     (one,) = found
     assert (one.tokens, one.encoding) == (40, 0)
     assert one.total(1, 1) - one.total(1, 0) >= 40
-    assert 60 < one.before < 60 + 50  # of reading again, and what there was until here
+    assert 35 < one.before < 35 + 50  # building once more, and what there was until here
 
 
 def test_a_dry_run_tells_what_times_would_buy(ask: Callable[..., TrainRequest], ear: Ear) -> None:
