@@ -30,6 +30,7 @@ from bertft.evaluation.folds import nested_subset, numbered
 from bertft.jobs.held_fold import hold_out_fold, read_training
 from bertft.jobs.negatives import with_negatives
 from bertft.jobs.request import TrainRequest
+from bertft.loaders.files import STDIN
 from bertft.loaders.hub import hub_is_off
 from bertft.loaders.reading import hold_out, read_examples
 from bertft.rows import joined, picked
@@ -197,6 +198,9 @@ def read_splits(task: Task[Any], recipe: Recipe, *, watch: Watch) -> Read:
         hint = "leave out data.fold, or data.test"
         raise RecipeError(f"data.fold = {data.fold} makes a test set of training rows", hint=hint)
     files = {name: getattr(data, name) for name in SPLITS if getattr(data, name)}
+    if [*files.values(), *data.further].count(STDIN) > 1:
+        hint = "save it to a file, and name that"
+        raise RecipeError(f"'{STDIN}' is named twice, and stdin can be read once", hint=hint)
     splits = {"train": read_training(task, data, watch=watch)}
     if data.corrections:
         splits["train"] = apply_corrections(

@@ -37,7 +37,7 @@ from bertft.words import seconds_of
 PLANNED = 0.97
 """Share of a budget that is planned for: speeds drift."""
 MEASURED = 0.02
-"""Share of a budget that measured steps may take."""
+"""Share of a budget for which steps are measured, where that is more of them (cost.enough)."""
 END = 3.0
 """Seconds of what is not measured: intervals, cards, the end of the process."""
 SHOWN = (300, 900, 3600)

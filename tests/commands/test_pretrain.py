@@ -299,6 +299,8 @@ def test_a_corpus_is_read_once_so_that_it_may_come_from_stdin(
         (["nosuch.txt"], "nosuch.txt"),
         (["empty.txt"], "empty.txt: no usable rows"),
         (["bad.txt"], "bad.txt:2: not utf-8 text"),
+        (["-", "-"], "'-' is named twice, and stdin can be read once"),
+        (["-", "--dev", "-"], "'-' is named twice, and stdin can be read once"),
         (["table.csv"], "no column for the text"),
         (["short.txt", "--model", "BASE"], "too few rows to hold out a dev set"),
         (["good.txt", "--size", "huge"], "huge"),
