@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from features import drawn_rows, outcome
+from training import timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +58,13 @@ def measured(options: argparse.Namespace, *settings: str, seed: int, folder: Pat
             command += [f"--{name}", str(value)]
     for setting in (*options.set, *settings, "training.keep_state=true"):
         command += ["--set", setting]
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(options.threads),
-        "BERTFT_CACHE": str(folder / "cache"),
-    }
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"failed: {' '.join(command)}")
+    threads, cache = str(options.threads), str(folder / "cache")
+    used = timed(command, environment={"OMP_NUM_THREADS": threads, "BERTFT_CACHE": cache})
     found = outcome(run)
     with (run / "journal.jsonl").open(encoding="utf-8") as file:
         trained = next(one["trainable"] for one in map(json.loads, file) if one["event"] == "plan")
     size = sum(path.stat().st_size for path in (run / "last").iterdir())
-    seconds, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**10
+    seconds, memory = used["cpu_seconds"], used["memory_gib"] * 2**10
     return Found(found["metric"], found["value"], trained, seconds, memory, size / 2**20)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -208,6 +209,22 @@ def measure_one(options: argparse.Namespace) -> None:
     own = options.one == "bertft"
     result = run_bertft(options) if own else run_trainer(options, kind=options.one)
     print(json.dumps(result))
+
+
+def timed(command: Sequence[str], *, environment: Mapping[str, str]) -> dict[str, float]:
+    """Seconds, CPU seconds and peak memory of a whole process, whose output is not shown."""
+    started = time.perf_counter()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=os.environ | environment, **quiet)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return {
+        "seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "memory_gib": usage.ru_maxrss / 2**20,
+    }
 
 
 def in_turns(

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from training import RESULTS, write
+from training import RESULTS, timed, write
 
 CONTENDERS = ("bertft", "trainer-best", "trainer-random")
 
@@ -75,26 +72,13 @@ def command_of(name: str, options: argparse.Namespace, *, folder: Path, seed: in
     return [sys.executable, script, "peer", "pairs", *files, *given]
 
 
-def measured(name: str, options: argparse.Namespace, *, folder: Path, seed: int) -> dict[str, Any]:
-    """Seconds, CPU seconds and peak memory of one process."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(options.threads),
-        "BERTFT_CACHE": str(folder / "cache"),
-    }
+def measured(
+    name: str, options: argparse.Namespace, *, folder: Path, seed: int
+) -> dict[str, float]:
     command = command_of(name, options, folder=folder, seed=seed)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return {
-        "seconds": seconds,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "memory_gib": usage.ru_maxrss / 2**20,
-    }
+    threads = str(options.threads)
+    cache = str(folder / "cache")
+    return timed(command, environment={"OMP_NUM_THREADS": threads, "BERTFT_CACHE": cache})
 
 
 def split(options: argparse.Namespace, folder: Path) -> None:

@@ -22,7 +22,7 @@ def read_rows(
     try:
         examples.extend(task.read(source))
         if not examples and not refused.count:
-            hint = "the file needs a header and rows"
+            hint = "the file needs rows; a table has a header above them"
             raise DataError("no rows", path=path, hint=hint, code="unreadable")
     except DataError as error:
         error.code = error.code or "unreadable"

@@ -78,6 +78,6 @@ def numbered(names: Iterable[Hashable]) -> IdArray:
     return np.frombuffer(found, dtype=np.int64)
 
 
-def _shuffled(names: list[Hashable], *, seed: int | list[int]) -> list[Hashable]:
+def _shuffled(names: list[Hashable], *, seed: int) -> list[Hashable]:
     order = np.random.default_rng(seed).permutation(len(names))
     return [names[place] for place in order]

@@ -99,7 +99,9 @@ def read_examples(
     if isinstance(rule, SkippedRows):
         rule.tell(watch)
     if not examples:
-        raise DataError("no usable rows", path=path, hint="the file needs a header and rows")
+        raise DataError(
+            "no usable rows", path=path, hint="the file needs rows; a table has a header above them"
+        )
     return examples
 
 

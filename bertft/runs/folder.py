@@ -72,7 +72,7 @@ def free_run_folder(out: str, *, recipe: str) -> Path:
         number += 1
         path = path.with_name(f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}-{number}")
     if path.exists():
-        hint = f"choose another --out, or go on with --resume {path}"
+        hint = f"choose another --out, or go on with: bertft train --resume {path}"
         raise RunError(f"{path} exists already", hint=hint)
     return path
 

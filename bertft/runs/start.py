@@ -99,8 +99,9 @@ def start(
         for note in mode_notes(job, trainer):
             watch.note(note)
         if request.dry_run:
-            for note in costs_told(job, trainer, request, again=again):
-                watch.note(note)
+            if not request.budget:  # what fits that has been told
+                for note in costs_told(job, trainer, request, again=again):
+                    watch.note(note)
             return None
         if from_states:
             learn_from_states(job, trainer, watch=watch)

@@ -62,7 +62,7 @@ DATA = [
     ),
     Case("a folder", on("tiny"), r"tiny: is a folder, not a file; name a file inside it"),
     Case("an empty file", on("empty.csv"), r"empty\.csv: is empty; .*column names"),
-    Case("a header only", on("header.csv"), r"header\.csv: no usable rows; .* header and rows"),
+    Case("a header only", on("header.csv"), r"header\.csv: no usable rows; .* header above them"),
     Case(
         "a quote that never closes",
         on("quote.csv"),
@@ -232,7 +232,7 @@ RUNS = [
     Case(
         "--out that exists",
         train("--out", "run"),
-        r"run exists already; choose another --out, or go on with --resume run",
+        r"run exists already; choose another --out, or go on with: bertft train --resume run",
     ),
     Case(
         "the same for a dry run",

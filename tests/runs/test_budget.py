@@ -183,6 +183,15 @@ def test_a_dry_run_tells_what_times_would_buy(ask: Callable[..., TrainRequest], 
     assert told[0].startswith("--budget 5m: the whole recipe, 2 epochs, in about")
 
 
+@pytest.mark.usefixtures("slow")
+def test_a_dry_run_within_a_budget_tells_of_that_alone(
+    ask: Callable[..., TrainRequest], ear: Ear
+) -> None:
+    assert train(ask("dry", "training.epochs=2", budget="100s", dry_run=True), watch=ear) is None
+    (told,) = [note for note in ear.notes if note.startswith("--budget")]
+    assert told.startswith("--budget 100s: 1 epoch of 75.0% of the rows")
+
+
 FEATURES = ("training.mode=features", "training.epochs=3")
 
 
